@@ -1,0 +1,98 @@
+/**
+ * Certificates (rules G4, N6): one layout everywhere. Two of three masters sign, with durable keys, the same Head; all
+ * else that the chain, a Vault, an agent or `verify` must believe is a leaf under `stateRoot` with its path.
+ */
+import { bcs } from '@mysten/bcs';
+import { concat, equalBytes, fromHex, hex, utf8 } from './encoding/bytes.ts';
+import { isSignature, verifySignature } from './keys.ts';
+import { provesEntry } from './merkle.ts';
+
+/** All digests are hex of 32 bytes; `generation` counts committees (P5), `height` blocks. */
+export interface Head {
+  readonly genesis: string;
+  readonly generation: bigint;
+  readonly height: bigint;
+  readonly stateRoot: string;
+  readonly block: string;
+}
+/** `master` is the index 0..2 in the committee of `head.generation`; `signature` is hex of 64 bytes. */
+export interface Vote {
+  readonly master: number;
+  readonly signature: string;
+}
+export interface Certificate {
+  readonly head: Head;
+  readonly votes: readonly Vote[];
+}
+export interface Committee {
+  readonly generation: bigint;
+  readonly keys: readonly string[];
+}
+
+/** A leaf under a certified root: what leaves the masters. `value` and siblings are hex. */
+export interface CertifiedLeaf {
+  readonly key: string;
+  readonly value: string;
+  readonly siblings: readonly string[];
+  readonly certificate: Certificate;
+}
+
+export const MASTERS = 3;
+export const QUORUM = 2;
+
+const Digest32 = bcs.fixedArray(32, bcs.u8());
+const HeadBcs = bcs.struct('Head', {
+  genesis: Digest32,
+  generation: bcs.u64(),
+  height: bcs.u64(),
+  state_root: Digest32,
+  block: Digest32,
+});
+
+export const encodeHead = (head: Head): Uint8Array =>
+  HeadBcs.serialize({
+    genesis: [...fromHex(head.genesis)],
+    generation: head.generation,
+    height: head.height,
+    state_root: [...fromHex(head.stateRoot)],
+    block: [...fromHex(head.block)],
+  }).toBytes();
+
+/** What a decide vote signs: the tag keeps it apart from every other use of a durable key. */
+export const decideMessage = (head: Head): Uint8Array => concat(utf8('SCS::decide::v1'), encodeHead(head));
+
+export type CertificateFault =
+  | { code: 'WrongGenesis' }
+  | { code: 'WrongGeneration'; expected: bigint; got: bigint }
+  | { code: 'TooFewVotes'; valid: number }
+  | { code: 'VotesNotOrdered' }
+  | { code: 'BadSignature'; master: number }
+  | { code: 'PathMismatch' };
+
+/** undefined when the certificate holds. Votes must be in ascending order of master, so that none counts twice. */
+export const certificateFault = (certificate: Certificate, genesis: string, committee: Committee): CertificateFault | undefined => {
+  const { head, votes } = certificate;
+  if (head.genesis !== genesis) return { code: 'WrongGenesis' };
+  if (head.generation !== committee.generation) return { code: 'WrongGeneration', expected: committee.generation, got: head.generation };
+  if (votes.length < QUORUM) return { code: 'TooFewVotes', valid: votes.length };
+  const message = decideMessage(head);
+  let last = -1;
+  for (const { master, signature } of votes) {
+    if (master <= last) return { code: 'VotesNotOrdered' };
+    last = master;
+    const key = committee.keys[master];
+    if (!key || !isSignature(signature) || !verifySignature(key, message, signature)) return { code: 'BadSignature', master };
+  }
+  return undefined;
+};
+
+/** undefined when certificate and path both hold. */
+export const leafFault = (leaf: CertifiedLeaf, genesis: string, committee: Committee): CertificateFault | undefined => {
+  const fault = certificateFault(leaf.certificate, genesis, committee);
+  if (fault) return fault;
+  const path = { siblings: leaf.siblings.map(fromHex) };
+  return provesEntry(fromHex(leaf.certificate.head.stateRoot), leaf.key, fromHex(leaf.value), path) ? undefined : { code: 'PathMismatch' };
+};
+
+export const sameHead = (a: Head, b: Head): boolean => equalBytes(encodeHead(a), encodeHead(b));
+export const headDigestHex = (head: Head): string => hex(encodeHead(head));
