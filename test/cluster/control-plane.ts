@@ -8,6 +8,7 @@ import {
   logTail,
   type Program,
   type ProcessRecord,
+  readRecord,
   recorded,
   signalProcess,
   startDaemon,
