@@ -1,0 +1,76 @@
+/** The semantic catalogue (rules S1, S2, S4, S8): data, in the genesis for now; its digest is the semantic_version. */
+import { z } from 'zod';
+import { encodeCanonical } from './encoding/canonical.ts';
+import { digest, type Digest } from './encoding/hash.ts';
+
+const name = z
+  .string()
+  .regex(/^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$/)
+  .max(100);
+export const attributeStates = ['proposed', 'registered', 'active', 'deprecated', 'retired', 'superseded'] as const;
+const state = z.enum(attributeStates);
+
+export const Domain = z.strictObject({
+  name,
+  /** The parent domain; the global domain has none (S4). */
+  parent: name.optional(),
+  /** At most so many Vaults hold one subject of the domain: limits are divided by it, and no further Vault joins (B1). */
+  overlapBound: z.int().min(1).max(1000),
+  description: z.string().max(500),
+});
+export const CanonicalAttribute = z.strictObject({
+  name,
+  domain: name,
+  type: z.enum(['string', 'integer', 'date']),
+  state,
+  directlyQueryable: z.boolean(),
+  successor: name.optional(),
+  description: z.string().max(500),
+});
+/** How a query attribute derives from canonical ones, and how fine a predicate on it may be (S2). */
+export const DerivationRule = z.discriminatedUnion('kind', [
+  /** A finite list of groups; a raw value that none lists falls into `otherwise`, if given. */
+  z.strictObject({
+    kind: z.literal('bucket'),
+    from: name,
+    buckets: z
+      .array(z.strictObject({ name: z.string().min(1).max(64), values: z.array(z.string().max(128)).max(500) }))
+      .min(1)
+      .max(100),
+    otherwise: z.string().min(1).max(64).optional(),
+  }),
+  /** A date, used in ranges of at least `granularity.minimumDays` days. */
+  z.strictObject({ kind: z.literal('aggregate'), from: name, unit: z.literal('day') }),
+]);
+export const QueryAttribute = z.strictObject({
+  name,
+  domain: name,
+  state,
+  derivation: DerivationRule,
+  granularity: z.strictObject({ minimumDays: z.int().min(1).max(3660).optional(), minimumBuckets: z.int().min(1).max(100).optional() }),
+  groupable: z.boolean(),
+  successor: name.optional(),
+  description: z.string().max(500),
+});
+export const Catalogue = z.strictObject({
+  domains: z.array(Domain).max(200),
+  canonicalAttributes: z.array(CanonicalAttribute).max(2000),
+  queryAttributes: z.array(QueryAttribute).max(2000),
+});
+export type Domain = z.infer<typeof Domain>;
+export type CanonicalAttribute = z.infer<typeof CanonicalAttribute>;
+export type QueryAttribute = z.infer<typeof QueryAttribute>;
+export type Catalogue = z.infer<typeof Catalogue>;
+
+/** The digest of the catalogue, whatever the order of its objects (S6). */
+export const semanticVersion = (catalogue: Catalogue): Digest<'semantics'> => {
+  const sorted = <T extends { name: string }>(items: readonly T[]) => items.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  return digest(
+    'semantics',
+    encodeCanonical({
+      domains: sorted(catalogue.domains),
+      canonicalAttributes: sorted(catalogue.canonicalAttributes),
+      queryAttributes: sorted(catalogue.queryAttributes),
+    }),
+  );
+};

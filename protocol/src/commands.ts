@@ -1,0 +1,119 @@
+/**
+ * Commands: the only inputs of the rules. Whatever comes from outside (an answer, evidence, a ledger version, the time) is in
+ * the command itself (X4), so that every master judges the same bytes. Decoding is strict and bounded.
+ */
+import { z } from 'zod';
+import { Attestation, enclaveRoles } from './attestation.ts';
+import { decodeCanonical, encodeCanonical } from './encoding/canonical.ts';
+import { ReleaseReceipt, SignedAggregateEvidence, SignedSliceEvidence } from './evidence.ts';
+import { taskClasses, usages } from './policy.ts';
+import { TaskSpec } from './resources/task.ts';
+
+const uid = z.string().regex(/^[0-9a-f-]{1,64}$/);
+const kubeName = z
+  .string()
+  .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/)
+  .max(253);
+/** `namespace/name` of a Vault. */
+const vault = z.string().regex(/^[a-z0-9-]{1,63}\/[a-z0-9.-]{1,63}$/);
+const address = z.string().regex(/^0x[0-9a-f]{64}$/);
+const key = z.string().regex(/^[0-9a-f]{64}$/);
+const signature = z.string().regex(/^[0-9a-f]{128}$/);
+
+/** What an enterprise's agent registers for a Vault; signed by the enterprise's actor key. */
+export const VaultOffer = z.strictObject({
+  vault,
+  uid,
+  enterprise: address,
+  publicKey: key,
+  noiseKeyCommitment: key,
+  domains: z
+    .array(
+      z.strictObject({ name: z.string().max(100), usages: z.array(z.enum(usages)).min(1), classes: z.array(z.enum(taskClasses)).min(1) }),
+    )
+    .min(1)
+    .max(32),
+  actors: z.array(address).max(1000),
+  sizeBand: z.int().min(0).max(31),
+  /** Rises with each new registration of the same Vault: an old offer can't be replayed. */
+  revision: z.int().min(0),
+  journal: z.strictObject({ sequence: z.bigint().min(0n), head: key }),
+});
+export const VaultAnswer = z.strictObject({
+  task: uid,
+  vault,
+  answer: z.discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z.literal('reserved'),
+      microRho: z.bigint().min(1n),
+      snapshotCommitment: key,
+      consentCommitment: key,
+      journal: z.strictObject({ sequence: z.bigint().min(0n), head: key }),
+    }),
+    z.strictObject({ kind: z.literal('refused'), code: z.string().regex(/^[A-Z][A-Za-z]{2,40}$/), message: z.string().max(500) }),
+  ]),
+});
+export const EnclaveReady = z.strictObject({
+  task: uid,
+  role: z.enum(enclaveRoles),
+  /** Vault of a slice; the enterprise's address for an aggregator. */
+  subject: z.string().max(128),
+  signKey: key,
+  sealKey: key,
+  attestation: Attestation,
+});
+export const EscrowReading = z.strictObject({ account: address, balance: z.bigint().min(0n), withdrawing: z.bigint().min(0n) });
+
+export const Command = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('vault.register'), offer: VaultOffer, signature }),
+  /** `user` is the Kubernetes user that the admission policy stamped; empty if none. */
+  z.strictObject({ type: z.literal('task.admit'), uid, namespace: kubeName, name: kubeName, spec: TaskSpec, user: z.string().max(256) }),
+  z.strictObject({ type: z.literal('task.resolve'), uid }),
+  z.strictObject({ type: z.literal('task.cancel'), uid }),
+  z.strictObject({ type: z.literal('vault.answer'), statement: VaultAnswer, signature }),
+  z.strictObject({ type: z.literal('task.dispatch'), uid }),
+  z.strictObject({ type: z.literal('enclave.ready'), statement: EnclaveReady, signature }),
+  z.strictObject({ type: z.literal('slice.release'), receipt: ReleaseReceipt, signature }),
+  z.strictObject({ type: z.literal('aggregator.replace'), uid, failed: address }),
+  z.strictObject({
+    type: z.literal('aggregate.evidence'),
+    task: uid,
+    aggregate: SignedAggregateEvidence,
+    slices: z.array(SignedSliceEvidence).min(1).max(1000),
+  }),
+  /** Deadlines, windows and epochs that the block's time has passed. */
+  z.strictObject({ type: z.literal('tick') }),
+  z.strictObject({ type: z.literal('settlement.batch'), number: z.bigint().min(0n) }),
+  z.strictObject({
+    type: z.literal('chain.observed'),
+    ledgerVersion: z.bigint().min(0n),
+    /** Chain time of that version, milliseconds. */
+    time: z.int().min(0),
+    escrows: z.array(EscrowReading).max(10_000),
+    settled: z
+      .array(
+        z.strictObject({
+          batch: z.bigint().min(0n),
+          tasksRoot: key,
+          transaction: z.string().regex(/^0x[0-9a-f]{64}$/),
+          version: z.bigint().min(0n),
+        }),
+      )
+      .max(100),
+  }),
+]);
+export type Command = z.infer<typeof Command>;
+export type CommandType = Command['type'];
+export type VaultOffer = z.infer<typeof VaultOffer>;
+export type VaultAnswer = z.infer<typeof VaultAnswer>;
+export type EnclaveReady = z.infer<typeof EnclaveReady>;
+
+/** Largest command in bytes; a larger one is refused before it is parsed. */
+export const MAX_COMMAND_BYTES = 512 * 1024;
+
+export const encodeCommand = (command: Command): Uint8Array => encodeCanonical(command);
+/** Throws RangeError, SyntaxError or ZodError. */
+export const decodeCommand = (bytes: Uint8Array): Command => {
+  if (bytes.length > MAX_COMMAND_BYTES) throw new RangeError(`command of ${bytes.length} bytes exceeds ${MAX_COMMAND_BYTES}`);
+  return Command.parse(decodeCanonical(bytes));
+};

@@ -1,0 +1,56 @@
+/**
+ * Genesis (rule G7): one file of canonical bytes; its digest is in every certificate. From it everyone knows the masters,
+ * the first actors, the policy, the catalogue, the chain, and whether enclaves are simulated (A4).
+ */
+import { z } from 'zod';
+import { Catalogue } from './catalogue.ts';
+import { decodeCanonical, encodeCanonical } from './encoding/canonical.ts';
+import { digest, type Digest } from './encoding/hash.ts';
+import { Policy } from './policy.ts';
+
+const publicKey = z.string().regex(/^[0-9a-f]{64}$/);
+const address = z.string().regex(/^0x[0-9a-f]{64}$/);
+/** PEM of the X.509 authority that a registered key signs its TLS certificates with. */
+const authority = z.string().max(4096);
+
+export const Actor = z.strictObject({
+  address,
+  publicKey,
+  role: z.enum(['enterprise', 'submitter', 'producer']),
+  name: z.string().min(1).max(63),
+  state: z.enum(['active', 'suspended']),
+  /** Kubernetes user names that may present this actor's tasks (N5). */
+  kubernetesUsers: z.array(z.string().min(1).max(256)).max(16),
+  /** Base units minted to the actor at genesis. */
+  allocation: z
+    .bigint()
+    .min(0n)
+    .max(2n ** 63n),
+  /** Enterprises: namespace of its agent, TLS authority, and whether it runs aggregators. */
+  enterprise: z.strictObject({ namespace: z.string().min(1).max(63), tlsAuthority: authority, contributesCompute: z.boolean() }).optional(),
+});
+export type Actor = z.infer<typeof Actor>;
+
+export const Genesis = z.strictObject({
+  protocolVersion: z.int().min(1),
+  name: z.string().min(1).max(63),
+  /** Log time of height 0, milliseconds. */
+  time: z.int().min(0),
+  masters: z.array(z.strictObject({ publicKey, tlsAuthority: authority, rewardAddress: address })).length(3),
+  recoveryKeys: z.array(publicKey).length(3),
+  policy: Policy,
+  actors: z.array(Actor).max(10_000),
+  catalogue: Catalogue,
+  chain: z.strictObject({ chainId: z.int().min(1).max(255), contract: address }),
+  enclave: z.discriminatedUnion('kind', [
+    /** A4: for machines without the hardware. `root` signs the simulated chips' certificates (Ed25519). */
+    z.strictObject({ kind: z.literal('simulated'), root: publicKey }),
+    z.strictObject({ kind: z.literal('hardware') }),
+  ]),
+});
+export type Genesis = z.infer<typeof Genesis>;
+
+export const encodeGenesis = (genesis: Genesis): Uint8Array => encodeCanonical(genesis);
+/** Throws ZodError, RangeError or SyntaxError on anything that is not a genesis in its one spelling. */
+export const decodeGenesis = (bytes: Uint8Array): Genesis => Genesis.parse(decodeCanonical(bytes));
+export const genesisDigest = (genesis: Genesis): Digest<'genesis'> => digest('genesis', encodeGenesis(genesis));

@@ -1,0 +1,25 @@
+/** The rules of SCP, pure: no I/O, clock, randomness, float or locale. Start with `rules/apply.ts`. */
+export * from './amounts.ts';
+export * from './attestation.ts';
+export * from './authorization.ts';
+export * from './block.ts';
+export * from './catalogue.ts';
+export * from './certificate.ts';
+export * from './commands.ts';
+export * from './encoding/bytes.ts';
+export * from './encoding/canonical.ts';
+export * from './encoding/hash.ts';
+export * from './envelope.ts';
+export * from './evidence.ts';
+export { Genesis, Actor, encodeGenesis, decodeGenesis, genesisDigest } from './genesis.ts';
+export * from './keys.ts';
+export * from './merkle.ts';
+export * from './plan.ts';
+export * from './policy.ts';
+export * from './rejection.ts';
+export * from './resources/common.ts';
+export * from './resources/slice.ts';
+export * from './resources/task.ts';
+export * from './resources/vault.ts';
+export * from './settlement-layout.ts';
+export * from './state.ts';

@@ -1,0 +1,41 @@
+/** The resolved plan of a query (rule S6): all that an executor needs, in canonical terms, with one digest. No names of query attributes remain. */
+import { z } from 'zod';
+import { encodeCanonical } from './encoding/canonical.ts';
+import { digest, type Digest } from './encoding/hash.ts';
+import { usages } from './policy.ts';
+
+const column = z.string().max(100);
+export const PlanPredicate = z.discriminatedUnion('op', [
+  z.strictObject({ op: z.literal('in'), column, values: z.array(z.string().max(128)).max(50_000) }),
+  /** The complement of a finite list: the `otherwise` bucket; a missing value is in it too. */
+  z.strictObject({ op: z.literal('notIn'), column, values: z.array(z.string().max(128)).max(50_000) }),
+  /** Days [from, until). */
+  z.strictObject({ op: z.literal('days'), column, from: z.string().max(10), until: z.string().max(10) }),
+]);
+/** Any alternative suffices; predicates of a plan must all hold. */
+export const Plan = z.strictObject({
+  domain: z.string().max(100),
+  usage: z.enum(usages),
+  count: z.literal('subjects'),
+  where: z.array(z.array(PlanPredicate).min(1).max(2)).max(16),
+  /** Cells in order; `values` absent = the otherwise cell. One cell named "all" when the query does not group (column absent). */
+  group: z.strictObject({
+    column: column.optional(),
+    cells: z
+      .array(z.strictObject({ label: z.string().max(64), values: z.array(z.string().max(128)).max(500).optional() }))
+      .min(1)
+      .max(100),
+  }),
+  /** k of S8: cells that a subject may enter; noise has scale k / epsilon. */
+  cellsPerSubject: z.int().min(1).max(100),
+  epsilon: z.bigint().min(1n),
+  microRho: z.bigint().min(1n),
+  /** Cells whose noisy count, divided by the overlap bound, is below this are suppressed (S5, B1). */
+  minimumResultCardinality: z.int().min(1),
+  overlapBound: z.int().min(1),
+});
+export type Plan = z.infer<typeof Plan>;
+export type PlanPredicate = z.infer<typeof PlanPredicate>;
+
+export const encodePlan = (plan: Plan): Uint8Array => encodeCanonical(plan);
+export const planDigest = (plan: Plan): Digest<'plan'> => digest('plan', encodePlan(plan));

@@ -1,0 +1,78 @@
+/**
+ * Policy versions (rule G1): every configurable number. One version is in force an epoch; a task is judged under the one
+ * at its admission for good. Amounts in base units of SYM, times in milliseconds of log time.
+ */
+import { z } from 'zod';
+
+const sym = z
+  .bigint()
+  .min(0n)
+  .max(2n ** 63n);
+const basisPoints = z.int().min(0).max(10_000);
+const windowMs = z
+  .int()
+  .min(100)
+  .max(90 * 86_400_000);
+
+export const FeeShares = z
+  .strictObject({ operators: basisPoints, executors: basisPoints, verifiers: basisPoints, dividends: basisPoints, treasury: basisPoints })
+  .refine((s) => s.operators + s.executors + s.verifiers + s.dividends + s.treasury === 10_000, 'shares must sum to 10000 basis points');
+export type FeeShares = z.infer<typeof FeeShares>;
+
+export const Policy = z.strictObject({
+  version: z.int().min(1),
+  fees: z.strictObject({
+    /** K1: query = base + per Vault + per record band + per epsilon. */
+    query: z.strictObject({
+      base: sym,
+      perVault: sym,
+      /** One price a public size band; index = band. */
+      perSizeBand: z.array(sym).min(1).max(32),
+      /** For one whole epsilon. */
+      perEpsilon: sym,
+    }),
+    shares: FeeShares,
+  }),
+  privacy: z.strictObject({
+    /** The least minimum_result_cardinality a task may use (S5). */
+    minimumResultCardinality: z.int().min(1),
+    maxEpsilonPerTask: z.bigint().min(1n),
+    /** Micro-rho a subject may lose per usage until replenishment, over all Vaults together (B1). */
+    subjectLimitMicroRho: z.record(z.enum(['personal', 'marketing', 'analytics', 'training']), z.bigint().min(0n)),
+    /** Basis points of a Vault's odometer that one actor may use an epoch (B4). */
+    actorShareBasisPoints: basisPoints,
+  }),
+  windows: z.strictObject({
+    /** How long Vaults have to answer, enclaves to become ready and slices to release, before M4's deadline rule. */
+    answerMs: windowMs,
+    executionMs: windowMs,
+    /** Verification by the masters. */
+    verificationMs: windowMs,
+    challengeMs: windowMs,
+    /** How far a first proposal's time may be from a voter's clock (T5); every window is at least 20 bounds. */
+    clockBoundMs: z.int().min(1),
+    maxTaskMs: windowMs,
+    aggregatorReplaceMs: windowMs,
+  }),
+  settlement: z.strictObject({
+    /** A batch is cut at this many tasks, or this long after its first. */
+    maxTasks: z.int().min(1).max(10_000),
+    maxDelayMs: windowMs,
+    /** Admission of paid tasks stops while the escrow reading is older (K2). */
+    maxEscrowAgeMs: windowMs,
+  }),
+  epoch: z.strictObject({ lengthMs: windowMs }),
+  enclave: z.strictObject({
+    /** Allowed launch measurements, hex of 48 bytes. */
+    measurements: z
+      .array(z.string().regex(/^[0-9a-f]{96}$/))
+      .min(1)
+      .max(32),
+    minimumTcb: z.int().min(0),
+  }),
+});
+export type Policy = z.infer<typeof Policy>;
+export const usages = ['personal', 'marketing', 'analytics', 'training'] as const;
+export type Usage = (typeof usages)[number];
+export const taskClasses = ['parse', 'query', 'compute', 'train'] as const;
+export type TaskClass = (typeof taskClasses)[number];

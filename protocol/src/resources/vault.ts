@@ -1,0 +1,52 @@
+/** Vault: an enterprise's data, and what it permits (rules C1, C5, B1). Written by the enterprise; narrowed, never widened, by governance. */
+import { z } from 'zod';
+import { taskClasses, usages } from '../policy.ts';
+import { Address, Condition, Decimal, DigestHex, Hex, Proof, PublicKey, type Resource } from './common.ts';
+
+export const VaultSpec = z.object({
+  enterprise: Address.describe('Account address of the enterprise.'),
+  domains: z
+    .array(
+      z.object({
+        name: z.string().min(1).max(100),
+        usages: z.array(z.enum(usages)).min(1).max(4),
+        classes: z.array(z.enum(taskClasses)).min(1).max(4),
+      }),
+    )
+    .min(1)
+    .max(32)
+    .describe('What the Vault offers.'),
+  actors: z.array(Address).max(1000).default([]).describe('Actors that may use it; "deny by default".'),
+  sizeBand: z.int().min(0).max(31).describe('Public size band (price, K1); never depends on who matched.'),
+  measurements: z.array(Hex(48)).max(32).default([]).describe('Enclave measurements accepted, a subset of the policy; empty = the policy.'),
+  limits: z
+    .array(z.object({ usage: z.enum(usages), microRho: Decimal.describe('Lower limit a subject than the policy, in micro-rho.') }))
+    .max(4)
+    .default([]),
+  storage: z.object({ size: z.string().max(16).default('1Gi'), storageClassName: z.string().max(253).optional() }).default({ size: '1Gi' }),
+  sources: z
+    .array(
+      z.object({
+        domain: z.string().min(1).max(100),
+        format: z.enum(['parquet', 'csv']),
+        path: z.string().min(1).max(512).describe('File under the import volume.'),
+      }),
+    )
+    .max(32)
+    .default([])
+    .describe('Files on the import volume, loaded at start.'),
+  importVolumeClaim: z.string().max(253).optional().describe('PersistentVolumeClaim with the files of `sources`.'),
+});
+export const VaultStatus = z.object({
+  observedGeneration: z.int().min(0).optional(),
+  state: z.enum(['Provisioning', 'Importing', 'Registering', 'Ready', 'Degraded']).optional(),
+  publicKey: PublicKey.optional(),
+  records: z.string().max(32).optional().describe('Public size band as text, never a count.'),
+  certified: Proof.optional().describe("The masters' certified entry of this Vault."),
+  registeredAtHeight: z.int().min(0).optional(),
+  offer: DigestHex.optional(),
+  conditions: z.array(Condition).max(16).optional(),
+});
+export type VaultSpec = z.infer<typeof VaultSpec>;
+export type VaultStatus = z.infer<typeof VaultStatus>;
+export type Vault = Resource<VaultSpec, VaultStatus>;

@@ -1,0 +1,176 @@
+/**
+ * The protocol's state (rules X2, N6): typed records over one Merkle map. A record is a leaf under the certified root, so
+ * anyone may be shown one with its path. Keys are listed in `keys`; nothing else is in the map.
+ */
+import type { Actor } from './genesis.ts';
+import type { VaultOffer, EnclaveReady } from './commands.ts';
+import { decodeCanonical, encodeCanonical } from './encoding/canonical.ts';
+import { fromHex } from './encoding/bytes.ts';
+import { MerkleMap } from './merkle.ts';
+import type { Plan } from './plan.ts';
+import type { TaskSpec, TaskState } from './resources/task.ts';
+import type { Rejection } from './rejection.ts';
+
+export interface MetaRecord {
+  readonly protocolVersion: number;
+  readonly genesis: string;
+  readonly height: bigint;
+  readonly time: number;
+  readonly epoch: number;
+  readonly epochStart: number;
+  readonly policyVersion: number;
+  readonly semanticVersion: string;
+  readonly nextBatch: bigint;
+  /** Last decided reading of the chain (K2). */
+  readonly chain: { readonly ledgerVersion: bigint; readonly time: number; readonly settled: bigint } | null;
+}
+export interface VaultRecord extends VaultOffer {
+  readonly registeredAt: bigint;
+}
+/** One Vault's part in a task. */
+export interface VaultPart {
+  readonly vault: string;
+  readonly state: 'asked' | 'reserved' | 'refused' | 'ready' | 'released' | 'late' | 'absent';
+  readonly reservedMicroRho?: bigint;
+  readonly snapshotCommitment?: string;
+  readonly consentCommitment?: string;
+  readonly refusal?: { readonly code: string; readonly message: string };
+  /** Current enclave; a restarted pod replaces it until the part has been used. */
+  readonly enclave?: EnclaveReady;
+  readonly release?: { readonly evidence: string; readonly outputCommitment: string; readonly microRho: bigint; readonly height: bigint };
+}
+export interface HistoryEntry {
+  readonly state: TaskState;
+  readonly height: bigint;
+  readonly time: number;
+  readonly reason?: string;
+}
+export interface TaskRecord {
+  readonly uid: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly spec: TaskSpec;
+  readonly state: TaskState;
+  readonly history: readonly HistoryEntry[];
+  readonly rejection?: Rejection;
+  readonly policyVersion: number;
+  readonly semanticVersion: string;
+  readonly epoch: number;
+  /** Log time by which the current state ends, if nothing else ends it: no state without a deadline. */
+  readonly deadline: number;
+  /** Log time by which the whole task ends. */
+  readonly finalDeadline: number;
+  readonly maxFee: bigint;
+  readonly locked: bigint;
+  readonly quote?: bigint;
+  readonly charge?: bigint;
+  readonly plan?: Plan;
+  readonly warnings?: readonly string[];
+  readonly parts: readonly VaultPart[];
+  readonly envelope?: string;
+  readonly aggregators?: readonly string[];
+  /** Index into `aggregators` of the current one. */
+  readonly aggregator?: number;
+  readonly aggregatorEnclave?: EnclaveReady;
+  /** Vaults whose output enters the aggregate, fixed once (M4). */
+  readonly survivors?: readonly string[];
+  readonly evidence?: string;
+  readonly sealedResult?: string;
+  readonly cancelRequested?: boolean;
+  readonly verifiedEpoch?: number;
+  readonly batch?: bigint;
+  readonly transaction?: { readonly hash: string; readonly version: bigint };
+}
+export interface EscrowRecord {
+  readonly account: string;
+  readonly balance: bigint;
+  readonly withdrawing: bigint;
+  readonly locked: bigint;
+  readonly ledgerVersion: bigint;
+}
+/** The public odometer of a Vault, usage and domain (B4), micro-rho. */
+export interface OdometerRecord {
+  readonly reserved: bigint;
+  readonly spent: bigint;
+  readonly byActor: Readonly<Record<string, bigint>>;
+  readonly epoch: number;
+}
+export interface EpochRecord {
+  readonly number: number;
+  readonly start: number;
+  readonly end: number | null;
+  readonly policyVersion: number;
+  readonly tasks: number;
+}
+/** A settlement batch's progress; the batch itself is the BCS leaf `batch/<n>`. */
+export interface SettlementRecord {
+  readonly number: bigint;
+  readonly epoch: number;
+  readonly tasks: readonly string[];
+  readonly state: 'collecting' | 'verifying_inputs' | 'candidate_ready' | 'finalizing' | 'finalized';
+  readonly transaction?: { readonly hash: string; readonly version: bigint };
+}
+
+/** Record kinds by key prefix; `index` entries are lists of names that rules walk. */
+export interface Records {
+  meta: MetaRecord;
+  actor: Actor;
+  vault: VaultRecord;
+  task: TaskRecord;
+  escrow: EscrowRecord;
+  odometer: OdometerRecord;
+  epoch: EpochRecord;
+  settlement: SettlementRecord;
+  nonce: { readonly expiry: number };
+  index: readonly string[];
+}
+export type RecordKind = keyof Records;
+
+/**
+ * keys: meta/ · actor/<address> · vault/<ns>/<name> · task/<uid> · escrow/<address> · odometer/<ns>/<name>/<usage>/<domain> ·
+ * epoch/<n> · settlement/<n> · nonce/<address>/<nonce> · index/<name> · and raw BCS: envelope/<uid> · batch/<n> · committee/<generation>
+ */
+export class State {
+  readonly map: MerkleMap;
+  constructor(map: MerkleMap = MerkleMap.empty) {
+    this.map = map;
+  }
+
+  get<K extends RecordKind>(kind: K, name = ''): Records[K] | undefined {
+    const bytes = this.map.get(`${kind}/${name}`);
+    return bytes && (cached(bytes) as Records[K]);
+  }
+  /** Throws if absent: for records that the rules know to exist. */
+  must<K extends RecordKind>(kind: K, name = ''): Records[K] {
+    const record = this.get(kind, name);
+    if (record === undefined) throw new Error(`state lacks ${kind}/${name}`);
+    return record;
+  }
+  put<K extends RecordKind>(kind: K, name: string, record: Records[K]): State {
+    return new State(this.map.set(`${kind}/${name}`, encodeCanonical(record)));
+  }
+  putRaw(key: string, bytes: Uint8Array): State {
+    return new State(this.map.set(key, bytes));
+  }
+  drop(kind: RecordKind, name: string): State {
+    return new State(this.map.delete(`${kind}/${name}`));
+  }
+  root(): Uint8Array {
+    return this.map.root();
+  }
+}
+
+/** Decoded records by their bytes: entries are immutable and shared between versions of the state. */
+const decoded = new WeakMap<Uint8Array, unknown>();
+const cached = (bytes: Uint8Array): unknown => {
+  let value = decoded.get(bytes);
+  if (value === undefined) {
+    value = decodeCanonical(bytes);
+    decoded.set(bytes, value);
+  }
+  return value;
+};
+
+/** A record out of a certified leaf's hex value. The caller has checked the leaf. */
+export const decodeRecord = <K extends RecordKind>(_kind: K, valueHex: string): Records[K] =>
+  decodeCanonical(fromHex(valueHex)) as Records[K];
