@@ -39,6 +39,8 @@ export interface CertifiedLeaf {
 
 export const MASTERS = 3;
 export const QUORUM = 2;
+/** Generation of the committee that genesis names (`scs::committee`). */
+export const FIRST_GENERATION = 0n;
 
 const Digest32 = bcs.fixedArray(32, bcs.u8());
 const HeadBcs = bcs.struct('Head', {

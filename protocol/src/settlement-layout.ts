@@ -72,6 +72,9 @@ export const encodeSettlementLeaf = (leaf: SettlementLeaf): Uint8Array => Settle
 export const encodeCommittee = (c: { generation: bigint; keys: readonly string[] }): Uint8Array =>
   CommitteeBcs.serialize({ generation: c.generation, keys: [...c.keys] }).toBytes();
 
+/** The first batch that the contract takes; each later one is one more (P4). */
+export const FIRST_BATCH = 1n;
+
 export const batchKey = (number: bigint): string => `batch/${number}`;
 export const committeeKey = (generation: bigint): string => `committee/${generation}`;
 

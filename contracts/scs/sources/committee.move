@@ -1,0 +1,199 @@
+/// The masters' committees (rules N1, G4, P5): a chain of generations, each appointed by a certificate of the one before.
+/// A certificate is the signatures of two of the three over one `Head`; twin of `protocol/src/certificate.ts`.
+module scs::committee {
+    use std::signer;
+    use std::vector;
+    use aptos_std::ed25519;
+    use aptos_framework::event;
+    use scs::merkle;
+    use scs::reader;
+
+    /// The head belongs to another genesis.
+    const E_WRONG_GENESIS: u64 = 1;
+    /// The head is signed by a committee that isn't the current one.
+    const E_WRONG_GENERATION: u64 = 2;
+    /// A certificate needs two of the three masters.
+    const E_TOO_FEW_VOTES: u64 = 3;
+    /// Votes come in ascending order of master, each master once.
+    const E_VOTES_NOT_ORDERED: u64 = 4;
+    /// A signature isn't the named master's over this head.
+    const E_BAD_SIGNATURE: u64 = 5;
+    /// There is no such master, or not one signature a master.
+    const E_UNKNOWN_MASTER: u64 = 6;
+    /// The path doesn't lead from the leaf to the certified state root.
+    const E_PATH_MISMATCH: u64 = 7;
+    /// A committee is three different Ed25519 keys.
+    const E_BAD_COMMITTEE: u64 = 8;
+    /// A genesis digest is 32 bytes.
+    const E_BAD_GENESIS: u64 = 9;
+    /// Only the publisher initialises.
+    const E_NOT_PUBLISHER: u64 = 10;
+    /// The contracts have been initialised before.
+    const E_ALREADY_INITIALIZED: u64 = 11;
+
+    const MASTERS: u64 = 3;
+    const QUORUM: u64 = 2;
+    const KEY_LENGTH: u64 = 32;
+    const SIGNATURE_LENGTH: u64 = 64;
+    const DIGEST_LENGTH: u64 = 32;
+    const FIRST_GENERATION: u64 = 0;
+    const DECIDE_TAG: vector<u8> = b"SCS::decide::v1";
+    const KEY_PREFIX: vector<u8> = b"committee/";
+
+    struct Committee has key {
+        genesis: vector<u8>,
+        /// Rule A4: certificates of a simulated group say nothing about hardware; the genesis digest fixes it too.
+        simulated: bool,
+        generation: u64,
+        keys: vector<vector<u8>>
+    }
+
+    /// What two masters signed. Made only by `verify_head`.
+    struct Head has copy, drop {
+        generation: u64,
+        height: u64,
+        state_root: vector<u8>,
+        block: vector<u8>
+    }
+
+    #[event]
+    struct CommitteeAdvanced has drop, store {
+        generation: u64,
+        height: u64,
+        keys: vector<vector<u8>>
+    }
+
+    public(package) fun start(
+        publisher: &signer, genesis: vector<u8>, keys: vector<vector<u8>>, simulated: bool
+    ) {
+        assert!(signer::address_of(publisher) == @scs, E_NOT_PUBLISHER);
+        assert!(!exists<Committee>(@scs), E_ALREADY_INITIALIZED);
+        assert!(vector::length(&genesis) == DIGEST_LENGTH, E_BAD_GENESIS);
+        check_keys(&keys);
+        move_to(publisher, Committee { genesis, simulated, generation: FIRST_GENERATION, keys });
+    }
+
+    /// Aborts unless two of the current committee's masters signed these bytes of a `Head` of this genesis.
+    /// `masters` are indexes 0..2, ascending; one signature of 64 bytes each.
+    public fun verify_head(
+        head: vector<u8>, masters: vector<u8>, signatures: vector<vector<u8>>
+    ): Head acquires Committee {
+        let committee = borrow_global<Committee>(@scs);
+        let parsed = parse_head(head, &committee.genesis);
+        assert!(parsed.generation == committee.generation, E_WRONG_GENERATION);
+        let votes = vector::length(&masters);
+        assert!(votes >= QUORUM, E_TOO_FEW_VOTES);
+        assert!(votes <= MASTERS && votes == vector::length(&signatures), E_UNKNOWN_MASTER);
+        let message = DECIDE_TAG;
+        vector::append(&mut message, head);
+        for (i in 0..votes) {
+            let master = (*vector::borrow(&masters, i) as u64);
+            assert!(i == 0 || master > (*vector::borrow(&masters, i - 1) as u64), E_VOTES_NOT_ORDERED);
+            assert!(master < MASTERS, E_UNKNOWN_MASTER);
+            let signature = *vector::borrow(&signatures, i);
+            assert!(signed_by(*vector::borrow(&committee.keys, master), message, signature), E_BAD_SIGNATURE);
+        };
+        parsed
+    }
+
+    /// Aborts unless the leaf is in the state that the head certifies.
+    public fun check_leaf(
+        head: &Head, key: vector<u8>, value: vector<u8>, siblings: &vector<vector<u8>>
+    ) {
+        assert!(merkle::proves_entry(&head.state_root, key, value, siblings), E_PATH_MISMATCH);
+    }
+
+    /// Appoints the next committee: the state leaf `committee/<generation + 1>` under a certificate of the current one.
+    /// Anyone may call it; whoever lost a key or a master needs it before the next batch (P5).
+    public entry fun advance(
+        _caller: &signer,
+        head: vector<u8>,
+        masters: vector<u8>,
+        signatures: vector<vector<u8>>,
+        committee: vector<u8>,
+        siblings: vector<vector<u8>>
+    ) acquires Committee {
+        let certified = verify_head(head, masters, signatures);
+        let (generation, keys) = parse_committee(committee);
+        check_leaf(&certified, merkle::numbered_key(KEY_PREFIX, generation), committee, &siblings);
+        let current = borrow_global_mut<Committee>(@scs);
+        assert!(generation == current.generation + 1, E_WRONG_GENERATION);
+        check_keys(&keys);
+        current.generation = generation;
+        current.keys = keys;
+        event::emit(CommitteeAdvanced { generation, height: certified.height, keys });
+    }
+
+    #[view]
+    /// Generation and the three masters' public keys.
+    public fun current(): (u64, vector<vector<u8>>) acquires Committee {
+        let committee = borrow_global<Committee>(@scs);
+        (committee.generation, committee.keys)
+    }
+
+    #[view]
+    /// Genesis digest, and whether enclaves are simulated (A4).
+    public fun genesis(): (vector<u8>, bool) acquires Committee {
+        let committee = borrow_global<Committee>(@scs);
+        (committee.genesis, committee.simulated)
+    }
+
+    #[view]
+    public fun is_initialized(): bool {
+        exists<Committee>(@scs)
+    }
+
+    public fun height(self: &Head): u64 {
+        self.height
+    }
+
+    public fun state_root(self: &Head): vector<u8> {
+        self.state_root
+    }
+
+    public fun block(self: &Head): vector<u8> {
+        self.block
+    }
+
+    fun parse_head(bytes: vector<u8>, genesis: &vector<u8>): Head {
+        let reader = reader::of(bytes);
+        assert!(&reader.read_bytes(DIGEST_LENGTH) == genesis, E_WRONG_GENESIS);
+        let head = Head {
+            generation: reader.read_u64(),
+            height: reader.read_u64(),
+            state_root: reader.read_bytes(DIGEST_LENGTH),
+            block: reader.read_bytes(DIGEST_LENGTH)
+        };
+        reader.finish();
+        head
+    }
+
+    fun parse_committee(bytes: vector<u8>): (u64, vector<vector<u8>>) {
+        let reader = reader::of(bytes);
+        let generation = reader.read_u64();
+        let count = reader.read_length(MASTERS);
+        let keys = vector[];
+        for (i in 0..count) vector::push_back(&mut keys, reader.read_bytes(KEY_LENGTH));
+        reader.finish();
+        (generation, keys)
+    }
+
+    /// Two equal keys would let one master vote twice.
+    fun check_keys(keys: &vector<vector<u8>>) {
+        assert!(vector::length(keys) == MASTERS, E_BAD_COMMITTEE);
+        for (i in 0..MASTERS) {
+            let key = vector::borrow(keys, i);
+            assert!(vector::length(key) == KEY_LENGTH, E_BAD_COMMITTEE);
+            for (j in 0..i) assert!(vector::borrow(keys, j) != key, E_BAD_COMMITTEE);
+        }
+    }
+
+    fun signed_by(key: vector<u8>, message: vector<u8>, signature: vector<u8>): bool {
+        vector::length(&signature) == SIGNATURE_LENGTH
+            && ed25519::signature_verify_strict(
+                &ed25519::new_signature_from_bytes(signature),
+                &ed25519::new_unvalidated_public_key_from_bytes(key),
+                message
+            )
+    }
+}

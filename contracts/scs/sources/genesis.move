@@ -1,0 +1,58 @@
+/// From nothing to running contracts, once (rules G7, K7): committee, supply, escrow terms. After this transaction the
+/// publisher's key has no power that anybody else's hasn't.
+module scs::genesis {
+    use std::vector;
+    use aptos_framework::event;
+    use aptos_framework::fungible_asset;
+    use aptos_framework::primary_fungible_store;
+    use scs::committee;
+    use scs::escrow;
+    use scs::rewards;
+    use scs::settlement;
+    use scs::sym;
+    use scs::treasury;
+
+    /// One amount an account, at most 1,000 of them.
+    const E_BAD_ALLOCATIONS: u64 = 1;
+    /// An allocation of nothing.
+    const E_ZERO_AMOUNT: u64 = 2;
+
+    const MAX_ALLOCATIONS: u64 = 1_000;
+
+    #[event]
+    struct Initialized has drop, store {
+        genesis: vector<u8>,
+        simulated: bool,
+        keys: vector<vector<u8>>,
+        supply: u128
+    }
+
+    /// `genesis` is the digest that every certificate carries, `keys` the first committee, `treasury_reserve` and `amounts`
+    /// the whole supply of SYM in base units. Only the publisher, only once.
+    public entry fun initialize(
+        publisher: &signer,
+        genesis: vector<u8>,
+        keys: vector<vector<u8>>,
+        simulated: bool,
+        accounts: vector<address>,
+        amounts: vector<u64>,
+        treasury_reserve: u64,
+        withdrawal_delay_seconds: u64,
+        withdrawal_window_seconds: u64
+    ) {
+        committee::start(publisher, genesis, keys, simulated);
+        let count = vector::length(&accounts);
+        assert!(count <= MAX_ALLOCATIONS && count == vector::length(&amounts), E_BAD_ALLOCATIONS);
+        let mint = sym::create(publisher);
+        for (i in 0..count) {
+            let amount = *vector::borrow(&amounts, i);
+            assert!(amount > 0, E_ZERO_AMOUNT);
+            primary_fungible_store::deposit(*vector::borrow(&accounts, i), fungible_asset::mint(&mint, amount));
+        };
+        rewards::start(publisher);
+        treasury::start(publisher, fungible_asset::mint(&mint, treasury_reserve));
+        escrow::start(publisher, withdrawal_delay_seconds, withdrawal_window_seconds);
+        settlement::start(publisher);
+        event::emit(Initialized { genesis, simulated, keys, supply: sym::total_supply() });
+    }
+}
