@@ -1,0 +1,68 @@
+import type {
+  EventsV1Event,
+  V1ConfigMap,
+  V1Lease,
+  V1Namespace,
+  V1NetworkPolicy,
+  V1Node,
+  V1PersistentVolumeClaim,
+  V1Pod,
+  V1Secret,
+  V1Service,
+  V1StatefulSet,
+} from '@kubernetes/client-node';
+
+export interface OwnerReference {
+  apiVersion: string;
+  kind: string;
+  name: string;
+  uid: string;
+  controller?: boolean;
+  blockOwnerDeletion?: boolean;
+}
+
+/** Object metadata as it comes over the wire: times are RFC 3339 strings. */
+export interface ObjectMeta {
+  name: string;
+  namespace?: string;
+  uid?: string;
+  resourceVersion?: string;
+  generation?: number;
+  creationTimestamp?: string;
+  deletionTimestamp?: string;
+  labels?: Record<string, string>;
+  annotations?: Record<string, string>;
+  ownerReferences?: OwnerReference[];
+  finalizers?: string[];
+}
+
+/** The least that every object has. */
+export interface KubeObject {
+  apiVersion?: string;
+  kind?: string;
+  metadata: ObjectMeta;
+}
+
+/** client-node's types promise `Date`; the wire, and so this folder, has strings. */
+export type Raw<T> = T extends Date
+  ? string
+  : T extends readonly (infer U)[]
+    ? Raw<U>[]
+    : T extends object
+      ? { [K in keyof T]: Raw<T[K]> }
+      : T;
+
+/** A typed object of client-node as this folder gives it: raw JSON with metadata. */
+export type Wire<T> = Omit<Raw<T>, 'metadata' | 'apiVersion' | 'kind'> & KubeObject;
+
+export type Pod = Wire<V1Pod>;
+export type ConfigMap = Wire<V1ConfigMap>;
+export type Secret = Wire<V1Secret>;
+export type Service = Wire<V1Service>;
+export type StatefulSet = Wire<V1StatefulSet>;
+export type PersistentVolumeClaim = Wire<V1PersistentVolumeClaim>;
+export type NetworkPolicy = Wire<V1NetworkPolicy>;
+export type Lease = Wire<V1Lease>;
+export type KubeEvent = Wire<EventsV1Event>;
+export type Node = Wire<V1Node>;
+export type Namespace = Wire<V1Namespace>;
