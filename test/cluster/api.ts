@@ -1,5 +1,6 @@
 import { Agent, request } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
+import { checkInterrupt } from './interrupt.ts';
 import type { Access } from './kubeconfig.ts';
 
 export type Answer = { status: number; body: string };
@@ -79,6 +80,7 @@ export const until = async <T>(
   const deadline = Date.now() + limitMs;
   let last = '';
   for (;;) {
+    checkInterrupt();
     try {
       const value = await check();
       if (value !== undefined) return value;

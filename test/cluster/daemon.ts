@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync, openSync, closeSync, readdirSync, readFileSync, rmSync, writeFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { checkInterrupt } from './interrupt.ts';
 
 /** A program to start: `name` is unique in its cluster and names log and pid file. */
 export type Program = { name: string; command: string; args: readonly string[]; env?: NodeJS.ProcessEnv };
@@ -37,18 +38,25 @@ export const isAlive = (record: ProcessRecord): boolean => {
 /** The identity of a running process, for telling later whether it is still the same one. */
 export const identify = (name: string, pid: number): ProcessRecord => ({ name, pid, startTicks: look(pid)?.startTicks ?? '' });
 
+/** No proxy settings, no Go or Kubernetes variables of the caller's: components talk to addresses of this machine only. */
+const plainEnvironment = (): NodeJS.ProcessEnv => ({
+  PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/bin:/sbin:/bin`,
+  HOME: process.env['HOME'] ?? '/',
+});
+
 /**
  * Starts a program in its own session, its output in `logs/`, its identity in `pids/`.
  * With `dieWithParent` the kernel kills it when this process ends in whatever way; otherwise it outlives us.
  */
 export const startDaemon = async (folder: string, program: Program, dieWithParent: boolean): Promise<ProcessRecord> => {
+  checkInterrupt();
   mkdirSync(pidFolder(folder), { recursive: true });
   mkdirSync(join(folder, 'logs'), { recursive: true });
   const log = openSync(logFile(folder, program.name), 'a', 0o600);
   const [command, args] = dieWithParent
     ? ['setpriv', ['--pdeathsig', 'KILL', program.command, ...program.args]]
     : [program.command, [...program.args]];
-  const child = spawn(command, args, { detached: true, stdio: ['ignore', log, log], cwd: folder, env: program.env ?? process.env });
+  const child = spawn(command, args, { detached: true, stdio: ['ignore', log, log], cwd: folder, env: program.env ?? plainEnvironment() });
   closeSync(log);
   await once(child, 'spawn');
   child.unref();

