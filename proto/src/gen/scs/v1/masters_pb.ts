@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file scs/v1/masters.proto.
  */
 export const file_scs_v1_masters: GenFile = /*@__PURE__*/
-  fileDesc("ChRzY3MvdjEvbWFzdGVycy5wcm90bxIGc2NzLnYxIiAKDVN1Ym1pdFJlcXVlc3QSDwoHY29tbWFuZBgBIAEoDCI8CgtTdWJtaXRSZXBseRIOCgZoZWlnaHQYASABKAQSDAoEY29kZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJIh0KDkdldExlYWZSZXF1ZXN0EgsKA2tleRgBIAEoCSJnCg1DZXJ0aWZpZWRMZWFmEgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDBIQCghzaWJsaW5ncxgDIAMoDBIoCgtjZXJ0aWZpY2F0ZRgEIAEoCzITLnNjcy52MS5DZXJ0aWZpY2F0ZSJGCgtDZXJ0aWZpY2F0ZRIaCgRoZWFkGAEgASgLMgwuc2NzLnYxLkhlYWQSGwoFdm90ZXMYAiADKAsyDC5zY3MudjEuVm90ZSJeCgRIZWFkEg8KB2dlbmVzaXMYASABKAwSEgoKZ2VuZXJhdGlvbhgCIAEoBBIOCgZoZWlnaHQYAyABKAQSEgoKc3RhdGVfcm9vdBgEIAEoDBINCgVibG9jaxgFIAEoDCIpCgRWb3RlEg4KBm1hc3RlchgBIAEoDRIRCglzaWduYXR1cmUYAiABKAwiIAoRV2F0Y2hUYXNrc1JlcXVlc3QSCwoDdWlkGAEgASgJIiwKDlB1dEJsb2JSZXF1ZXN0EgwKBHRhc2sYASABKAkSDAoEYmxvYhgCIAEoDCIeCgxQdXRCbG9iUmVwbHkSDgoGZGlnZXN0GAEgASgJIi4KDkdldEJsb2JSZXF1ZXN0EgwKBHRhc2sYASABKAkSDgoGZGlnZXN0GAIgASgJIhwKDEdldEJsb2JSZXBseRIMCgRibG9iGAEgASgMIg8KDVN0YXR1c1JlcXVlc3QiYgoLU3RhdHVzUmVwbHkSDgoGbWFzdGVyGAEgASgNEg4KBmhlaWdodBgCIAEoBBISCgpzdGF0ZV9yb290GAMgASgJEg4KBmxlYWRlchgEIAEoCBIPCgdnZW5lc2lzGAUgASgJMuMCCgdNYXN0ZXJzEjQKBlN1Ym1pdBIVLnNjcy52MS5TdWJtaXRSZXF1ZXN0GhMuc2NzLnYxLlN1Ym1pdFJlcGx5EjgKB0dldExlYWYSFi5zY3MudjEuR2V0TGVhZlJlcXVlc3QaFS5zY3MudjEuQ2VydGlmaWVkTGVhZhJACgpXYXRjaFRhc2tzEhkuc2NzLnYxLldhdGNoVGFza3NSZXF1ZXN0GhUuc2NzLnYxLkNlcnRpZmllZExlYWYwARI3CgdQdXRCbG9iEhYuc2NzLnYxLlB1dEJsb2JSZXF1ZXN0GhQuc2NzLnYxLlB1dEJsb2JSZXBseRI3CgdHZXRCbG9iEhYuc2NzLnYxLkdldEJsb2JSZXF1ZXN0GhQuc2NzLnYxLkdldEJsb2JSZXBseRI0CgZTdGF0dXMSFS5zY3MudjEuU3RhdHVzUmVxdWVzdBoTLnNjcy52MS5TdGF0dXNSZXBseWIGcHJvdG8z");
+  fileDesc("ChRzY3MvdjEvbWFzdGVycy5wcm90bxIGc2NzLnYxIiAKDVN1Ym1pdFJlcXVlc3QSDwoHY29tbWFuZBgBIAEoDCI8CgtTdWJtaXRSZXBseRIOCgZoZWlnaHQYASABKAQSDAoEY29kZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJIh0KDkdldExlYWZSZXF1ZXN0EgsKA2tleRgBIAEoCSJnCg1DZXJ0aWZpZWRMZWFmEgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDBIQCghzaWJsaW5ncxgDIAMoDBIoCgtjZXJ0aWZpY2F0ZRgEIAEoCzITLnNjcy52MS5DZXJ0aWZpY2F0ZSJGCgtDZXJ0aWZpY2F0ZRIaCgRoZWFkGAEgASgLMgwuc2NzLnYxLkhlYWQSGwoFdm90ZXMYAiADKAsyDC5zY3MudjEuVm90ZSJeCgRIZWFkEg8KB2dlbmVzaXMYASABKAwSEgoKZ2VuZXJhdGlvbhgCIAEoBBIOCgZoZWlnaHQYAyABKAQSEgoKc3RhdGVfcm9vdBgEIAEoDBINCgVibG9jaxgFIAEoDCIpCgRWb3RlEg4KBm1hc3RlchgBIAEoDRIRCglzaWduYXR1cmUYAiABKAwiIAoRV2F0Y2hUYXNrc1JlcXVlc3QSCwoDdWlkGAEgASgJIjoKDlB1dEJsb2JSZXF1ZXN0EgwKBHRhc2sYASABKAkSDAoEbmFtZRgCIAEoCRIMCgRibG9iGAMgASgMIh4KDFB1dEJsb2JSZXBseRIOCgZkaWdlc3QYASABKAkiLAoOR2V0QmxvYlJlcXVlc3QSDAoEdGFzaxgBIAEoCRIMCgRuYW1lGAIgASgJIhwKDEdldEJsb2JSZXBseRIMCgRibG9iGAEgASgMIg8KDVN0YXR1c1JlcXVlc3QiYgoLU3RhdHVzUmVwbHkSDgoGbWFzdGVyGAEgASgNEg4KBmhlaWdodBgCIAEoBBISCgpzdGF0ZV9yb290GAMgASgJEg4KBmxlYWRlchgEIAEoCBIPCgdnZW5lc2lzGAUgASgJMuMCCgdNYXN0ZXJzEjQKBlN1Ym1pdBIVLnNjcy52MS5TdWJtaXRSZXF1ZXN0GhMuc2NzLnYxLlN1Ym1pdFJlcGx5EjgKB0dldExlYWYSFi5zY3MudjEuR2V0TGVhZlJlcXVlc3QaFS5zY3MudjEuQ2VydGlmaWVkTGVhZhJACgpXYXRjaFRhc2tzEhkuc2NzLnYxLldhdGNoVGFza3NSZXF1ZXN0GhUuc2NzLnYxLkNlcnRpZmllZExlYWYwARI3CgdQdXRCbG9iEhYuc2NzLnYxLlB1dEJsb2JSZXF1ZXN0GhQuc2NzLnYxLlB1dEJsb2JSZXBseRI3CgdHZXRCbG9iEhYuc2NzLnYxLkdldEJsb2JSZXF1ZXN0GhQuc2NzLnYxLkdldEJsb2JSZXBseRI0CgZTdGF0dXMSFS5zY3MudjEuU3RhdHVzUmVxdWVzdBoTLnNjcy52MS5TdGF0dXNSZXBseWIGcHJvdG8z");
 
 /**
  * @generated from message scs.v1.SubmitRequest
@@ -219,7 +219,12 @@ export type PutBlobRequest = Message<"scs.v1.PutBlobRequest"> & {
   task: string;
 
   /**
-   * @generated from field: bytes blob = 2;
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * @generated from field: bytes blob = 3;
    */
   blob: Uint8Array;
 };
@@ -258,9 +263,9 @@ export type GetBlobRequest = Message<"scs.v1.GetBlobRequest"> & {
   task: string;
 
   /**
-   * @generated from field: string digest = 2;
+   * @generated from field: string name = 2;
    */
-  digest: string;
+  name: string;
 };
 
 /**
@@ -376,7 +381,8 @@ export const Masters: GenService<{
     output: typeof CertifiedLeafSchema;
   },
   /**
-   * Sealed blobs by digest (blobDigest in protocol/src/evidence.ts), kept until the task's windows end.
+   * Sealed blobs of a task, bounded in size and number, kept until the task's windows end. Names: `slice/<vault>/<seal key of
+   * the aggregator>` (only that Vault's enterprise writes it) and `result/<blobDigest>` (name and content must agree).
    *
    * @generated from rpc scs.v1.Masters.PutBlob
    */

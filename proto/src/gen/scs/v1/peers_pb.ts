@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Certificate, GetBlobReplySchema, GetBlobRequestSchema, PutBlobReplySchema, SubmitReplySchema, SubmitRequestSchema, Vote } from "./masters_pb.ts";
+import type { Certificate, GetBlobReplySchema, GetBlobRequestSchema, PutBlobReplySchema, PutBlobRequestSchema, SubmitReplySchema, SubmitRequestSchema, Vote } from "./masters_pb.ts";
 import { file_scs_v1_masters } from "./masters_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file scs/v1/peers.proto.
  */
 export const file_scs_v1_peers: GenFile = /*@__PURE__*/
-  fileDesc("ChJzY3MvdjEvcGVlcnMucHJvdG8SBnNjcy52MSJPCg5Qcm9wb3NlUmVxdWVzdBINCgVibG9jaxgBIAEoDBISCgpzdGF0ZV9yb290GAIgASgMEhoKBHZvdGUYAyABKAsyDC5zY3MudjEuVm90ZSJZCgxQcm9wb3NlUmVwbHkSGgoEdm90ZRgBIAEoCzIMLnNjcy52MS5Wb3RlEgwKBGNvZGUYAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIOCgZoZWlnaHQYBCABKAQiSAoNRGVjaWRlUmVxdWVzdBINCgVibG9jaxgBIAEoDBIoCgtjZXJ0aWZpY2F0ZRgCIAEoCzITLnNjcy52MS5DZXJ0aWZpY2F0ZSIdCgtEZWNpZGVSZXBseRIOCgZoZWlnaHQYASABKAQiIAoOR2V0Vm90ZVJlcXVlc3QSDgoGaGVpZ2h0GAEgASgEIl0KDEdldFZvdGVSZXBseRIOCgZoZWlnaHQYASABKAQSDQoFYmxvY2sYAiABKAwSEgoKc3RhdGVfcm9vdBgDIAEoDBIaCgR2b3RlGAQgASgLMgwuc2NzLnYxLlZvdGUiIgoLU3luY1JlcXVlc3QSEwoLZnJvbV9oZWlnaHQYASABKAQiLgoQU3RvcmVCbG9iUmVxdWVzdBIMCgR0YXNrGAEgASgJEgwKBGJsb2IYAiABKAwylAMKBVBlZXJzEjcKB1Byb3Bvc2USFi5zY3MudjEuUHJvcG9zZVJlcXVlc3QaFC5zY3MudjEuUHJvcG9zZVJlcGx5EjQKBkRlY2lkZRIVLnNjcy52MS5EZWNpZGVSZXF1ZXN0GhMuc2NzLnYxLkRlY2lkZVJlcGx5EjcKB0dldFZvdGUSFi5zY3MudjEuR2V0Vm90ZVJlcXVlc3QaFC5zY3MudjEuR2V0Vm90ZVJlcGx5EjQKBFN5bmMSEy5zY3MudjEuU3luY1JlcXVlc3QaFS5zY3MudjEuRGVjaWRlUmVxdWVzdDABEjUKB0ZvcndhcmQSFS5zY3MudjEuU3VibWl0UmVxdWVzdBoTLnNjcy52MS5TdWJtaXRSZXBseRI7CglTdG9yZUJsb2ISGC5zY3MudjEuU3RvcmVCbG9iUmVxdWVzdBoULnNjcy52MS5QdXRCbG9iUmVwbHkSOQoJRmV0Y2hCbG9iEhYuc2NzLnYxLkdldEJsb2JSZXF1ZXN0GhQuc2NzLnYxLkdldEJsb2JSZXBseWIGcHJvdG8z", [file_scs_v1_masters]);
+  fileDesc("ChJzY3MvdjEvcGVlcnMucHJvdG8SBnNjcy52MSJPCg5Qcm9wb3NlUmVxdWVzdBINCgVibG9jaxgBIAEoDBISCgpzdGF0ZV9yb290GAIgASgMEhoKBHZvdGUYAyABKAsyDC5zY3MudjEuVm90ZSJZCgxQcm9wb3NlUmVwbHkSGgoEdm90ZRgBIAEoCzIMLnNjcy52MS5Wb3RlEgwKBGNvZGUYAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIOCgZoZWlnaHQYBCABKAQiSAoNRGVjaWRlUmVxdWVzdBINCgVibG9jaxgBIAEoDBIoCgtjZXJ0aWZpY2F0ZRgCIAEoCzITLnNjcy52MS5DZXJ0aWZpY2F0ZSIdCgtEZWNpZGVSZXBseRIOCgZoZWlnaHQYASABKAQiIAoOR2V0Vm90ZVJlcXVlc3QSDgoGaGVpZ2h0GAEgASgEIl0KDEdldFZvdGVSZXBseRIOCgZoZWlnaHQYASABKAQSDQoFYmxvY2sYAiABKAwSEgoKc3RhdGVfcm9vdBgDIAEoDBIaCgR2b3RlGAQgASgLMgwuc2NzLnYxLlZvdGUiIgoLU3luY1JlcXVlc3QSEwoLZnJvbV9oZWlnaHQYASABKAQykgMKBVBlZXJzEjcKB1Byb3Bvc2USFi5zY3MudjEuUHJvcG9zZVJlcXVlc3QaFC5zY3MudjEuUHJvcG9zZVJlcGx5EjQKBkRlY2lkZRIVLnNjcy52MS5EZWNpZGVSZXF1ZXN0GhMuc2NzLnYxLkRlY2lkZVJlcGx5EjcKB0dldFZvdGUSFi5zY3MudjEuR2V0Vm90ZVJlcXVlc3QaFC5zY3MudjEuR2V0Vm90ZVJlcGx5EjQKBFN5bmMSEy5zY3MudjEuU3luY1JlcXVlc3QaFS5zY3MudjEuRGVjaWRlUmVxdWVzdDABEjUKB0ZvcndhcmQSFS5zY3MudjEuU3VibWl0UmVxdWVzdBoTLnNjcy52MS5TdWJtaXRSZXBseRI5CglTdG9yZUJsb2ISFi5zY3MudjEuUHV0QmxvYlJlcXVlc3QaFC5zY3MudjEuUHV0QmxvYlJlcGx5EjkKCUZldGNoQmxvYhIWLnNjcy52MS5HZXRCbG9iUmVxdWVzdBoULnNjcy52MS5HZXRCbG9iUmVwbHliBnByb3RvMw", [file_scs_v1_masters]);
 
 /**
  * @generated from message scs.v1.ProposeRequest
@@ -179,28 +179,6 @@ export const SyncRequestSchema: GenMessage<SyncRequest> = /*@__PURE__*/
   messageDesc(file_scs_v1_peers, 6);
 
 /**
- * @generated from message scs.v1.StoreBlobRequest
- */
-export type StoreBlobRequest = Message<"scs.v1.StoreBlobRequest"> & {
-  /**
-   * @generated from field: string task = 1;
-   */
-  task: string;
-
-  /**
-   * @generated from field: bytes blob = 2;
-   */
-  blob: Uint8Array;
-};
-
-/**
- * Describes the message scs.v1.StoreBlobRequest.
- * Use `create(StoreBlobRequestSchema)` to create a new message.
- */
-export const StoreBlobRequestSchema: GenMessage<StoreBlobRequest> = /*@__PURE__*/
-  messageDesc(file_scs_v1_peers, 7);
-
-/**
  * Between masters only (mutual TLS with registered keys). Blocks are canonical bytes (protocol/src/block.ts).
  *
  * @generated from service scs.v1.Peers
@@ -261,7 +239,7 @@ export const Peers: GenService<{
    */
   storeBlob: {
     methodKind: "unary";
-    input: typeof StoreBlobRequestSchema;
+    input: typeof PutBlobRequestSchema;
     output: typeof PutBlobReplySchema;
   },
   /**

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file scs/v1/vault.proto.
  */
 export const file_scs_v1_vault: GenFile = /*@__PURE__*/
-  fileDesc("ChJzY3MvdjEvdmF1bHQucHJvdG8SBnNjcy52MSIyChBPcGVuU2xpY2VSZXF1ZXN0EgwKBHRhc2sYASABKAkSEAoIc2VhbF9rZXkYAiABKAkiPAoLU2VhbGVkQ2h1bmsSCwoDZW5jGAEgASgMEhIKCmNpcGhlcnRleHQYAiABKAwSDAoEbGFzdBgDIAEoCCJUCg5SZWxlYXNlUmVxdWVzdBIMCgR0YXNrGAEgASgJEhAKCGV2aWRlbmNlGAIgASgMEhUKDXNlYWxlZF9vdXRwdXQYAyABKAwSCwoDZW5jGAQgASgMIj0KDFJlbGVhc2VSZXBseRIOCgZoZWlnaHQYASABKAQSDAoEY29kZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJIg8KDUhlYWx0aFJlcXVlc3QiLAoLSGVhbHRoUmVwbHkSDQoFcmVhZHkYASABKAgSDgoGcmVhc29uGAIgASgJMrgBCglWYXVsdE5vZGUSPAoJT3BlblNsaWNlEhguc2NzLnYxLk9wZW5TbGljZVJlcXVlc3QaEy5zY3MudjEuU2VhbGVkQ2h1bmswARI3CgdSZWxlYXNlEhYuc2NzLnYxLlJlbGVhc2VSZXF1ZXN0GhQuc2NzLnYxLlJlbGVhc2VSZXBseRI0CgZIZWFsdGgSFS5zY3MudjEuSGVhbHRoUmVxdWVzdBoTLnNjcy52MS5IZWFsdGhSZXBseWIGcHJvdG8z");
+  fileDesc("ChJzY3MvdjEvdmF1bHQucHJvdG8SBnNjcy52MSIyChBPcGVuU2xpY2VSZXF1ZXN0EgwKBHRhc2sYASABKAkSEAoIc2VhbF9rZXkYAiABKAkiPAoLU2VhbGVkQ2h1bmsSCwoDZW5jGAEgASgMEhIKCmNpcGhlcnRleHQYAiABKAwSDAoEbGFzdBgDIAEoCCJUCg5SZWxlYXNlUmVxdWVzdBIMCgR0YXNrGAEgASgJEhAKCGV2aWRlbmNlGAIgASgMEhUKDXNlYWxlZF9vdXRwdXQYAyABKAwSCwoDZW5jGAQgASgMIj0KDFJlbGVhc2VSZXBseRIOCgZoZWlnaHQYASABKAQSDAoEY29kZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJIg8KDUhlYWx0aFJlcXVlc3QinwEKC0hlYWx0aFJlcGx5Eg0KBXJlYWR5GAEgASgIEg4KBnJlYXNvbhgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEhIKCnB1YmxpY19rZXkYBCABKAkSHAoUbm9pc2Vfa2V5X2NvbW1pdG1lbnQYBSABKAkSGAoQam91cm5hbF9zZXF1ZW5jZRgGIAEoBBIUCgxqb3VybmFsX2hlYWQYByABKAkyuAEKCVZhdWx0Tm9kZRI8CglPcGVuU2xpY2USGC5zY3MudjEuT3BlblNsaWNlUmVxdWVzdBoTLnNjcy52MS5TZWFsZWRDaHVuazABEjcKB1JlbGVhc2USFi5zY3MudjEuUmVsZWFzZVJlcXVlc3QaFC5zY3MudjEuUmVsZWFzZVJlcGx5EjQKBkhlYWx0aBIVLnNjcy52MS5IZWFsdGhSZXF1ZXN0GhMuc2NzLnYxLkhlYWx0aFJlcGx5YgZwcm90bzM");
 
 /**
  * @generated from message scs.v1.OpenSliceRequest
@@ -151,9 +151,38 @@ export type HealthReply = Message<"scs.v1.HealthReply"> & {
   ready: boolean;
 
   /**
+   * PascalCase code, and a sentence, of what it waits for.
+   *
    * @generated from field: string reason = 2;
    */
   reason: string;
+
+  /**
+   * @generated from field: string message = 3;
+   */
+  message: string;
+
+  /**
+   * What the agent registers (VaultOffer in protocol/src/commands.ts).
+   *
+   * @generated from field: string public_key = 4;
+   */
+  publicKey: string;
+
+  /**
+   * @generated from field: string noise_key_commitment = 5;
+   */
+  noiseKeyCommitment: string;
+
+  /**
+   * @generated from field: uint64 journal_sequence = 6;
+   */
+  journalSequence: bigint;
+
+  /**
+   * @generated from field: string journal_head = 7;
+   */
+  journalHead: string;
 };
 
 /**
