@@ -11,6 +11,7 @@ import { checkedName, defaultName, stateFolder, toolsFolder } from './paths.ts';
 import { ensurePki, writeKubeconfig } from './pki.ts';
 import { say } from './progress.ts';
 import { stopCommands } from './run.ts';
+import { removeBuildCaches } from './tools-build.ts';
 import { components, ensureComponents, ensureCoredns, ensureHelm, ensureKubectl, ensureKwok } from './tools.ts';
 
 export { startControlPlane, type ControlPlane } from './control-plane.ts';
@@ -73,6 +74,7 @@ const installTools = async (kwok: boolean): Promise<void> => {
   print(`kubectl ${await ensureKubectl()}`);
   print(`helm ${await ensureHelm()}`);
   if (kwok) print(`kwok ${await ensureKwok()}`);
+  await removeBuildCaches();
   say(`tools are in ${toolsFolder()}`);
 };
 

@@ -1,5 +1,4 @@
 import { cp, mkdir, rename, rm } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { ensureGo } from './go.ts';
 import { cacheFolder, kubernetesVersion, toolsFolder } from './paths.ts';
@@ -15,13 +14,13 @@ const versionFlags = (version: string): string => {
   return `-s -w -X ${at}.gitVersion=${version} -X ${at}.gitMajor=${major} -X ${at}.gitMinor=${minor} -X ${at}.gitTreeState=clean`;
 };
 
-type Build = { title: string; binary: string; module: string; ldflags: string };
+type Build = { title: string; binary: string; module: string; ldflags: string; program?: string };
 
 /**
  * Builds one binary from the module's folder with the lowest priority. Go's own build cache makes an interrupted build go on where it stopped; the binary
  * takes its name only when it is complete.
  */
-const build = async ({ title, binary, module, ldflags }: Build): Promise<string> => {
+const build = async ({ title, binary, module, ldflags, program = '.' }: Build): Promise<string> => {
   const target = join(toolsFolder(), binary);
   const log = join(toolsFolder(), `.${binary}.build.log`);
   const work = join(toolsFolder(), `.${binary}.source`);
@@ -31,7 +30,7 @@ const build = async ({ title, binary, module, ldflags }: Build): Promise<string>
     await mkdir(toolsFolder(), { recursive: true });
     // Built from a copy: the checkout stays clean, and may be read-only.
     await cp(module, work, { recursive: true });
-    await run('nice', ['-n', '19', go, 'build', '-trimpath', '-ldflags', ldflags, '-o', `${target}.partial`, '.'], {
+    await run('nice', ['-n', '19', go, 'build', '-trimpath', '-ldflags', ldflags, '-o', `${target}.partial`, program], {
       cwd: work,
       log,
       env: goEnvironment(),
@@ -42,15 +41,23 @@ const build = async ({ title, binary, module, ldflags }: Build): Promise<string>
   return target;
 };
 
-/** Static binaries, sums checked against the committed go.sum, no settings from the machine's Go flags. */
+const goCache = (): string => join(cacheFolder(), 'go-build');
+const moduleCache = (): string => join(cacheFolder(), 'go-modules');
+
+/** Static binaries, sums checked against the committed go.sum, no settings from the machine's Go flags; caches of our own, so that they can be removed. */
 const goEnvironment = (): NodeJS.ProcessEnv => ({
   ...process.env,
   CGO_ENABLED: '0',
-  GOFLAGS: '-buildvcs=false -mod=readonly',
+  GOFLAGS: '-buildvcs=false -mod=readonly -modcacherw',
   GOTOOLCHAIN: 'local',
-  GOCACHE: process.env['GOCACHE'] ?? join(cacheFolder(), 'go-build'),
-  GOPATH: process.env['GOPATH'] ?? join(homedir(), 'go'),
+  GOCACHE: goCache(),
+  GOMODCACHE: moduleCache(),
 });
+
+/** Removes what only a build needs: sources and compiled packages, some 3 GB. */
+export const removeBuildCaches = async (): Promise<void> => {
+  for (const folder of [goCache(), moduleCache(), join(cacheFolder(), 'go-toolchain')]) await rm(folder, { recursive: true, force: true });
+};
 
 /** etcd, control plane and node components in one binary, called by name. About 15 minutes on two cores, then cached. */
 export const buildKubernetes = (): Promise<string> =>
@@ -67,4 +74,10 @@ export const buildCoredns = (): Promise<string> =>
 
 /** kwok, for benchmarks with thousands of pods that run nothing. About three minutes. */
 export const buildKwok = (): Promise<string> =>
-  build({ title: `kwok ${kwokVersion} (about 3 minutes, once)`, binary: 'kwok', module: join(sources, 'kwok'), ldflags: '-s -w' });
+  build({
+    title: `kwok ${kwokVersion} (about 3 minutes, once)`,
+    binary: 'kwok',
+    module: join(sources, 'kwok'),
+    ldflags: '-s -w',
+    program: 'sigs.k8s.io/kwok/cmd/kwok',
+  });
