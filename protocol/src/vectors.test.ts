@@ -1,0 +1,112 @@
+/** Golden vectors (rule E3): the bytes in `test/vectors` are read here and, as `scs::vectors`, by the Move tests. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { certificateFault, decideMessage, encodeHead, leafFault } from './certificate.ts';
+import type { Certificate, CertifiedLeaf, Committee, Head } from './certificate.ts';
+import { fromHex, hex } from './encoding/bytes.ts';
+import { MerkleMap, provesEntry } from './merkle.ts';
+import {
+  decodeBatch,
+  encodeBatch,
+  encodeCommittee,
+  encodeSettlementLeaf,
+  listPath,
+  listRoot,
+  rootFromPath,
+  SettlementLeafBcs,
+} from './settlement-layout.ts';
+import type { Batch, SettlementLeaf } from './settlement-layout.ts';
+import { batchFault } from './settlement.ts';
+
+/** JSON has no bigint: which fields are counters or amounts is known by name. */
+const integers = new Set([
+  'generation',
+  'height',
+  'number',
+  'epoch',
+  'taskCount',
+  'amount',
+  'dividends',
+  'treasury',
+  'quote',
+  'charge',
+  'refund',
+]);
+const revive = (key: string, value: unknown): unknown => (integers.has(key) && typeof value === 'string' ? BigInt(value) : value);
+const read = (name: string): unknown =>
+  JSON.parse(readFileSync(new URL(`../../test/vectors/${name}.json`, import.meta.url), 'utf8'), revive);
+
+const committees = read('committee') as { committee: Committee; bytes: string }[];
+const certificates = read('certificate') as {
+  genesis: string;
+  sound: Record<string, CertifiedLeaf>;
+  forged: Record<string, { code: string; leaf: CertifiedLeaf }>;
+};
+const committeeOf = (certificate: Certificate): Committee => committees[Number(certificate.head.generation)]!.committee;
+
+describe('E3: golden vectors', () => {
+  test('head and what a decide vote signs', () => {
+    const vector = read('head') as { head: Head; bytes: string; decideMessage: string };
+    expect(hex(encodeHead(vector.head))).toBe(vector.bytes);
+    expect(hex(decideMessage(vector.head))).toBe(vector.decideMessage);
+  });
+
+  test('committees', () => {
+    for (const { committee, bytes } of committees) expect(hex(encodeCommittee(committee))).toBe(bytes);
+  });
+
+  test.each(Object.entries(certificates.sound))('certificate %s holds', (_name, leaf) =>
+    expect(leafFault(leaf, certificates.genesis, committeeOf(leaf.certificate))).toBeUndefined(),
+  );
+
+  test.each(Object.entries(certificates.forged))('certificate %s is refused', (_name, { code, leaf }) =>
+    expect(leafFault(leaf, certificates.genesis, committees[0]!.committee)?.code).toBe(code),
+  );
+
+  test('a sound certificate of the second committee means nothing to the first', () => {
+    const { certificate } = certificates.sound['next_batch_1']!;
+    expect(certificateFault(certificate, certificates.genesis, committees[0]!.committee)?.code).toBe('WrongGeneration');
+  });
+
+  test('batches', () => {
+    const vector = read('batch') as {
+      sound: { batch: Batch; bytes: string }[];
+      unsound: { name: string; code: string; batch: Batch; bytes: string }[];
+    };
+    for (const { batch, bytes } of vector.sound) {
+      expect(hex(encodeBatch(batch))).toBe(bytes);
+      expect(decodeBatch(fromHex(bytes))).toEqual(batch);
+      expect(batchFault(batch)).toBeUndefined();
+    }
+    for (const { code, batch, bytes } of vector.unsound) {
+      expect(batchFault(batch)?.code).toBe(code);
+      expect(hex(encodeBatch(batch))).toBe(bytes);
+    }
+  });
+
+  test('settlement leaves', () => {
+    for (const { leaf, bytes } of read('settlement-leaf') as { leaf: SettlementLeaf; bytes: string }[]) {
+      expect(hex(encodeSettlementLeaf(leaf))).toBe(bytes);
+      expect(SettlementLeafBcs.parse(fromHex(bytes))).toEqual(leaf);
+    }
+  });
+
+  test('list paths', () => {
+    for (const { items, root, paths } of read('list-path') as { items: string[]; root: string; paths: string[][] }[]) {
+      const leaves = items.map(fromHex);
+      expect(hex(listRoot(leaves))).toBe(root);
+      leaves.forEach((leaf, i) => {
+        expect(listPath(i, leaves).map(hex)).toEqual(paths[i]);
+        expect(hex(rootFromPath(i, leaves.length, leaf, paths[i]!.map(fromHex))!)).toBe(root);
+      });
+    }
+  });
+
+  test('state paths', () => {
+    const vector = read('merkle-path') as { entries: { key: string; value: string; siblings: string[] }[]; root: string };
+    const map = vector.entries.reduce((m, { key, value }) => m.set(key, fromHex(value)), MerkleMap.empty);
+    expect(hex(map.root())).toBe(vector.root);
+    for (const { key, value, siblings } of vector.entries)
+      expect(provesEntry(fromHex(vector.root), key, fromHex(value), { siblings: siblings.map(fromHex) })).toBe(true);
+  });
+});

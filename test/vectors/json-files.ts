@@ -1,0 +1,41 @@
+import { encodeHead, decideMessage } from '@scs/protocol/certificate.ts';
+import { hex } from '@scs/protocol/encoding/bytes.ts';
+import { encodeBatch, encodeCommittee, encodeSettlementLeaf, listPath, listRoot } from '@scs/protocol/settlement-layout.ts';
+import { batches, committees, forged, genesis, leafBytes, lists, sound, state, stateEntries, tasks, unsound } from './scenario.ts';
+
+const plain = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value);
+const json = (value: unknown): string => `${JSON.stringify(value, plain, 2)}\n`;
+
+/** Bytes are lowercase hex, amounts and counters decimal strings; file name -> content. */
+export const jsonFiles = (): Map<string, string> => {
+  const head = sound.batch_1.certificate.head;
+  return new Map([
+    ['head.json', json({ head, bytes: hex(encodeHead(head)), decideMessage: hex(decideMessage(head)) })],
+    ['committee.json', json(committees.map((committee) => ({ committee, bytes: hex(encodeCommittee(committee)) })))],
+    ['certificate.json', json({ genesis, sound, forged })],
+    [
+      'batch.json',
+      json({
+        sound: batches.map((batch) => ({ batch, bytes: hex(encodeBatch(batch)) })),
+        unsound: Object.entries(unsound).map(([name, { code, batch }]) => ({ name, code, batch, bytes: hex(encodeBatch(batch)) })),
+      }),
+    ],
+    ['settlement-leaf.json', json(tasks.flat().map(({ leaf }) => ({ leaf, bytes: hex(encodeSettlementLeaf(leaf)) })))],
+    [
+      'list-path.json',
+      json(
+        lists.map((list) => {
+          const items = leafBytes(list);
+          return { items: items.map(hex), root: hex(listRoot(items)), paths: items.map((_, i) => listPath(i, items).map(hex)) };
+        }),
+      ),
+    ],
+    [
+      'merkle-path.json',
+      json({
+        entries: stateEntries.map(([key, value]) => ({ key, value: hex(value), siblings: state.prove(key)!.siblings.map(hex) })),
+        root: hex(state.root()),
+      }),
+    ],
+  ]);
+};
