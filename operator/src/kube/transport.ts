@@ -69,12 +69,13 @@ export function createTransport(kubeConfig: KubeConfig, options: TransportOption
   if (target === null) throw new TypeError('the kubeconfig has no current cluster');
   const base = new URL(target.server);
   const secure = base.protocol === 'https:';
+  if (!secure && target.skipTLSVerify !== true) throw new TypeError('the kubeconfig names a server without TLS');
   const agentForRequests = agentPool(secure, connectionsAtMost);
   const agentForStreams = agentPool(secure, Number.POSITIVE_INFINITY);
 
   const start = async (request: HttpRequest, pool: (tls: Tls) => http.Agent, signal: AbortSignal): Promise<http.IncomingMessage> => {
     const requestOptions: https.RequestOptions = {};
-    await kubeConfig.applyToHTTPSOptions(requestOptions);
+    await applyCredentials(kubeConfig, requestOptions);
     const url = new URL(base);
     url.pathname = `${base.pathname.replace(/\/$/, '')}${request.path}`;
     url.search = new URLSearchParams(request.query).toString();
@@ -139,6 +140,14 @@ export function createTransport(kubeConfig: KubeConfig, options: TransportOption
       return chunks(response, request, stop);
     },
   };
+}
+
+async function applyCredentials(kubeConfig: KubeConfig, requestOptions: https.RequestOptions): Promise<void> {
+  try {
+    await kubeConfig.applyToHTTPSOptions(requestOptions);
+  } catch (cause) {
+    throw new ApiError('Unauthorized', 0, `the kubeconfig's credentials can't be read or renewed`, { cause });
+  }
 }
 
 /** What a request's failure is, seen from its caller. */
