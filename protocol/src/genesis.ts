@@ -27,7 +27,18 @@ export const Actor = z.strictObject({
     .min(0n)
     .max(2n ** 63n),
   /** Enterprises: namespace of its agent, TLS authority, and whether it runs aggregators. */
-  enterprise: z.strictObject({ namespace: z.string().min(1).max(63), tlsAuthority: authority, contributesCompute: z.boolean() }).optional(),
+  enterprise: z
+    .strictObject({
+      namespace: z.string().min(1).max(63),
+      tlsAuthority: authority,
+      contributesCompute: z.boolean(),
+      /** CHIP_IDs that are the actor's (A2), hex of 64 bytes. Hardware needs a listed one. */
+      chips: z
+        .array(z.string().regex(/^[0-9a-f]{128}$/))
+        .max(1000)
+        .optional(),
+    })
+    .optional(),
 });
 export type Actor = z.infer<typeof Actor>;
 
@@ -45,7 +56,8 @@ export const Genesis = z.strictObject({
   enclave: z.discriminatedUnion('kind', [
     /** A4: for machines without the hardware. `root` signs the simulated chips' certificates (Ed25519). */
     z.strictObject({ kind: z.literal('simulated'), root: publicKey }),
-    z.strictObject({ kind: z.literal('hardware') }),
+    /** `roots`: PEM certificates of the vendors' root keys (AMD's ARK), self-signed RSA-4096 or P-384. */
+    z.strictObject({ kind: z.literal('hardware'), roots: z.array(z.string().max(8192)).min(1).max(8) }),
   ]),
 });
 export type Genesis = z.infer<typeof Genesis>;

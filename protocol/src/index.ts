@@ -1,6 +1,7 @@
 /** The rules of SCP, pure: no I/O, clock, randomness, float or locale. Start with `rules/apply.ts`. */
 export * from './amounts.ts';
 export * from './attestation.ts';
+export * from './attestation-check.ts';
 export * from './authorization.ts';
 export * from './block.ts';
 export * from './catalogue.ts';
@@ -22,4 +23,6 @@ export * from './resources/slice.ts';
 export * from './resources/task.ts';
 export * from './resources/vault.ts';
 export * from './settlement-layout.ts';
+export * from './simulated-enclave.ts';
+export * from './snp-report.ts';
 export * from './state.ts';

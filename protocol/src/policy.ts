@@ -68,7 +68,17 @@ export const Policy = z.strictObject({
       .array(z.string().regex(/^[0-9a-f]{96}$/))
       .min(1)
       .max(32),
-    minimumTcb: z.int().min(0),
+    /** TCB_VERSION as in the report (little endian); each of its eight components must be reached. */
+    minimumTcb: z
+      .bigint()
+      .min(0n)
+      .max(2n ** 64n - 1n),
+    /** HOST_DATA values (agent policy and image digests, A2), hex of 32 bytes. Hardware needs a listed one; without a list the simulated enclave's is zero. */
+    hostData: z
+      .array(z.string().regex(/^[0-9a-f]{64}$/))
+      .min(1)
+      .max(32)
+      .optional(),
   }),
 });
 export type Policy = z.infer<typeof Policy>;
