@@ -163,6 +163,7 @@ describe('what goes wrong', () => {
     watch.drop();
     await letRetry(firstBackoffMs); // success has set the wait back
     await nextWatch('11');
+    expect(told).toEqual(['added x@1', 'added y@11']);
   });
 
   test('the wait is capped', async () => {
@@ -173,12 +174,14 @@ describe('what goes wrong', () => {
     }
     await nextList(listOf('10'));
     await informer!.hasSynced();
+    expect(logger.lines).toHaveLength(5);
   });
 
   test('429: waits as long as the server asks', async () => {
     (await watching()).status(429, 'TooManyRequests', { 'retry-after': '17' });
     await letRetry(17_000);
     await nextWatch('10');
+    expect(told).toEqual(['added x@1']);
   });
 
   test('a half-open watch (accepted, then silence) is cut after the inactivity limit', async () => {
@@ -188,6 +191,7 @@ describe('what goes wrong', () => {
     await watch.gone;
     await letRetry(firstBackoffMs);
     await nextWatch('10');
+    expect(logger.lines[0]?.fields).toMatchObject({ code: 'Timeout' });
   });
 
   test('bookmarks keep a quiet watch alive', async () => {
@@ -213,6 +217,7 @@ describe('what goes wrong', () => {
     watch.end();
     await letRetry(firstBackoffMs);
     await nextWatch('10');
+    expect(logger.lines[0]?.fields).toMatchObject({ code: 'Unavailable' });
   });
 
   test('a line without end is cut, and everything listed again', async () => {
@@ -222,6 +227,7 @@ describe('what goes wrong', () => {
     await letRetry(firstBackoffMs);
     await nextList(listOf('11', item('x', '1')));
     await nextWatch('11');
+    expect(logger.lines[0]?.fields).toMatchObject({ code: 'TooLarge' });
   });
 
   test.each(['not json', '{"type":"SURPRISE","object":{}}', '{"type":"ADDED","object":{}}', '[]'])(
@@ -232,6 +238,7 @@ describe('what goes wrong', () => {
       await letRetry(firstBackoffMs);
       await nextList(listOf('11', item('x', '1')));
       await nextWatch('11');
+      expect(logger.lines[0]?.fields).toMatchObject({ code: 'Malformed' });
     },
   );
 
@@ -302,5 +309,6 @@ describe('stop', () => {
     controller.abort();
     await watch.gone;
     await informer!.stop();
+    expect(clock.sleeping()).toEqual([]);
   });
 });
