@@ -99,10 +99,14 @@ export const grpcClient = <S extends DescService>(
       }
       return new Promise<MessageShape<DescMessage>>((resolve, reject) => {
         const deadline = Date.now() + (callOptions.timeoutMs ?? DEFAULT_TIMEOUT_MS);
-        const unary = client.makeUnaryRequest(path(method), write, read, request, new Metadata(), { deadline }, (error, reply) =>
-          error ? reject(error) : reply ? resolve(reply) : reject(new Error('empty reply')),
-        );
-        callOptions.signal?.addEventListener('abort', () => unary.cancel(), { once: true });
+        const cancel = (): void => unary.cancel();
+        const unary = client.makeUnaryRequest(path(method), write, read, request, new Metadata(), { deadline }, (error, reply) => {
+          callOptions.signal?.removeEventListener('abort', cancel);
+          if (error) reject(error);
+          else if (reply) resolve(reply);
+          else reject(new Error('empty reply'));
+        });
+        callOptions.signal?.addEventListener('abort', cancel, { once: true });
       });
     };
   const methods = Object.fromEntries(service.methods.map((m) => [m.localName, call(m)]));
