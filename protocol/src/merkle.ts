@@ -60,6 +60,32 @@ const without = (node: Node | undefined, key: string, path: Uint8Array, depth: n
   return { kind: 'branch', left, right };
 };
 
+function* leavesOf(root: Node | undefined): Generator<Leaf> {
+  const pending: (Node | undefined)[] = [root];
+  while (pending.length > 0) {
+    const node = pending.pop();
+    if (node?.kind === 'leaf') yield node;
+    else if (node) pending.push(node.right, node.left);
+  }
+}
+
+/** Where both versions have a branch it is entered; below that, one side is a single entry at most and the leaves are compared. */
+function* differences(before: Node | undefined, after: Node | undefined): Generator<readonly [string, Uint8Array | undefined]> {
+  if (before === after) return;
+  if (before?.kind === 'branch' && after?.kind === 'branch') {
+    yield* differences(before.left, after.left);
+    yield* differences(before.right, after.right);
+    return;
+  }
+  const old = new Map([...leavesOf(before)].map((leaf) => [leaf.key, leaf]));
+  for (const { key, value } of leavesOf(after)) {
+    const known = old.get(key);
+    old.delete(key);
+    if (!known || !equalBytes(known.value, value)) yield [key, value];
+  }
+  for (const key of old.keys()) yield [key, undefined];
+}
+
 /** Siblings from the root downwards; 32 bytes each, at most 256. */
 export interface MerklePath {
   readonly siblings: readonly Uint8Array[];
@@ -106,12 +132,12 @@ export class MerkleMap {
 
   /** Entries in the order of their hashed keys: deterministic, but meaningless to people; for snapshots. */
   *entries(): Generator<readonly [string, Uint8Array]> {
-    const pending: (Node | undefined)[] = [this.#root];
-    while (pending.length > 0) {
-      const node = pending.pop();
-      if (node?.kind === 'leaf') yield [node.key, node.value];
-      else if (node) pending.push(node.right, node.left);
-    }
+    for (const { key, value } of leavesOf(this.#root)) yield [key, value];
+  }
+
+  /** Entries that differ from an earlier version, undefined where deleted. Shared subtrees are skipped: the cost is that of the changes. */
+  changesSince(before: MerkleMap): Generator<readonly [string, Uint8Array | undefined]> {
+    return differences(before.#root, this.#root);
   }
 }
 

@@ -12,9 +12,11 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file scs/v1/peers.proto.
  */
 export const file_scs_v1_peers: GenFile = /*@__PURE__*/
-  fileDesc("ChJzY3MvdjEvcGVlcnMucHJvdG8SBnNjcy52MSJPCg5Qcm9wb3NlUmVxdWVzdBINCgVibG9jaxgBIAEoDBISCgpzdGF0ZV9yb290GAIgASgMEhoKBHZvdGUYAyABKAsyDC5zY3MudjEuVm90ZSJZCgxQcm9wb3NlUmVwbHkSGgoEdm90ZRgBIAEoCzIMLnNjcy52MS5Wb3RlEgwKBGNvZGUYAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIOCgZoZWlnaHQYBCABKAQiSAoNRGVjaWRlUmVxdWVzdBINCgVibG9jaxgBIAEoDBIoCgtjZXJ0aWZpY2F0ZRgCIAEoCzITLnNjcy52MS5DZXJ0aWZpY2F0ZSIdCgtEZWNpZGVSZXBseRIOCgZoZWlnaHQYASABKAQiIAoOR2V0Vm90ZVJlcXVlc3QSDgoGaGVpZ2h0GAEgASgEIl0KDEdldFZvdGVSZXBseRIOCgZoZWlnaHQYASABKAQSDQoFYmxvY2sYAiABKAwSEgoKc3RhdGVfcm9vdBgDIAEoDBIaCgR2b3RlGAQgASgLMgwuc2NzLnYxLlZvdGUiIgoLU3luY1JlcXVlc3QSEwoLZnJvbV9oZWlnaHQYASABKAQykgMKBVBlZXJzEjcKB1Byb3Bvc2USFi5zY3MudjEuUHJvcG9zZVJlcXVlc3QaFC5zY3MudjEuUHJvcG9zZVJlcGx5EjQKBkRlY2lkZRIVLnNjcy52MS5EZWNpZGVSZXF1ZXN0GhMuc2NzLnYxLkRlY2lkZVJlcGx5EjcKB0dldFZvdGUSFi5zY3MudjEuR2V0Vm90ZVJlcXVlc3QaFC5zY3MudjEuR2V0Vm90ZVJlcGx5EjQKBFN5bmMSEy5zY3MudjEuU3luY1JlcXVlc3QaFS5zY3MudjEuRGVjaWRlUmVxdWVzdDABEjUKB0ZvcndhcmQSFS5zY3MudjEuU3VibWl0UmVxdWVzdBoTLnNjcy52MS5TdWJtaXRSZXBseRI5CglTdG9yZUJsb2ISFi5zY3MudjEuUHV0QmxvYlJlcXVlc3QaFC5zY3MudjEuUHV0QmxvYlJlcGx5EjkKCUZldGNoQmxvYhIWLnNjcy52MS5HZXRCbG9iUmVxdWVzdBoULnNjcy52MS5HZXRCbG9iUmVwbHliBnByb3RvMw", [file_scs_v1_masters]);
+  fileDesc("ChJzY3MvdjEvcGVlcnMucHJvdG8SBnNjcy52MSJeCg5Qcm9wb3NlUmVxdWVzdBINCgVibG9jaxgBIAEoDBISCgpzdGF0ZV9yb290GAIgASgMEhoKBHZvdGUYAyABKAsyDC5zY3MudjEuVm90ZRINCgVhZ2FpbhgEIAEoCCJqCgxQcm9wb3NlUmVwbHkSGgoEdm90ZRgBIAEoCzIMLnNjcy52MS5Wb3RlEgwKBGNvZGUYAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIOCgZoZWlnaHQYBCABKAQSDwoHY29tbWFuZBgFIAEoDSJICg1EZWNpZGVSZXF1ZXN0Eg0KBWJsb2NrGAEgASgMEigKC2NlcnRpZmljYXRlGAIgASgLMhMuc2NzLnYxLkNlcnRpZmljYXRlIh0KC0RlY2lkZVJlcGx5Eg4KBmhlaWdodBgBIAEoBCIgCg5HZXRWb3RlUmVxdWVzdBIOCgZoZWlnaHQYASABKAQiXQoMR2V0Vm90ZVJlcGx5Eg4KBmhlaWdodBgBIAEoBBINCgVibG9jaxgCIAEoDBISCgpzdGF0ZV9yb290GAMgASgMEhoKBHZvdGUYBCABKAsyDC5zY3MudjEuVm90ZSIiCgtTeW5jUmVxdWVzdBITCgtmcm9tX2hlaWdodBgBIAEoBDKSAwoFUGVlcnMSNwoHUHJvcG9zZRIWLnNjcy52MS5Qcm9wb3NlUmVxdWVzdBoULnNjcy52MS5Qcm9wb3NlUmVwbHkSNAoGRGVjaWRlEhUuc2NzLnYxLkRlY2lkZVJlcXVlc3QaEy5zY3MudjEuRGVjaWRlUmVwbHkSNwoHR2V0Vm90ZRIWLnNjcy52MS5HZXRWb3RlUmVxdWVzdBoULnNjcy52MS5HZXRWb3RlUmVwbHkSNAoEU3luYxITLnNjcy52MS5TeW5jUmVxdWVzdBoVLnNjcy52MS5EZWNpZGVSZXF1ZXN0MAESNQoHRm9yd2FyZBIVLnNjcy52MS5TdWJtaXRSZXF1ZXN0GhMuc2NzLnYxLlN1Ym1pdFJlcGx5EjkKCVN0b3JlQmxvYhIWLnNjcy52MS5QdXRCbG9iUmVxdWVzdBoULnNjcy52MS5QdXRCbG9iUmVwbHkSOQoJRmV0Y2hCbG9iEhYuc2NzLnYxLkdldEJsb2JSZXF1ZXN0GhQuc2NzLnYxLkdldEJsb2JSZXBseWIGcHJvdG8z", [file_scs_v1_masters]);
 
 /**
+ * Without a vote it asks what the peer would say: nothing is signed or stored. `again` marks a block that was voted for before.
+ *
  * @generated from message scs.v1.ProposeRequest
  */
 export type ProposeRequest = Message<"scs.v1.ProposeRequest"> & {
@@ -32,6 +34,11 @@ export type ProposeRequest = Message<"scs.v1.ProposeRequest"> & {
    * @generated from field: scs.v1.Vote vote = 3;
    */
   vote?: Vote | undefined;
+
+  /**
+   * @generated from field: bool again = 4;
+   */
+  again: boolean;
 };
 
 /**
@@ -42,6 +49,8 @@ export const ProposeRequestSchema: GenMessage<ProposeRequest> = /*@__PURE__*/
   messageDesc(file_scs_v1_peers, 0);
 
 /**
+ * `command` counts from 1: the command that the peer refuses, if it is one.
+ *
  * @generated from message scs.v1.ProposeReply
  */
 export type ProposeReply = Message<"scs.v1.ProposeReply"> & {
@@ -64,6 +73,11 @@ export type ProposeReply = Message<"scs.v1.ProposeReply"> & {
    * @generated from field: uint64 height = 4;
    */
   height: bigint;
+
+  /**
+   * @generated from field: uint32 command = 5;
+   */
+  command: number;
 };
 
 /**
