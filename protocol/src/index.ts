@@ -15,6 +15,7 @@ export * from './evidence.ts';
 export { Genesis, Actor, encodeGenesis, decodeGenesis, genesisDigest } from './genesis.ts';
 export * from './keys.ts';
 export * from './merkle.ts';
+export * from './noise.ts';
 export * from './plan.ts';
 export * from './policy.ts';
 export * from './rejection.ts';
