@@ -2,9 +2,11 @@
 /// state that two masters certified. Anyone may submit one; who does gains nothing. Twin of
 /// `protocol/src/settlement-layout.ts` and `batchFault` in `protocol/src/settlement.ts`.
 module scs::settlement {
+    use std::signer;
     use std::vector;
     use aptos_std::from_bcs;
     use aptos_std::table::{Self, Table};
+    use aptos_framework::account;
     use aptos_framework::event;
     use aptos_framework::fungible_asset;
     use scs::committee;
@@ -49,7 +51,10 @@ module scs::settlement {
     struct Settled has copy, drop, store {
         tasks_root: vector<u8>,
         task_count: u64,
-        epoch: u64
+        epoch: u64,
+        /// Whose transaction it was, and that account's sequence number: how anyone finds the transaction again.
+        submitter: address,
+        sequence: u64
     }
 
     struct Transfer has copy, drop {
@@ -88,7 +93,7 @@ module scs::settlement {
     /// Settles the batch whose bytes are the state leaf `batch/<number>`: certificate, path, order and sums are checked,
     /// then escrows pay, actors are credited, and the root of the tasks is kept.
     public entry fun settle(
-        _caller: &signer,
+        caller: &signer,
         head: vector<u8>,
         masters: vector<u8>,
         signatures: vector<vector<u8>>,
@@ -98,7 +103,7 @@ module scs::settlement {
         let certified = committee::verify_head(head, masters, signatures);
         let parsed = parse_batch(batch);
         committee::check_leaf(&certified, merkle::numbered_key(KEY_PREFIX, parsed.number), batch, &siblings);
-        apply(parsed);
+        apply(parsed, signer::address_of(caller));
     }
 
     #[view]
@@ -112,6 +117,27 @@ module scs::settlement {
     public fun batch(number: u64): (vector<u8>, u64, u64) acquires Settlements {
         let settled = find(number);
         (settled.tasks_root, settled.task_count, settled.epoch)
+    }
+
+    #[view]
+    /// Sender and sequence number of the transaction that settled a batch.
+    public fun submission(number: u64): (address, u64) acquires Settlements {
+        let settled = find(number);
+        (settled.submitter, settled.sequence)
+    }
+
+    #[view]
+    /// What admission needs, in one call and so at one ledger version (K2): next number, and for each account its escrow's
+    /// balance, the part under withdrawal, and debt.
+    public fun observe(accounts: vector<address>): (u64, vector<u64>, vector<u64>, vector<u64>) acquires Settlements {
+        let (balances, withdrawing, debts) = (vector[], vector[], vector[]);
+        vector::for_each(accounts, |address| {
+            let (balance, leaving, _, _, debt) = escrow::account(address);
+            vector::push_back(&mut balances, balance);
+            vector::push_back(&mut withdrawing, leaving);
+            vector::push_back(&mut debts, debt);
+        });
+        (next_number(), balances, withdrawing, debts)
     }
 
     #[view]
@@ -138,7 +164,7 @@ module scs::settlement {
         *table::borrow(&settlements.batches, number)
     }
 
-    fun apply(batch: Batch) acquires Settlements {
+    fun apply(batch: Batch, submitter: address) acquires Settlements {
         let settlements = borrow_global_mut<Settlements>(@scs);
         assert!(batch.number >= settlements.next, E_ALREADY_SETTLED);
         assert!(batch.number == settlements.next, E_OUT_OF_ORDER);
@@ -146,7 +172,7 @@ module scs::settlement {
         let (charged, credited) = check_sums(&batch);
         settlements.next = batch.number + 1;
         let Batch { number, epoch, tasks_root, task_count, debits, credits, dividends, treasury } = batch;
-        table::add(&mut settlements.batches, number, Settled { tasks_root, task_count, epoch });
+        table::add(&mut settlements.batches, number, Settled { tasks_root, task_count, epoch, submitter, sequence: account::get_sequence_number(submitter) });
         let advanced = charge(debits, credited, dividends);
         vector::for_each_ref(&credits, |t| { rewards::credit(t.account, t.amount) });
         event::emit(

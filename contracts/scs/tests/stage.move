@@ -30,6 +30,7 @@ module scs::stage {
         let framework = account::create_signer_for_test(@aptos_framework);
         timestamp::set_time_has_started_for_testing(&framework);
         timestamp::update_global_time_for_test_secs(START);
+        account::create_account_for_test(@0xca11e5);
         let accounts = vectors::accounts();
         genesis::initialize(
             &account::create_signer_for_test(@scs),

@@ -1,0 +1,281 @@
+/**
+ * The settlement chain over the Aptos SDK: mainnet, testnet, a localnet and the embedded devnet alike. The gas account pays
+ * for transactions and has no other power (issue: the certificate authorizes).
+ */
+import {
+  Account,
+  AccountAddress,
+  Aptos,
+  AptosConfig,
+  Ed25519PrivateKey,
+  generateUserTransactionHash,
+  MoveVector,
+  Network,
+  TransactionResponseType,
+} from '@aptos-labs/ts-sdk';
+import type {
+  CommittedTransactionResponse,
+  MoveValue,
+  SimpleTransaction,
+  UserTransactionResponse,
+  ViewFunctionABI,
+} from '@aptos-labs/ts-sdk';
+import { encodeHead } from '@scs/protocol/certificate.ts';
+import type { CertifiedLeaf } from '@scs/protocol/certificate.ts';
+import { fromHex } from '@scs/protocol/encoding/bytes.ts';
+import { decodeBatch } from '@scs/protocol/settlement-layout.ts';
+import type { Batch } from '@scs/protocol/settlement-layout.ts';
+import { aptosTransport } from './aptos-transport.ts';
+import { ChainError } from './chain.ts';
+import type { Chain, ChainReading, SettledBatch } from './chain.ts';
+import { asChainError, faultOfStatus } from './chain-fault.ts';
+import { batchAbi, genesisAbi, nextNumberAbi, observeAbi, settleAbi, submissionAbi } from './scs-abi.ts';
+
+export interface AptosChainConfig {
+  /** Of the fullnode's API, ending in `/v1`. */
+  readonly url: string;
+  readonly chainId: number;
+  /** Address of the contracts, long form. */
+  readonly contract: string;
+  /** Digest that the contracts must have been initialised with; hex. */
+  readonly genesis: string;
+  /** Seed of the gas account's Ed25519 key: 32 bytes, hex. */
+  readonly gasKey: string;
+  readonly apiKey?: string;
+  /** One request; default 10 s. */
+  readonly requestTimeoutMs?: number;
+  /** From submission to commit, and the transaction's own expiry; default 30 s. */
+  readonly commitTimeoutSeconds?: number;
+}
+
+/** Addresses per view call: one call's arguments stay far below the node's limits. */
+const ADDRESSES_A_VIEW = 500;
+/** Gas units (not coins): for the certificate, and for each escrow or balance touched, new ones included. */
+const GAS_BASE = 100_000;
+const GAS_PER_TRANSFER = 2_000;
+
+/** Opens nothing yet: the first call checks chain id and genesis digest. */
+export const aptosChain = (config: AptosChainConfig): Chain => new AptosChain(config);
+
+class AptosChain implements Chain {
+  readonly #config: AptosChainConfig;
+  readonly #aptos: Aptos;
+  readonly #gas: Account;
+  readonly #commitTimeoutSeconds: number;
+  #genesisChecked = false;
+  /** Settling is one at a time: two transactions at once would take the same sequence number. */
+  #settling: Promise<unknown> = Promise.resolve();
+
+  constructor(config: AptosChainConfig) {
+    this.#config = config;
+    this.#gas = Account.fromPrivateKey({ privateKey: new Ed25519PrivateKey(fromHex(config.gasKey)) });
+    this.#commitTimeoutSeconds = config.commitTimeoutSeconds ?? 30;
+    const clientConfig = config.apiKey === undefined ? {} : { API_KEY: config.apiKey };
+    const client = aptosTransport(config.requestTimeoutMs ?? 10_000);
+    this.#aptos = new Aptos(
+      new AptosConfig({ network: Network.CUSTOM, fullnode: config.url, clientConfig, client, archivalFallback: false }),
+    );
+  }
+
+  observe(addresses: readonly string[]): Promise<ChainReading> {
+    return this.#call(async () => {
+      const { version, timestampMs } = await this.#ledger();
+      const escrows: Record<string, { balance: bigint; withdrawing: bigint; debt: bigint }> = {};
+      let nextBatch = 0n;
+      for (let at = 0; at === 0 || at < addresses.length; at += ADDRESSES_A_VIEW) {
+        const asked = addresses.slice(at, at + ADDRESSES_A_VIEW);
+        const argument = new MoveVector(asked.map((a) => AccountAddress.from(a)));
+        const [next, ...columns] = await this.#view('settlement::observe', observeAbi, [argument], version);
+        nextBatch = integer(next);
+        const [balances, withdrawing, debts] = columns.map(integers);
+        for (const [i, address] of asked.entries())
+          escrows[address] = { balance: present(balances?.[i]), withdrawing: present(withdrawing?.[i]), debt: present(debts?.[i]) };
+      }
+      return { ledgerVersion: version, timestampMs, nextBatch, escrows };
+    });
+  }
+
+  settle({ leaf }: { leaf: CertifiedLeaf }): Promise<{ txHash: string; version: bigint }> {
+    const run = this.#settling.then(() => this.#call(() => this.#settle(leaf)));
+    this.#settling = run.catch(() => undefined); // the caller sees the failure; the next in line only waits
+    return run;
+  }
+
+  settledBatch(number: bigint): Promise<SettledBatch | undefined> {
+    return this.#call(async () => {
+      const { version } = await this.#ledger();
+      return (await this.#nextNumber(version)) > number ? this.#settled(number, version) : undefined;
+    });
+  }
+
+  gasBalance(): Promise<bigint> {
+    return this.#call(async () => {
+      await this.#ledger();
+      return BigInt(await this.#aptos.getAccountAPTAmount({ accountAddress: this.#gas.accountAddress }));
+    });
+  }
+
+  async #settle(leaf: CertifiedLeaf): Promise<{ txHash: string; version: bigint }> {
+    const batch = decodeBatch(fromHex(leaf.value));
+    const { version, timestampMs } = await this.#ledger();
+    const next = await this.#nextNumber(version);
+    if (batch.number > next) throw new ChainError({ code: 'BatchOutOfOrder', next, got: batch.number });
+    if (batch.number < next) return this.#landed(batch);
+    const expiry = Number(timestampMs / 1000n) + this.#commitTimeoutSeconds;
+    const transaction = await this.#aptos.transaction.build.simple({
+      sender: this.#gas.accountAddress,
+      data: { function: `${this.#config.contract}::settlement::settle`, functionArguments: settleArguments(leaf), abi: settleAbi },
+      options: { maxGasAmount: GAS_BASE + GAS_PER_TRANSFER * (batch.debits.length + batch.credits.length), expireTimestamp: expiry },
+    });
+    const committed = await this.#submit(transaction);
+    if (committed.success) return { txHash: committed.hash, version: BigInt(committed.version) };
+    const fault = faultOfStatus(committed.vm_status, this.#gas.accountAddress.toString());
+    if (fault.code === 'ContractRefused' && fault.reason === 'AlreadySettled') return this.#landed(batch);
+    throw new ChainError(fault);
+  }
+
+  /** Signs, submits and waits. An answer lost on the way is no failure: the hash is known before. */
+  async #submit(transaction: SimpleTransaction): Promise<CommittedTransactionResponse> {
+    const senderAuthenticator = this.#aptos.transaction.sign({ signer: this.#gas, transaction });
+    const hash = generateUserTransactionHash({ transaction, senderAuthenticator });
+    try {
+      await this.#aptos.transaction.submit.simple({ transaction, senderAuthenticator });
+    } catch (error) {
+      const known = this.#asChainError(error);
+      if (!(known instanceof ChainError) || known.fault.code !== 'ChainUnavailable') throw known;
+      return this.#committed(hash, known);
+    }
+    return this.#committed(hash);
+  }
+
+  async #committed(hash: string, doubt?: ChainError): Promise<CommittedTransactionResponse> {
+    try {
+      return await this.#aptos.waitForTransaction({
+        transactionHash: hash,
+        options: { timeoutSecs: doubt === undefined ? this.#commitTimeoutSeconds : 2, checkSuccess: false },
+      });
+    } catch (error) {
+      if (doubt !== undefined) throw doubt;
+      const known = this.#asChainError(error);
+      if (known instanceof ChainError && known.fault.code === 'ChainUnavailable')
+        throw new ChainError({ code: 'TransactionPending', txHash: hash }, { cause: error });
+      throw known;
+    }
+  }
+
+  /** The batch's number is taken: by the same content, it is success. */
+  async #landed(batch: Batch): Promise<{ txHash: string; version: bigint }> {
+    const settled = await this.#settled(batch.number);
+    if (settled.tasksRoot !== batch.tasksRoot)
+      throw new ChainError({ code: 'SettledOtherwise', number: batch.number, tasksRoot: settled.tasksRoot });
+    if (settled.txHash === undefined || settled.version === undefined)
+      throw new ChainError({
+        code: 'ChainUnavailable',
+        detail: `batch ${batch.number} is settled, but the node does not serve its transaction`,
+      });
+    return { txHash: settled.txHash, version: settled.version };
+  }
+
+  async #settled(number: bigint, version?: bigint): Promise<SettledBatch> {
+    const [[root], [submitter, sequence]] = await Promise.all([
+      this.#view('settlement::batch', batchAbi, [number], version),
+      this.#view('settlement::submission', submissionAbi, [number], version),
+    ]);
+    const tasksRoot = digest(root);
+    const transaction = await this.#transactionOf(text(submitter), integer(sequence), number);
+    return { tasksRoot, ...(transaction === undefined ? {} : { txHash: transaction.hash, version: BigInt(transaction.version) }) };
+  }
+
+  /** The contract tells whose transaction it was; its event tells that it is the one. */
+  async #transactionOf(submitter: string, sequence: bigint, number: bigint): Promise<UserTransactionResponse | undefined> {
+    const found = await this.#aptos.getAccountTransactions({
+      accountAddress: submitter,
+      options: { offset: sequence, limit: 1 },
+    });
+    const type = `${AccountAddress.from(this.#config.contract).toString()}::settlement::BatchSettled`;
+    return found.find(
+      (t): t is UserTransactionResponse =>
+        t.type === TransactionResponseType.User && t.events.some((e) => sameType(e.type, type) && numberOf(e.data) === number),
+    );
+  }
+
+  /** Latest version and its time; refuses another chain and, until it has seen it once, another genesis. */
+  async #ledger(): Promise<{ version: bigint; timestampMs: bigint }> {
+    const info = await this.#aptos.getLedgerInfo();
+    if (info.chain_id !== this.#config.chainId)
+      throw new ChainError({ code: 'WrongChain', expected: this.#config.chainId, got: info.chain_id });
+    const version = integer(info.ledger_version);
+    if (!this.#genesisChecked) {
+      const [genesis] = await this.#view('committee::genesis', genesisAbi, [], version);
+      const got = digest(genesis);
+      if (got !== this.#config.genesis) throw new ChainError({ code: 'WrongGenesis', expected: this.#config.genesis, got });
+      this.#genesisChecked = true;
+    }
+    return { version, timestampMs: integer(info.ledger_timestamp) / 1000n };
+  }
+
+  async #nextNumber(version: bigint): Promise<bigint> {
+    const [next] = await this.#view('settlement::next_number', nextNumberAbi, [], version);
+    return integer(next);
+  }
+
+  #view(name: `${string}::${string}`, abi: ViewFunctionABI, functionArguments: ViewArguments, version?: bigint): Promise<MoveValue[]> {
+    return this.#aptos.view({
+      payload: { function: `${this.#config.contract}::${name}`, functionArguments, abi },
+      ...(version === undefined ? {} : { options: { ledgerVersion: version } }),
+    });
+  }
+
+  #asChainError(error: unknown): unknown {
+    return asChainError(error, this.#gas.accountAddress.toString(), this.#config.contract);
+  }
+
+  async #call<T>(run: () => Promise<T>): Promise<T> {
+    try {
+      return await run();
+    } catch (error) {
+      throw this.#asChainError(error);
+    }
+  }
+}
+
+type ViewArguments = (bigint | MoveVector<AccountAddress>)[];
+
+const settleArguments = (leaf: CertifiedLeaf) => {
+  const { head, votes } = leaf.certificate;
+  const list = (items: readonly string[]) => new MoveVector(items.map((item) => MoveVector.U8(fromHex(item))));
+  return [
+    MoveVector.U8(encodeHead(head)),
+    MoveVector.U8(votes.map((v) => v.master)),
+    list(votes.map((v) => v.signature)),
+    MoveVector.U8(fromHex(leaf.value)),
+    list(leaf.siblings),
+  ];
+};
+
+const misbehaves = (what: string): ChainError => new ChainError({ code: 'ChainMisbehaves', detail: `the node answered no ${what}` });
+const integer = (value: unknown): bigint => {
+  if (typeof value === 'string' && /^\d{1,20}$/.test(value)) return BigInt(value);
+  throw misbehaves('integer');
+};
+const integers = (value: unknown): bigint[] => {
+  if (!Array.isArray(value)) throw misbehaves('list of integers');
+  return value.map(integer);
+};
+const present = (value: bigint | undefined): bigint => {
+  if (value === undefined) throw misbehaves('figure for each address');
+  return value;
+};
+const text = (value: unknown): string => {
+  if (typeof value === 'string') return value;
+  throw misbehaves('text');
+};
+const digest = (value: unknown): string => {
+  const found = /^0x([0-9a-f]{64})$/.exec(text(value))?.[1];
+  if (found === undefined) throw misbehaves('digest');
+  return found;
+};
+/** Nodes drop leading zeros of addresses in type names. */
+const sameType = (a: string, b: string): boolean => a.replace(/^0x0*/, '') === b.replace(/^0x0*/, '');
+const numberOf = (data: unknown): bigint | undefined =>
+  typeof data === 'object' && data !== null && 'number' in data ? integer(data.number) : undefined;

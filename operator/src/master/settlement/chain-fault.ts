@@ -1,0 +1,59 @@
+/** From what the SDK throws, and what the VM says, to the port's faults. */
+import { AptosApiError } from '@aptos-labs/ts-sdk';
+import { TransportError } from './aptos-transport.ts';
+import { ChainError } from './chain.ts';
+import type { ChainFault } from './chain.ts';
+
+const shorten = (text: string): string => (text.length > 400 ? `${text.slice(0, 400)}...` : text);
+
+/** `E_TOO_FEW_VOTES` -> `TooFewVotes`: the word that the rules use. */
+const wordOf = (name: string): string =>
+  name
+    .replace(/^E_?/, '')
+    .toLowerCase()
+    .replace(/(?:^|_)(.)/g, (_, letter: string) => letter.toUpperCase());
+
+const MOVE_ABORT = /Move abort in (0x[0-9a-f]+)::(\w+): (E\w*)\(0x[0-9a-f]+\)/i;
+
+/** Name of the abort in a VM status, `TooFewVotes`; undefined when it is none that has a name. */
+export const abortWord = (vmStatus: string): string | undefined => {
+  const name = MOVE_ABORT.exec(vmStatus)?.[3];
+  return name === undefined ? undefined : wordOf(name);
+};
+
+/** Fault of a committed transaction that failed. */
+export const faultOfStatus = (vmStatus: string, account: string): ChainFault => {
+  const reason = abortWord(vmStatus);
+  if (reason !== undefined) return { code: 'ContractRefused', reason, detail: shorten(vmStatus) };
+  if (/OUT_OF_GAS|INSUFFICIENT_BALANCE/i.test(vmStatus)) return { code: 'GasInsufficient', account };
+  return { code: 'ChainMisbehaves', detail: shorten(vmStatus) };
+};
+
+/** Refusals of a transaction before it enters the mempool that pass by building it anew. */
+const STALE = /SEQUENCE_NUMBER|TRANSACTION_EXPIRED|mempool_is_full|version_not_found|version_pruned|timed_out/i;
+
+const faultOfApi = (error: AptosApiError, account: string, contract: string): ChainFault => {
+  const data: unknown = error.data;
+  const text = shorten(typeof data === 'object' && data !== null ? JSON.stringify(data) : String(data));
+  if (error.status === 429 || error.status === 408 || error.status >= 500)
+    return { code: 'ChainUnavailable', detail: `HTTP ${error.status}: ${text}` };
+  if (STALE.test(text)) return { code: 'ChainUnavailable', detail: text };
+  if (/INSUFFICIENT_BALANCE/i.test(text)) return { code: 'GasInsufficient', account };
+  if (/module_not_found|MISSING_DATA|LINKER_ERROR|FUNCTION_RESOLUTION_FAILURE/i.test(text)) return { code: 'ContractMissing', contract };
+  if (/account_not_found/i.test(text)) return { code: 'GasInsufficient', account };
+  const reason = abortWord(text);
+  return reason === undefined
+    ? { code: 'ChainMisbehaves', detail: `HTTP ${error.status}: ${text}` }
+    : { code: 'ContractRefused', reason, detail: text };
+};
+
+/** The SDK gave up waiting; it exports no class for that. */
+const gaveUp = (error: unknown): error is Error => error instanceof Error && 'lastSubmittedTransaction' in error;
+
+/** Every error of a call to the node as a ChainError; others pass through unchanged. */
+export const asChainError = (error: unknown, account: string, contract: string): unknown => {
+  if (error instanceof TransportError) return new ChainError({ code: 'ChainUnavailable', detail: error.message }, { cause: error });
+  if (gaveUp(error)) return new ChainError({ code: 'ChainUnavailable', detail: shorten(error.message) }, { cause: error });
+  if (error instanceof AptosApiError) return new ChainError(faultOfApi(error, account, contract), { cause: error });
+  return error;
+};

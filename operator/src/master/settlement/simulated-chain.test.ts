@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest';
+import { contractCommittee, contractGenesis, batchOf, certifiedBatch, describeChain } from './chain-contract.ts';
+import { simulatedChain } from './simulated-chain.ts';
+
+const submitters = [`0x${'1'.repeat(64)}`, `0x${'2'.repeat(64)}`] as const;
+const start = () => simulatedChain({ genesis: contractGenesis, committee: contractCommittee, startMs: 1_700_000_000_000n });
+
+describeChain('simulated', async () => {
+  const chain = start();
+  return {
+    chain,
+    submitters,
+    deposit: async (submitter, amount) => chain.deposit(submitters[submitter], amount),
+    requestWithdrawal: async (submitter, amount) => chain.requestWithdrawal(submitters[submitter], amount),
+    another: () => chain,
+    close: async () => {},
+  };
+});
+
+test('P4: an answer lost after the effect is no second effect', async () => {
+  const chain = start();
+  chain.deposit(submitters[0], 500n);
+  const leaf = certifiedBatch(batchOf(1n, [[submitters[0], 300n]]));
+  chain.fail([{ code: 'ChainUnavailable', detail: 'connection reset' }], 'afterEffect');
+  await expect(chain.settle({ leaf })).rejects.toMatchObject({ transient: true });
+  await chain.settle({ leaf });
+  expect((await chain.observe([submitters[0]])).escrows[submitters[0]]?.balance).toBe(200n);
+});
