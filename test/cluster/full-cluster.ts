@@ -222,7 +222,9 @@ export const startProgram = async (name: string, program: string): Promise<void>
   const tools = await ensureComponents(components);
   const found = [...nodePrograms(folder, tools), containerdProgram(folder)].find((candidate) => candidate.name === program);
   if (found === undefined) throw new Error(`${program} is no program of the node`);
-  await startDaemon(folder, found, false);
+  const record = await startDaemon(folder, found, false);
+  // The kubelet gives up when it finds no runtime.
+  if (program === 'containerd') await containerdReady(folder, record);
 };
 
 /** Stops a cluster and removes its processes, mounts, interfaces, rules and control groups; with `purge` its folder too. Quiet where nothing runs. */

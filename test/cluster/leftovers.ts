@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { containerdSocket, networkName } from './node-config.ts';
+import { containerdSocket } from './node-config.ts';
 import { attempt } from './run.ts';
 
 /** Removes what containers leave on a machine, without asking containerd: it may be long dead. */
@@ -116,10 +116,14 @@ const removeLogLinks = (folder: string): void => {
   if (readdirSync(links).length === 0) rmdirSync(links);
 };
 
-const removeNetworkResults = (): void => {
+/** What network plugins answered for each pod; each answer names a network namespace in our folder. */
+const removeNetworkResults = (folder: string): void => {
   const results = '/var/lib/cni/results';
   if (!existsSync(results)) return;
-  for (const name of readdirSync(results)) if (name.startsWith(`${networkName}-`)) unlinkSync(join(results, name));
+  for (const name of readdirSync(results)) {
+    const file = join(results, name);
+    if (readFileSync(file, 'utf8').includes(`${folder}/`)) unlinkSync(file);
+  }
 };
 
 /** Ends all containers of the cluster in `folder` and removes their mounts, namespaces, cgroups, sockets and links. */
@@ -130,5 +134,5 @@ export const removeLeftovers = async (folder: string): Promise<void> => {
   sockets.forEach((socket) => rmSync(socket, { force: true }));
   cgroupRoots().forEach((root) => removeCgroup(join(root, 'kubepods')));
   removeLogLinks(folder);
-  removeNetworkResults();
+  removeNetworkResults(folder);
 };

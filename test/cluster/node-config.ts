@@ -5,8 +5,7 @@ import { clusterDomain, dnsAddress, flags, nodeAddress, podRange, type Rate } fr
 
 export const nodeName = 'scs-node';
 export const pauseImage = 'scs.local/pause:1';
-/** Also the prefix of what the network plugin keeps about each pod. */
-export const networkName = 'scs-pods';
+const networkName = 'scs-pods';
 
 export type NodePaths = {
   /** The cluster's folder. */
@@ -40,6 +39,7 @@ oom_score = 0
       runtime_type = "io.containerd.runc.v2"
       [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
         SystemdCgroup = false
+        Root = "${folder}/containerd/runc"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "${plugins}"
     conf_dir = "${folder}/cni/conf"

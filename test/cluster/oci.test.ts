@@ -24,7 +24,7 @@ const entries = (): Entry[] => [
   { path: 'data', mode: 0o700, owner: 65532, folder: true },
 ];
 
-const image = (content: string, mode: number, entrypoint: string): string =>
+const imageOf = (content: string, mode: number, entrypoint: string): string =>
   storeImage('example/tool:1', { entrypoint: [entrypoint] }, [storeLayer([{ path: 'x', mode, bytes: Buffer.from(content) }])]).digest;
 
 test('an archive is what tar reads', () => {
@@ -55,7 +55,9 @@ test('the same content gives the same image, whatever the order, the time and th
 });
 
 test('a changed file, mode or entry point gives another image', () => {
-  expect(new Set([image('a', 0o644, '/x'), image('b', 0o644, '/x'), image('a', 0o755, '/x'), image('a', 0o644, '/y')]).size).toBe(4);
+  expect(new Set([imageOf('a', 0o644, '/x'), imageOf('b', 0o644, '/x'), imageOf('a', 0o755, '/x'), imageOf('a', 0o644, '/y')]).size).toBe(
+    4,
+  );
 });
 
 test('a file replaced in place is packed again', () => {
