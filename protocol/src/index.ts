@@ -25,5 +25,6 @@ export * from './resources/task.ts';
 export * from './resources/vault.ts';
 export * from './settlement-layout.ts';
 export * from './simulated-enclave.ts';
+export * from './slice-input.ts';
 export * from './snp-report.ts';
 export * from './state.ts';
