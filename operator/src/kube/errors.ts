@@ -114,16 +114,23 @@ function parsed(body: string): unknown {
   }
 }
 
+/** Server-side apply answers 500 without a reason where the object doesn't fit its schema: a mistake of ours, which no repetition mends. */
+const misfit = (number: number, message: string | undefined): boolean =>
+  number === 500 && /^failed to create typed patch object/.test(message ?? '');
+
 /** The error that a `metav1.Status` object stands for, from a reply's body or from an ERROR event inside a watch. */
 export function errorFromStatus(status: unknown, httpStatus = 0, retryAfterHeader?: string): ApiError {
   const fields = isRecord(status) ? status : {};
   const details = isRecord(fields['details']) ? fields['details'] : {};
   const number = httpStatus !== 0 ? httpStatus : (positive(fields['code']) ?? 0);
   const reason = text(fields['reason']);
-  const code = codeByReason[reason ?? ''] ?? codeByStatus[number] ?? (number >= 500 || number === 0 ? 'Internal' : 'BadRequest');
+  const message = text(fields['message']);
+  const code = misfit(number, message)
+    ? 'Invalid'
+    : (codeByReason[reason ?? ''] ?? codeByStatus[number] ?? (number >= 500 || number === 0 ? 'Internal' : 'BadRequest'));
   const seconds = positive(details['retryAfterSeconds']);
   const wait = headerMs(retryAfterHeader) ?? (seconds === undefined ? undefined : seconds * 1000);
-  return new ApiError(code, number, text(fields['message']) ?? `the API server answered ${number}`, {
+  return new ApiError(code, number, message ?? `the API server answered ${number}`, {
     reason,
     retryAfterMs: wait === undefined ? undefined : Math.min(wait, longestRetryAfterMs),
   });
