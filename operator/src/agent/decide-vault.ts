@@ -1,0 +1,99 @@
+/** What to tell of a Vault, and whether to register it: pure (rules C5, N3). */
+import { VaultSpec, type Vault, type VaultOffer, type VaultRecord, type VaultStatus } from '@scs/protocol';
+import type { Pod } from '../kube/objects.ts';
+import { setCondition, type Condition } from '../kube/conditions.ts';
+import { podTrouble } from './pod-trouble.ts';
+
+/** What the Vault process says of itself. */
+export interface VaultHealth {
+  readonly ready: boolean;
+  readonly reason: string;
+  readonly message: string;
+  readonly publicKey: string;
+  readonly noiseKeyCommitment: string;
+  readonly journal: { readonly sequence: bigint; readonly head: string };
+}
+export interface VaultInput {
+  readonly vault: Vault;
+  readonly enterprise: string;
+  readonly pod: Pod | undefined;
+  readonly health: VaultHealth | undefined;
+  readonly certified: VaultRecord | undefined;
+  /** Last refusal of the masters, if they refused the registration. */
+  readonly refusal: { readonly code: string; readonly message: string } | undefined;
+}
+export interface VaultDecision {
+  readonly status: VaultStatus;
+  readonly register: VaultOffer | undefined;
+}
+
+export const decideVault = (input: VaultInput, now: number): VaultDecision => {
+  const { vault, health, certified } = input;
+  const offer = health && offerOf(input, health);
+  const registered = offer !== undefined && certified !== undefined && sameOffer(offer, certified);
+  const { state, reason, message } = finding(input, registered);
+  const conditions = setCondition(
+    vault.status?.conditions as Condition[] | undefined,
+    { type: 'Ready', status: state === 'Ready' ? 'True' : 'False', reason, message, observedGeneration: vault.metadata.generation ?? 0 },
+    now,
+  );
+  return {
+    status: {
+      observedGeneration: vault.metadata.generation ?? 0,
+      state,
+      ...(health?.publicKey && { publicKey: health.publicKey }),
+      ...(certified && { registeredAtHeight: Number(certified.registeredAt) }),
+      conditions,
+    },
+    register: offer && health?.ready && !registered ? offer : undefined,
+  };
+};
+
+const finding = (input: VaultInput, registered: boolean): { state: NonNullable<VaultStatus['state']>; reason: string; message: string } => {
+  const { vault, enterprise, pod, health, refusal } = input;
+  if (vault.spec.enterprise !== enterprise)
+    return {
+      state: 'Degraded',
+      reason: 'WrongEnterprise',
+      message: `spec.enterprise is not the enterprise of this namespace. Set it to ${enterprise}.`,
+    };
+  const trouble = podTrouble(pod);
+  if (!health)
+    return {
+      state: registered ? 'Degraded' : 'Provisioning',
+      reason: trouble?.reason ?? 'Starting',
+      message: trouble?.message ?? 'The Vault is starting.',
+    };
+  if (!health.ready)
+    return { state: 'Importing', reason: health.reason || 'NotReady', message: health.message || 'The Vault is not ready yet.' };
+  if (registered) return { state: 'Ready', reason: 'Registered', message: 'The Vault is registered with the masters and serves tasks.' };
+  if (refusal) return { state: 'Degraded', reason: refusal.code, message: refusal.message };
+  return { state: 'Registering', reason: 'Registering', message: 'The registration is waiting for the masters.' };
+};
+
+/** The manifest's generation is the revision: an older manifest can't be registered over a newer one. */
+const offerOf = ({ vault, enterprise, certified }: VaultInput, health: VaultHealth): VaultOffer => {
+  const spec = VaultSpec.parse(vault.spec);
+  return {
+    vault: `${vault.metadata.namespace}/${vault.metadata.name}`,
+    uid: vault.metadata.uid!,
+    enterprise,
+    publicKey: health.publicKey,
+    noiseKeyCommitment: health.noiseKeyCommitment,
+    domains: spec.domains,
+    actors: spec.actors,
+    sizeBand: spec.sizeBand,
+    revision: Math.max(
+      vault.metadata.generation ?? 0,
+      (certified?.revision ?? 0) + (certified && certified.uid !== vault.metadata.uid ? 1 : 0),
+    ),
+    journal: health.journal,
+  };
+};
+
+/** The journal moves on with every task; it is no reason to register again. */
+const sameOffer = (offer: VaultOffer, certified: VaultRecord): boolean =>
+  offer.uid === certified.uid &&
+  offer.publicKey === certified.publicKey &&
+  offer.noiseKeyCommitment === certified.noiseKeyCommitment &&
+  offer.revision === certified.revision;

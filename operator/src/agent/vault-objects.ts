@@ -1,0 +1,174 @@
+/** Objects of one Vault (rule C5, ARCHITECTURE "Vault"): pure functions from the resource to what should exist. */
+import { createHash } from 'node:crypto';
+import { VaultSpec, type Vault } from '@scs/protocol';
+import { scpKind } from '../kube/kinds.ts';
+import type { ConfigMap, KubeObject, Secret, Service, StatefulSet } from '../kube/objects.ts';
+import { ownerReference } from '../kube/owner.ts';
+import type { AgentConfig } from './config.ts';
+import {
+  commonEnv,
+  containerSecurity,
+  GENESIS_MOUNT,
+  genesisVolume,
+  HEALTH_PORT,
+  httpProbe,
+  memoryVolume,
+  podSecurity,
+  TLS_MOUNT,
+  tlsVolume,
+} from './pod-parts.ts';
+
+export const VAULT_PORT = 7445;
+export const vaultObjectName = (vault: string): string => `vault-${vault}`;
+export const vaultAddress = (namespace: string, vault: string): string => `${vaultObjectName(vault)}.${namespace}.svc:${VAULT_PORT}`;
+
+const labelsOf = (vault: Vault) => ({
+  'app.kubernetes.io/name': 'scs-vault',
+  'app.kubernetes.io/instance': vault.metadata.name,
+  'app.kubernetes.io/managed-by': 'scs-agent',
+  'app.kubernetes.io/part-of': 'symphony',
+});
+const metadataOf = (vault: Vault, name = vaultObjectName(vault.metadata.name)) => ({
+  name,
+  namespace: vault.metadata.namespace!,
+  labels: labelsOf(vault),
+  ownerReferences: [ownerReference({ ...vault, metadata: { name: vault.metadata.name, uid: vault.metadata.uid! } }, scpKind('Vault'))],
+});
+
+/** Canonical spec, with defaults, that the Vault process reads. */
+export const vaultSpecJson = (vault: Vault): string => JSON.stringify(VaultSpec.parse(vault.spec));
+
+export const vaultConfigMap = (vault: Vault): ConfigMap => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: metadataOf(vault),
+  data: { 'spec.json': vaultSpecJson(vault) },
+});
+
+/** The key of the encrypted file. Made once; losing it loses the Vault, so it is never replaced. */
+export const vaultDataKey = (vault: Vault, keyHex: string): Secret => ({
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: metadataOf(vault, `${vaultObjectName(vault.metadata.name)}-data-key`),
+  type: 'Opaque',
+  data: { key: Buffer.from(keyHex).toString('base64') },
+});
+
+export const vaultService = (vault: Vault): Service => ({
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: metadataOf(vault),
+  spec: {
+    selector: labelsOf(vault),
+    ports: [{ name: 'grpc', port: VAULT_PORT, targetPort: 'grpc', protocol: 'TCP' }],
+    // The agent asks a Vault that is still importing how far it is.
+    publishNotReadyAddresses: true,
+  },
+});
+
+export const vaultStatefulSet = (vault: Vault, config: AgentConfig): StatefulSet => {
+  const labels = labelsOf(vault);
+  const { storage } = VaultSpec.parse(vault.spec);
+  const name = vaultObjectName(vault.metadata.name);
+  const importClaim = vault.spec.importVolumeClaim;
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'StatefulSet',
+    metadata: metadataOf(vault),
+    spec: {
+      serviceName: name,
+      replicas: 1,
+      selector: { matchLabels: labels },
+      persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Retain', whenScaled: 'Retain' },
+      template: {
+        metadata: {
+          labels,
+          annotations: { 'scp.symphony.foundation/spec-digest': createHash('sha256').update(vaultSpecJson(vault)).digest('hex') },
+        },
+        spec: {
+          automountServiceAccountToken: false,
+          enableServiceLinks: false,
+          securityContext: podSecurity()!,
+          terminationGracePeriodSeconds: 30,
+          containers: [
+            {
+              name: 'vault',
+              image: config.images.vault,
+              imagePullPolicy: config.images.pullPolicy,
+              env: [
+                ...commonEnv(config.masters),
+                { name: 'SCS_VAULT', value: `${vault.metadata.namespace}/${vault.metadata.name}` },
+                { name: 'SCS_VAULT_SPEC', value: '/etc/scs/vault/spec.json' },
+                { name: 'SCS_DATA', value: '/var/lib/scs' },
+                { name: 'SCS_DATA_KEY', value: '/etc/scs/data-key/key' },
+                ...(importClaim ? [{ name: 'SCS_IMPORT', value: '/import' }] : []),
+              ],
+              ports: [{ name: 'grpc', containerPort: VAULT_PORT }, HEALTH_PORT],
+              securityContext: containerSecurity()!,
+              resources: { requests: { cpu: '50m', memory: '192Mi' }, limits: { memory: '2Gi' } },
+              startupProbe: httpProbe('/livez', { periodSeconds: 2, failureThreshold: 60 }),
+              livenessProbe: httpProbe('/livez', { periodSeconds: 10, failureThreshold: 3 }),
+              readinessProbe: httpProbe('/readyz', { periodSeconds: 3 }),
+              volumeMounts: [
+                GENESIS_MOUNT,
+                TLS_MOUNT,
+                { name: 'spec', mountPath: '/etc/scs/vault', readOnly: true },
+                { name: 'data-key', mountPath: '/etc/scs/data-key', readOnly: true },
+                { name: 'data', mountPath: '/var/lib/scs' },
+                { name: 'tmp', mountPath: '/tmp' },
+                ...(importClaim ? [{ name: 'import', mountPath: '/import', readOnly: true }] : []),
+              ],
+            },
+          ],
+          volumes: [
+            genesisVolume(),
+            tlsVolume(),
+            { name: 'spec', configMap: { name } },
+            { name: 'data-key', secret: { secretName: `${name}-data-key`, defaultMode: 0o440 } },
+            memoryVolume('tmp', '256Mi'),
+            ...(importClaim ? [{ name: 'import', persistentVolumeClaim: { claimName: importClaim, readOnly: true } }] : []),
+          ],
+        },
+      },
+      volumeClaimTemplates: [
+        {
+          metadata: { name: 'data' },
+          spec: {
+            accessModes: ['ReadWriteOnce'],
+            ...(storage.storageClassName && { storageClassName: storage.storageClassName }),
+            resources: { requests: { storage: storage.size } },
+          },
+        },
+      ],
+    },
+  };
+};
+
+/** client-node's type spells `from` as `_from`; the wire does not. Only slices and the agent of this namespace come in; only masters and DNS are reached. A CNI has to enforce it. */
+export const vaultNetworkPolicy = (vault: Vault): KubeObject & { readonly spec: object } => ({
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'NetworkPolicy',
+  metadata: metadataOf(vault),
+  spec: {
+    podSelector: { matchLabels: labelsOf(vault) },
+    policyTypes: ['Ingress', 'Egress'],
+    ingress: [
+      {
+        from: [
+          { podSelector: { matchLabels: { 'app.kubernetes.io/name': 'scs-slice' } } },
+          { podSelector: { matchLabels: { 'app.kubernetes.io/name': 'scs-agent' } } },
+        ],
+        ports: [{ port: VAULT_PORT, protocol: 'TCP' }],
+      },
+    ],
+    egress: [
+      { ports: [{ port: 7444, protocol: 'TCP' }] },
+      {
+        ports: [
+          { port: 53, protocol: 'UDP' },
+          { port: 53, protocol: 'TCP' },
+        ],
+      },
+    ],
+  },
+});
