@@ -1,6 +1,6 @@
 /**
  * The settlement chain over the Aptos SDK: mainnet, testnet, a localnet and the embedded devnet alike. The gas account pays
- * for transactions and has no other power (issue: the certificate authorizes).
+ * for transactions and has no other power (the certificate authorizes).
  */
 import {
   Account,
@@ -9,12 +9,14 @@ import {
   AptosConfig,
   Ed25519PrivateKey,
   generateUserTransactionHash,
+  getAptosFullNode,
   MoveVector,
   Network,
   TransactionResponseType,
 } from '@aptos-labs/ts-sdk';
 import type {
   CommittedTransactionResponse,
+  LedgerInfo,
   MoveValue,
   SimpleTransaction,
   UserTransactionResponse,
@@ -121,7 +123,8 @@ class AptosChain implements Chain {
     const next = await this.#nextNumber(version);
     if (batch.number > next) throw new ChainError({ code: 'BatchOutOfOrder', next, got: batch.number });
     if (batch.number < next) return this.#landed(batch);
-    const expiry = Number(timestampMs / 1000n) + this.#commitTimeoutSeconds;
+    // An idle chain's ledger may be old, and a master's clock behind: the later of both still expires soon.
+    const expiry = Math.max(Number(timestampMs / 1000n), Math.floor(Date.now() / 1000)) + this.#commitTimeoutSeconds;
     const transaction = await this.#aptos.transaction.build.simple({
       sender: this.#gas.accountAddress,
       data: { function: `${this.#config.contract}::settlement::settle`, functionArguments: settleArguments(leaf), abi: settleAbi },
@@ -201,7 +204,12 @@ class AptosChain implements Chain {
 
   /** Latest version and its time; refuses another chain and, until it has seen it once, another genesis. */
   async #ledger(): Promise<{ version: bigint; timestampMs: bigint }> {
-    const info = await this.#aptos.getLedgerInfo();
+    // Not `getLedgerInfo` of the SDK, which answers from a cache that all nodes share.
+    const { data: info } = await getAptosFullNode<Record<string, never>, LedgerInfo>({
+      aptosConfig: this.#aptos.config,
+      originMethod: 'observe',
+      path: '',
+    });
     if (info.chain_id !== this.#config.chainId)
       throw new ChainError({ code: 'WrongChain', expected: this.#config.chainId, got: info.chain_id });
     const version = integer(info.ledger_version);

@@ -25,7 +25,7 @@ export const abortWord = (vmStatus: string): string | undefined => {
 export const faultOfStatus = (vmStatus: string, account: string): ChainFault => {
   const reason = abortWord(vmStatus);
   if (reason !== undefined) return { code: 'ContractRefused', reason, detail: shorten(vmStatus) };
-  if (/OUT_OF_GAS|INSUFFICIENT_BALANCE/i.test(vmStatus)) return { code: 'GasInsufficient', account };
+  if (/OUT[_ ]OF[_ ]GAS|INSUFFICIENT_BALANCE/i.test(vmStatus)) return { code: 'GasInsufficient', account };
   return { code: 'ChainMisbehaves', detail: shorten(vmStatus) };
 };
 

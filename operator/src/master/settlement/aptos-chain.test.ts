@@ -1,0 +1,142 @@
+/** What a node may do to us, played by a small HTTP server; the real chain is in `test/integration/chain.test.ts`. */
+import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { aptosChain } from './aptos-chain.ts';
+import { abortWord, faultOfStatus } from './chain-fault.ts';
+import { ChainError } from './chain.ts';
+import type { Chain } from './chain.ts';
+import { batchOf, certifiedBatch, contractGenesis } from './chain-contract.ts';
+
+type Play = (request: IncomingMessage, response: ServerResponse) => void;
+
+const CHAIN_ID = 4;
+const ledger = { chain_id: CHAIN_ID, ledger_version: '9', ledger_timestamp: '1700000000000000' };
+const answer = (response: ServerResponse, status: number, body: unknown): void => {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(typeof body === 'string' ? body : JSON.stringify(body));
+};
+const isView = (request: IncomingMessage): boolean => request.url?.startsWith('/v1/view') ?? false;
+/** A node in order as far as the ledger info; `view` plays the rest. */
+const withLedger =
+  (view: Play): Play =>
+  (request, response) =>
+    isView(request) ? view(request, response) : answer(response, 200, ledger);
+
+const chainAt = async (play: Play, timeoutMs = 2_000): Promise<Chain> => {
+  const server = createServer((request, response) => {
+    request.resume();
+    play(request, response);
+  });
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  return aptosChain({
+    url: `http://127.0.0.1:${port}/v1`,
+    chainId: CHAIN_ID,
+    contract: `0x${'c'.repeat(64)}`,
+    genesis: contractGenesis,
+    gasKey: '1'.repeat(64),
+    requestTimeoutMs: timeoutMs,
+  });
+};
+
+const faultOf = async (call: Promise<unknown>) => {
+  const error: unknown = await call.then(
+    () => undefined,
+    (e: unknown) => e,
+  );
+  return error instanceof ChainError ? { ...error.fault, transient: error.transient } : error;
+};
+
+describe('a hostile or broken node', () => {
+  const plays: { what: string; play: Play; code: string; transient: boolean }[] = [
+    { what: 'too many requests', play: (_, r) => answer(r, 429, { message: 'slow down' }), code: 'ChainUnavailable', transient: true },
+    {
+      what: 'an HTML page of a proxy',
+      play: (_, r) => answer(r, 502, '<html>bad gateway</html>'),
+      code: 'ChainUnavailable',
+      transient: true,
+    },
+    { what: 'a cut connection', play: (_, r) => void r.destroy(), code: 'ChainUnavailable', transient: true },
+    { what: 'silence', play: () => {}, code: 'ChainUnavailable', transient: true },
+    { what: 'an endless answer', play: (_, r) => answer(r, 200, 'x'.repeat(9 * 1024 * 1024)), code: 'ChainUnavailable', transient: true },
+    {
+      what: 'a redirect',
+      play: (_, r) => void r.writeHead(302, { location: 'http://127.0.0.1:9/' }).end(),
+      code: 'ChainUnavailable',
+      transient: true,
+    },
+    { what: 'another chain', play: (_, r) => answer(r, 200, { ...ledger, chain_id: 1 }), code: 'WrongChain', transient: false },
+    {
+      what: 'no number where one must be',
+      play: (_, r) => answer(r, 200, { ...ledger, ledger_version: 'soon' }),
+      code: 'ChainMisbehaves',
+      transient: false,
+    },
+    { what: 'no JSON', play: withLedger((_, r) => answer(r, 200, '["0x')), code: 'ChainMisbehaves', transient: false },
+    {
+      what: 'another genesis',
+      play: withLedger((_, r) => answer(r, 200, [`0x${'0'.repeat(64)}`, true])),
+      code: 'WrongGenesis',
+      transient: false,
+    },
+    {
+      what: 'a node that is behind',
+      play: withLedger((_, r) => answer(r, 404, { message: 'Ledger version(9) is not found', error_code: 'version_not_found' })),
+      code: 'ChainUnavailable',
+      transient: true,
+    },
+    {
+      what: 'no contracts',
+      play: withLedger((_, r) => answer(r, 404, { message: 'no such module', error_code: 'module_not_found' })),
+      code: 'ContractMissing',
+      transient: false,
+    },
+  ];
+  test.each(plays)('$what: $code', async ({ play, code, transient }) => {
+    const chain = await chainAt(play, 300);
+    expect(await faultOf(chain.observe([]))).toMatchObject({ code, transient });
+    expect(await faultOf(chain.settle({ leaf: certifiedBatch(batchOf(1n, [[`0x${'1'.repeat(64)}`, 5n]])) }))).toMatchObject({ code });
+  });
+
+  test('a port that nobody listens at', async () => {
+    const chain = aptosChain({
+      url: 'http://127.0.0.1:9/v1',
+      chainId: 4,
+      contract: '0x1',
+      genesis: contractGenesis,
+      gasKey: '1'.repeat(64),
+    });
+    expect(await faultOf(chain.observe([]))).toMatchObject({ code: 'ChainUnavailable', transient: true });
+  });
+
+  test('fewer figures than addresses', async () => {
+    const answers = [
+      [`0x${contractGenesis}`, true],
+      ['1', ['5'], ['0'], ['0']],
+    ];
+    const chain = await chainAt(withLedger((_, r) => answer(r, 200, answers.shift())));
+    expect(await faultOf(chain.observe([`0x${'1'.repeat(64)}`, `0x${'2'.repeat(64)}`]))).toMatchObject({ code: 'ChainMisbehaves' });
+  });
+});
+
+describe('abort names', () => {
+  test.each`
+    status                                                                             | word
+    ${'Move abort in 0x5c5::committee: E_TOO_FEW_VOTES(0x3): A certificate needs two'} | ${'TooFewVotes'}
+    ${'Move abort in 0x5c5::escrow: E_ESCROW_INSUFFICIENT(0x2): '}                     | ${'EscrowInsufficient'}
+    ${'Move abort in 0x1::fungible_asset: EINSUFFICIENT_BALANCE(0x10004): not enough'} | ${'InsufficientBalance'}
+    ${'Move abort in 0x5c5::settlement: 0x3'}                                          | ${undefined}
+    ${'Out of gas'}                                                                    | ${undefined}
+  `('$word', ({ status, word }: { status: string; word: string | undefined }) => expect(abortWord(status)).toBe(word));
+
+  test('out of gas is somebody to fund', () => {
+    expect(faultOfStatus('OUT_OF_GAS', '0x1').code).toBe('GasInsufficient');
+    expect(faultOfStatus('Out of gas', '0x1').code).toBe('GasInsufficient');
+    expect(faultOfStatus('whatever', '0x1').code).toBe('ChainMisbehaves');
+  });
+});
