@@ -90,6 +90,9 @@ test('B2: after a release nothing is committed, after a commit nothing is releas
   expect(commitReservation(reserved, 't', 11n)).toMatchObject({ fault: { code: 'AboveReservation' } });
 });
 
+const policyWith = (each: bigint) => ({
+  privacy: { subjectLimitMicroRho: { personal: 0n, marketing: each, analytics: 0n, training: 0n } },
+});
 test.each`
   rule    | policy  | overlap | own          | limit
   ${'B1'} | ${100n} | ${3}    | ${undefined} | ${33n}
@@ -97,5 +100,5 @@ test.each`
   ${'C5'} | ${100n} | ${3}    | ${50n}       | ${33n}
   ${'B1'} | ${2n}   | ${3}    | ${undefined} | ${0n}
 `('$rule: $policy over $overlap Vaults, own limit $own, is $limit', ({ policy, overlap, own, limit }) =>
-  expect(subjectLimit({ privacy: { subjectLimitMicroRho: { marketing: policy } } }, 'marketing', overlap, own)).toBe(limit),
+  expect(subjectLimit(policyWith(policy as bigint), 'marketing', overlap, own)).toBe(limit),
 );
