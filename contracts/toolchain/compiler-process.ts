@@ -5,9 +5,12 @@
  */
 import process from 'node:process';
 import { bcs } from '@mysten/bcs';
-import { emptyVector, lend, openLibrary } from './native-library.ts';
-import type { UnmanagedVector } from './native-library.ts';
+import { ByteSliceViewType, ErrorOutType, UnmanagedVectorType, emptyVector, lend, openLibrary } from './native-library.ts';
+import type { ByteSliceView, UnmanagedVector } from './native-library.ts';
 import type { CompilerRequest } from './move.ts';
+
+type Build = (error: UnmanagedVector, request: ByteSliceView) => UnmanagedVector;
+type Test = (error: UnmanagedVector, request: ByteSliceView, options: ByteSliceView) => UnmanagedVector;
 
 const BuildConfig = bcs.struct('BuildConfig', {
   devMode: bcs.bool(),
@@ -67,8 +70,8 @@ const argumentsOf = (request: CompilerRequest): Uint8Array =>
 
 const main = (request: CompilerRequest): number => {
   const { lib, takeBytes } = openLibrary('libcompiler');
-  const build = lib.func('UnmanagedVector build_move_package(_Inout_ UnmanagedVector* err, ByteSliceView arguments)');
-  const test = lib.func('UnmanagedVector test_move_package(_Inout_ UnmanagedVector* err, ByteSliceView arguments, ByteSliceView options)');
+  const build: Build = lib.func('build_move_package', UnmanagedVectorType, [ErrorOutType, ByteSliceViewType]);
+  const test: Test = lib.func('test_move_package', UnmanagedVectorType, [ErrorOutType, ByteSliceViewType, ByteSliceViewType]);
   const error: UnmanagedVector = emptyVector();
   const args = argumentsOf(request);
   if (request.command === 'build') build(error, lend(args));
