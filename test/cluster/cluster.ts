@@ -7,7 +7,7 @@ import { down, isRunning, programStates, startProgram, stopProgram, up } from '.
 import { checkInterrupt, interrupt, Interrupted } from './interrupt.ts';
 import { readAccess } from './kubeconfig.ts';
 import { importArchives } from './load.ts';
-import { checkedName, defaultName, stateFolder, toolsFolder } from './paths.ts';
+import { checkedName, defaultName, knownNames, stateFolder, toolsFolder } from './paths.ts';
 import { ensurePki, writeKubeconfig } from './pki.ts';
 import { say } from './progress.ts';
 import { stopCommands } from './run.ts';
@@ -16,7 +16,7 @@ import { components, ensureComponents, ensureCoredns, ensureHelm, ensureKubectl,
 
 export { startControlPlane, type ControlPlane } from './control-plane.ts';
 export { controlPlaneDown, controlPlaneUp } from './control-plane-daemon.ts';
-export { down, isRunning, startProgram, stopProgram, up, type Cluster } from './full-cluster.ts';
+export { down, isRunning, loadImages, startProgram, stopProgram, up, type Cluster } from './full-cluster.ts';
 export { ensureHelm, ensureKubectl } from './tools.ts';
 
 const help = `A Kubernetes cluster on this machine, without downloads beyond package registries.
@@ -28,6 +28,7 @@ usage: cluster.ts <command> [options]
                            root; its name is then "control-plane" unless --name says otherwise
   down                  stop it; leaves logs and keys in the state folder
     --purge                removes the state folder too
+    --all                  every cluster, whatever its name
   status                what runs; exit code 1 when not all of it does
   kubeconfig            print the path of the administrator's kubeconfig
   user <name>           print the path of a kubeconfig for another user
@@ -59,6 +60,7 @@ const options = {
   name: { type: 'string' },
   'control-plane-only': { type: 'boolean', default: false },
   purge: { type: 'boolean', default: false },
+  all: { type: 'boolean', default: false },
   kwok: { type: 'boolean', default: false },
   group: { type: 'string', multiple: true, default: [] as string[] },
   help: { type: 'boolean', short: 'h', default: false },
@@ -85,7 +87,7 @@ const status = (name: string): number => {
   return states.every(({ running }) => running) ? 0 : 1;
 };
 
-type Values = { name?: string | undefined; 'control-plane-only': boolean; purge: boolean; kwok: boolean; group: string[] };
+type Values = { name?: string | undefined; 'control-plane-only': boolean; purge: boolean; all: boolean; kwok: boolean; group: string[] };
 
 const execute = async (command: string, words: readonly string[], values: Values): Promise<number> => {
   const controlPlaneOnly = values['control-plane-only'];
@@ -96,7 +98,9 @@ const execute = async (command: string, words: readonly string[], values: Values
       print((controlPlaneOnly ? await controlPlaneUp({ name }) : await up({ name })).kubeconfig);
       return 0;
     case 'down':
-      await (controlPlaneStates(name).length > 0 ? controlPlaneDown : down)({ name, purge: values.purge });
+      for (const each of values.all ? knownNames() : [name]) {
+        await (controlPlaneStates(each).length > 0 ? controlPlaneDown : down)({ name: each, purge: values.purge });
+      }
       return 0;
     case 'status':
       return status(name);

@@ -15,6 +15,7 @@ import {
   stopProcess,
 } from './daemon.ts';
 import { kubeconfigText } from './kubeconfig.ts';
+import { schedulerConfig, schedulerFlags } from './node-config.ts';
 import { checkedName, controlPlanesFolder } from './paths.ts';
 import { ensurePki, type Pki, writeKubeconfig } from './pki.ts';
 import { freePorts } from './ports.ts';
@@ -25,6 +26,9 @@ export type ControlPlaneOptions = {
   name: string;
   /** Also run kube-controller-manager (service accounts, garbage collection, namespaces, Jobs). Off: pods need no service account. */
   controllerManager?: boolean;
+  /** Also run kube-scheduler, for fake nodes (kwok). */
+  scheduler?: boolean;
+  /** Requests per second of controllers and scheduler. */
   rate?: Rate;
 };
 
@@ -54,7 +58,7 @@ const portTries = 3;
  */
 export const startControlPlane = async (options: ControlPlaneOptions): Promise<ControlPlane> => {
   checkedName(options.name);
-  const tools = await ensureComponents(['etcd', 'kube-apiserver', 'kube-controller-manager']);
+  const tools = await ensureComponents(['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler']);
   sweep();
   for (let tries = 1; ; tries += 1) {
     try {
@@ -108,7 +112,7 @@ export type Layout = { folder: string; address: string; port: number; etcdPort: 
 
 const serverOf = ({ address, port }: Layout): string => `https://${address}:${port}`;
 
-export type RunControlPlane = { dieWithParent: boolean; controllerManager?: boolean; rate?: Rate };
+export type RunControlPlane = { dieWithParent: boolean; controllerManager?: boolean; scheduler?: boolean; rate?: Rate };
 
 /** Starts the programs and waits until the API server is ready; `folder/kubeconfig` is then the administrator's. */
 export const runControlPlane = async (tools: Tools, layout: Layout, options: RunControlPlane): Promise<Pki> => {
@@ -146,10 +150,20 @@ export const runControlPlane = async (tools: Tools, layout: Layout, options: Run
   try {
     await ready(api, dead);
     if (options.controllerManager === true) await startControllerManager(tools, layout, pki, start, options.rate ?? usualRate, api);
+    if (options.scheduler === true) {
+      writeSchedulerFiles(folder, pki, layout.context, server, options.rate ?? usualRate);
+      await start({ name: 'kube-scheduler', command: tools.path('kube-scheduler'), args: schedulerFlags(folder) });
+    }
   } finally {
     api.close();
   }
   return pki;
+};
+
+/** Identity and configuration of a scheduler, in the files that `schedulerFlags` names. */
+export const writeSchedulerFiles = (folder: string, pki: Pki, context: string, server: string, rate: Rate): void => {
+  writeKubeconfig(pki, join(folder, 'scheduler.kubeconfig'), context, server, { user: 'system:kube-scheduler' });
+  writeFileSync(join(folder, 'scheduler.yaml'), schedulerConfig(folder, rate));
 };
 
 const ready = async (api: Api, dead: () => string | undefined): Promise<void> => {
@@ -184,7 +198,7 @@ const startControllerManager = async (
   );
 };
 
-const stopOrder = ['kube-controller-manager', 'kube-apiserver', 'etcd'];
+const stopOrder = ['kwok', 'kube-scheduler', 'kube-controller-manager', 'kube-apiserver', 'etcd'];
 
 /** Stops what runs of a control plane, last started first. etcd is killed: its data goes with it. */
 export const stopControlPlane = async (folder: string, graceMs = 1_000): Promise<void> => {

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { applyAddons } from './addons.ts';
 import { type Api, apiOf, until } from './api.ts';
 import { nodeAddress, type Rate, usualRate } from './components.ts';
-import { runControlPlane, stopControlPlane } from './control-plane.ts';
+import { runControlPlane, stopControlPlane, writeSchedulerFiles } from './control-plane.ts';
 import { isAlive, logTail, type Program, type ProcessRecord, recorded, startDaemon, stopProcess } from './daemon.ts';
 import { ensureSystemPrograms, pluginFolder } from './debian.ts';
-import { buildCorednsImage, buildPauseImage } from './images.ts';
+import { buildCorednsImage, buildPauseImage, type Image } from './images.ts';
 import { readAccess } from './kubeconfig.ts';
 import { removeLeftovers } from './leftovers.ts';
 import { importImages } from './load.ts';
@@ -21,7 +21,6 @@ import {
   networkConfig,
   nodeName,
   type NodePaths,
-  schedulerConfig,
   schedulerFlags,
 } from './node-config.ts';
 import { hasCondition } from './objects.ts';
@@ -180,10 +179,9 @@ const writeNodeFiles = (paths: NodePaths, pki: Pki, rate: Rate): void => {
   writeServingPair(pki, 'kubelet', node, [nodeAddress]);
   writeKubeconfig(pki, join(folder, 'kubelet.kubeconfig'), nodeName, server, node);
   writeKubeconfig(pki, join(folder, 'kube-proxy.kubeconfig'), nodeName, server, { user: 'system:kube-proxy' });
-  writeKubeconfig(pki, join(folder, 'scheduler.kubeconfig'), nodeName, server, { user: 'system:kube-scheduler' });
   writeFileSync(join(folder, 'kubelet.yaml'), kubeletConfig(paths, resolvConf()));
   writeFileSync(join(folder, 'kube-proxy.yaml'), kubeProxyConfig(folder));
-  writeFileSync(join(folder, 'scheduler.yaml'), schedulerConfig(folder, rate));
+  writeSchedulerFiles(folder, pki, nodeName, server, rate);
 };
 
 const nodePrograms = (folder: string, tools: Tools): Program[] => [
@@ -226,6 +224,9 @@ export const startProgram = async (name: string, program: string): Promise<void>
   // The kubelet gives up when it finds no runtime.
   if (program === 'containerd') await containerdReady(folder, record);
 };
+
+/** Puts built images into a running cluster; returns the references that it did not have yet. */
+export const loadImages = (images: readonly Image[], name = defaultName): Promise<string[]> => importImages(stateFolder(name), images);
 
 /** Stops a cluster and removes its processes, mounts, interfaces, rules and control groups; with `purge` its folder too. Quiet where nothing runs. */
 export const down = async ({ name = defaultName, purge = false }: { name?: string; purge?: boolean } = {}): Promise<void> => {

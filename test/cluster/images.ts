@@ -41,7 +41,8 @@ const scsBundleFolder = scsFileURLToPath(new URL('.', import.meta.url));`;
 
 const packageName = (item: string | { name: string }): string => (typeof item === 'string' ? item : item.name);
 
-const bundled = async (spec: ImageSpec): Promise<Buffer> => {
+/** The program of an image in one file of JavaScript. Throws with the bundler's messages. */
+export const bundleProgram = async (spec: ImageSpec): Promise<Buffer> => {
   const result = await bundle({
     absWorkingDir: repository,
     entryPoints: [spec.entry],
@@ -136,10 +137,11 @@ export const buildImage = async (spec: ImageSpec): Promise<Image> => {
     return { path, mode: statSync(source).mode & 0o111 ? 0o755 : 0o644, file: source };
   });
   const needed = await librariesOf([...packages, ...extra].filter(isBinary).map(({ file }) => file));
-  const native = [...packages, ...needed.filter(({ path }) => !inBase.has(path))];
+  // Libraries have a layer of their own: they seldom change, programs often.
+  const native = [...packages, ...extra.filter(isBinary), ...needed.filter(({ path }) => !inBase.has(path))];
   const app: Entry[] = [
-    { path: 'app/main.mjs', mode: 0o644, bytes: await bundled(spec) },
-    ...extra,
+    { path: 'app/main.mjs', mode: 0o644, bytes: await bundleProgram(spec) },
+    ...extra.filter((entry) => !isBinary(entry)),
     ...(spec.folders ?? []).map((folder): Entry => ({ path: folder.replace(/^\/+/, ''), mode: 0o755, owner: userId, folder: true })),
   ];
   const layers = [base, ...(native.length > 0 ? [native] : []), app].map((entries) => storeLayer(entries));

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { nodeAddress, podRange } from './components.ts';
+import { closeFirewall, openFirewall } from './firewall.ts';
 import { attempt, run } from './run.ts';
 
 /** The node's interface: a bridge without ports, whose address the API server and the kubelet listen on. */
@@ -27,6 +28,7 @@ export const makeNetwork = async (): Promise<string> => {
   writeFileSync(forwarding, '1\n');
   await attempt('nft', ['delete', 'table', 'ip', tableName]);
   await run('nft', ['-f', '-'], { input: table });
+  await openFirewall();
   return before;
 };
 
@@ -40,5 +42,6 @@ export const removeNetwork = async (forwardingBefore: string | undefined): Promi
   ] as const) {
     await attempt('nft', ['delete', 'table', family, name]);
   }
+  await closeFirewall();
   if (forwardingBefore === '0') writeFileSync(forwarding, '0\n');
 };

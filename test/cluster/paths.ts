@@ -1,3 +1,4 @@
+import { existsSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
@@ -19,6 +20,14 @@ const stateRoot = (): string => join(xdg('XDG_STATE_HOME', join('.local', 'state
 
 /** Folder of one running cluster: keys, logs, pids, etcd's data, containers. `down --purge` removes it. */
 export const stateFolder = (name: string): string => join(stateRoot(), name === defaultName ? 'cluster' : `cluster-${checkedName(name)}`);
+
+/** Names of all clusters that have a state folder. */
+export const knownNames = (): string[] =>
+  existsSync(stateRoot())
+    ? readdirSync(stateRoot(), { withFileTypes: true })
+        .filter((item) => item.isDirectory() && /^cluster(-|$)/.test(item.name))
+        .map((item) => (item.name === 'cluster' ? defaultName : item.name.slice('cluster-'.length)))
+    : [];
 
 /** Parent of the short-lived control planes that tests start. */
 export const controlPlanesFolder = (): string => join(stateRoot(), 'control-planes');

@@ -2,9 +2,10 @@ import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { until } from '../cluster/api.ts';
 import { type Cluster, startProgram, stopProgram, up, userKubeconfig } from '../cluster/cluster.ts';
-import { buildNodeImage, userId } from '../cluster/images.ts';
+import { buildImage, buildNodeImage, type Image, userId } from '../cluster/images.ts';
 import { type Kubectl, kubectlOf } from '../cluster/kubectl.ts';
 import { importImages } from '../cluster/load.ts';
+import { duckdbParts, moveParts } from '../cluster/native-parts.ts';
 
 /** The embedded cluster itself: what our own tests rely on, seen to work on real pods. */
 
@@ -132,6 +133,36 @@ test('a restricted pod keeps data on a volume of the default class; the volume g
   await kubectl('-n', namespace, 'delete', 'pod/writer', 'pod/reader', 'pvc/data');
   await kubectl('wait', `pv/${volume}`, '--for=delete', '--timeout=30s');
   expect(existsSync(`${cluster.folder}/volumes/${volume}`)).toBe(false);
+});
+
+const container = (built: Image): object => ({ name: 'main', image: built.ref, imagePullPolicy: 'Never', ...confined });
+
+test('images of ours run native add-ons: DuckDB on a volume, the Move VM', async () => {
+  const duckdb = await buildImage({
+    name: 'probe-duckdb',
+    entry: 'test/cluster/probes/duckdb.ts',
+    args: ['/data/probe.duckdb'],
+    ...duckdbParts,
+  });
+  const move = await buildImage({ name: 'probe-move', entry: 'test/cluster/probes/move.ts', ...moveParts });
+  await importImages(cluster.folder, [duckdb, move]);
+  expect(await importImages(cluster.folder, [duckdb, move])).toEqual([]);
+  await kubectl.apply({
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: metadata('duckdb'),
+    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+  });
+  const volumes = [{ name: 'data', persistentVolumeClaim: { claimName: 'duckdb' } }];
+  const onVolume = { ...container(duckdb), volumeMounts: [{ name: 'data', mountPath: '/data' }] };
+  await kubectl.apply(
+    pod('duckdb', { ...restricted, volumes, containers: [onVolume] }),
+    pod('move', { ...restricted, containers: [container(move)] }),
+  );
+  await phase('duckdb', 'Succeeded');
+  expect(await logs('duckdb')).toBe('499500\n');
+  await phase('move', 'Succeeded');
+  expect(await logs('move')).toBe('function object\n');
 });
 
 test('a privileged pod is refused in a restricted namespace', async () => {
