@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file scs/v1/enclave.proto.
  */
 export const file_scs_v1_enclave: GenFile = /*@__PURE__*/
-  fileDesc("ChRzY3MvdjEvZW5jbGF2ZS5wcm90bxIGc2NzLnYxIhAKDkdldFdvcmtSZXF1ZXN0InYKBFdvcmsSDAoEdGFzaxgBIAEoCRIMCgRwbGFuGAIgASgMEhAKCHNuYXBzaG90GAMgASgJEhAKCGVsaWdpYmxlGAQgASgJEhoKEm1lbW9yeV9saW1pdF9ieXRlcxgFIAEoBBISCgp0aW1lb3V0X21zGAYgASgNIh4KDUZpbmlzaFJlcXVlc3QSDQoFY2VsbHMYASADKAkiPgoLRmluaXNoUmVwbHkSEAoIcmVsZWFzZWQYASABKAgSDAoEY29kZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJIiwKC0ZhaWxSZXF1ZXN0EgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCTKiAQoHRW5jbGF2ZRIvCgdHZXRXb3JrEhYuc2NzLnYxLkdldFdvcmtSZXF1ZXN0Ggwuc2NzLnYxLldvcmsSNAoGRmluaXNoEhUuc2NzLnYxLkZpbmlzaFJlcXVlc3QaEy5zY3MudjEuRmluaXNoUmVwbHkSMAoERmFpbBITLnNjcy52MS5GYWlsUmVxdWVzdBoTLnNjcy52MS5GaW5pc2hSZXBseWIGcHJvdG8z");
+  fileDesc("ChRzY3MvdjEvZW5jbGF2ZS5wcm90bxIGc2NzLnYxIhAKDkdldFdvcmtSZXF1ZXN0InYKBFdvcmsSDAoEdGFzaxgBIAEoCRIMCgRwbGFuGAIgASgMEhAKCHNuYXBzaG90GAMgASgJEhAKCGVsaWdpYmxlGAQgASgJEhoKEm1lbW9yeV9saW1pdF9ieXRlcxgFIAEoBBISCgp0aW1lb3V0X21zGAYgASgNIi8KDUZpbmlzaFJlcXVlc3QSDQoFY2VsbHMYASADKAkSDwoHcHJvZ3JhbRgCIAEoCSI+CgtGaW5pc2hSZXBseRIQCghyZWxlYXNlZBgBIAEoCBIMCgRjb2RlGAIgASgJEg8KB21lc3NhZ2UYAyABKAkiLAoLRmFpbFJlcXVlc3QSDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJMqIBCgdFbmNsYXZlEi8KB0dldFdvcmsSFi5zY3MudjEuR2V0V29ya1JlcXVlc3QaDC5zY3MudjEuV29yaxI0CgZGaW5pc2gSFS5zY3MudjEuRmluaXNoUmVxdWVzdBoTLnNjcy52MS5GaW5pc2hSZXBseRIwCgRGYWlsEhMuc2NzLnYxLkZhaWxSZXF1ZXN0GhMuc2NzLnYxLkZpbmlzaFJlcGx5YgZwcm90bzM");
 
 /**
  * @generated from message scs.v1.GetWorkRequest
@@ -72,6 +72,8 @@ export const WorkSchema: GenMessage<Work> = /*@__PURE__*/
   messageDesc(file_scs_v1_enclave, 1);
 
 /**
+ * `program`: hex SHA3-256 of the executor's own program file, for the evidence.
+ *
  * @generated from message scs.v1.FinishRequest
  */
 export type FinishRequest = Message<"scs.v1.FinishRequest"> & {
@@ -79,6 +81,11 @@ export type FinishRequest = Message<"scs.v1.FinishRequest"> & {
    * @generated from field: repeated string cells = 1;
    */
   cells: string[];
+
+  /**
+   * @generated from field: string program = 2;
+   */
+  program: string;
 };
 
 /**
@@ -144,7 +151,8 @@ export const FailRequestSchema: GenMessage<FailRequest> = /*@__PURE__*/
  */
 export const Enclave: GenService<{
   /**
-   * Blocks until the snapshot is open; the files are on the shared memory-backed scratch.
+   * Blocks until the snapshot is open; the files are on the shared memory-backed scratch. ALREADY_EXISTS: the output was
+   * stored before and the task needs this pod no more; exit.
    *
    * @generated from rpc scs.v1.Enclave.GetWork
    */
@@ -154,7 +162,8 @@ export const Enclave: GenService<{
     output: typeof WorkSchema;
   },
   /**
-   * Clipped, not yet noised cells in the plan's order. The sidecar adds the keyed noise (B6, B7) and releases.
+   * Clipped, not yet noised cells in the plan's order. The sidecar adds the keyed noise (B6, B7) and releases. Answers when
+   * the task needs this pod no more (a pod ends with its main container), or at once with RunAgain: call GetWork again.
    *
    * @generated from rpc scs.v1.Enclave.Finish
    */

@@ -1,0 +1,131 @@
+/**
+ * A plan as one SQL statement (rules S8, X3, B7). Column names come only from the snapshot's own columns and are quoted;
+ * every value is a parameter. Integers alone are counted; nothing depends on row order, clock, chance, locale or collation.
+ *
+ *   matched   rows of eligible subjects that satisfy all of `where`
+ *   entered   distinct (subject, cell)
+ *   clipped   of each subject the first k cells in the plan's order: which k is public, and so is deterministic
+ */
+import type { Plan, PlanPredicate } from '@scs/protocol';
+import { done, failed, type Outcome } from './fault.ts';
+
+/** Columns of the snapshot: name -> DuckDB type. */
+export type Columns = ReadonlyMap<string, string>;
+export type Parameter =
+  | { readonly type: 'text'; readonly value: string }
+  | { readonly type: 'integer'; readonly value: bigint }
+  | { readonly type: 'texts'; readonly values: readonly string[] }
+  | { readonly type: 'integers'; readonly values: readonly number[] };
+export interface Statement {
+  readonly sql: string;
+  readonly parameters: readonly Parameter[];
+}
+
+const INTEGERS = new Set(['TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'HUGEINT', 'UTINYINT', 'USMALLINT', 'UINTEGER', 'UBIGINT']);
+/** No float: its text, and so its bucket, would not be one for all (X3). */
+const hasOneText = (type: string): boolean => type === 'VARCHAR' || type === 'DATE' || INTEGERS.has(type);
+
+const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+
+/** Collects parameters and hands out their places. */
+class Parameters {
+  readonly list: Parameter[] = [];
+  add(parameter: Parameter): string {
+    this.list.push(parameter);
+    return `$${this.list.length}`;
+  }
+}
+
+const DAY = /^\d{4}-\d{2}-\d{2}$/;
+const isDay = (text: string): boolean => {
+  const time = DAY.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN;
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
+};
+
+const listed = (column: string, values: readonly string[], parameters: Parameters): string =>
+  `${column} IN (SELECT unnest(${parameters.add({ type: 'texts', values })}::VARCHAR[]))`;
+
+const predicate = (p: PlanPredicate, parameters: Parameters): string => {
+  const column = `r.${quote(p.column)}`;
+  if (p.op === 'days') {
+    const day = (value: string) => `CAST(${parameters.add({ type: 'text', value })} AS DATE)`;
+    return `(${column} >= ${day(p.from)} AND ${column} < ${day(p.until)})`;
+  }
+  const text = `CAST(${column} AS VARCHAR)`;
+  if (p.op === 'in') return `(${listed(text, p.values, parameters)})`;
+  return `(${column} IS NULL OR NOT ${listed(text, p.values, parameters)})`;
+};
+
+const predicateFault = (p: PlanPredicate, columns: Columns): Outcome<never> | undefined => {
+  const type = columns.get(p.column);
+  if (type === undefined) return failed('ColumnMissing', `The snapshot has no column ${p.column}.`);
+  if (p.op === 'days') {
+    if (type !== 'DATE') return failed('ColumnTypeUnfit', `Column ${p.column} is ${type}, but days need DATE.`);
+    return isDay(p.from) && isDay(p.until) ? undefined : failed('PlanUnfit', `The days on ${p.column} are no dates.`);
+  }
+  return hasOneText(type)
+    ? undefined
+    : failed('ColumnTypeUnfit', `Column ${p.column} is ${type}; only text, integers and dates are compared.`);
+};
+
+const planFault = (plan: Plan, columns: Columns): Outcome<never> | undefined => {
+  if (columns.get('subject') !== 'VARCHAR') return failed('ColumnMissing', 'The snapshot has no text column subject.');
+  const { column, cells } = plan.group;
+  if (column === undefined)
+    return cells.length === 1 && cells[0]?.values === undefined
+      ? undefined
+      : failed('PlanUnfit', 'Without a group column there is one cell.');
+  const type = columns.get(column);
+  if (type === undefined) return failed('ColumnMissing', `The snapshot has no column ${column}.`);
+  return hasOneText(type)
+    ? undefined
+    : failed('ColumnTypeUnfit', `Column ${column} is ${type}; only text, integers and dates are grouped.`);
+};
+
+/** `subject, cell` of every matched row. A value listed by several cells enters each; one listed by none, the otherwise cell. */
+const cellsOf = ({ group }: Plan, parameters: Parameters): string => {
+  if (group.column === undefined) return 'SELECT subject, 0 AS cell FROM matched';
+  const pairs = group.cells.flatMap(({ values }, cell) => (values ?? []).map((value) => ({ cell, value })));
+  const numbers = parameters.add({ type: 'integers', values: pairs.map(({ cell }) => cell) });
+  const values = parameters.add({ type: 'texts', values: pairs.map(({ value }) => value) });
+  const named = `SELECT unnest(${numbers}::INTEGER[]) AS cell, unnest(${values}::VARCHAR[]) AS value`;
+  const otherwise = group.cells.flatMap(({ values: own }, cell) => (own === undefined ? [cell] : []));
+  return [
+    `SELECT m.subject, n.cell FROM matched m JOIN (${named}) n ON m.grouped = n.value`,
+    ...otherwise.map((cell) => {
+      const place = parameters.add({ type: 'integer', value: BigInt(cell) });
+      const all = pairs.map(({ value }) => value);
+      return `SELECT subject, CAST(${place} AS INTEGER) AS cell FROM matched WHERE grouped IS NULL OR NOT ${listed('grouped', all, parameters)}`;
+    }),
+  ].join(' UNION ALL ');
+};
+
+/** The statement gives rows (cell, subjects as text), for cells that are not empty, in order. */
+export const compile = (
+  plan: Plan,
+  columns: Columns,
+  files: { readonly snapshot: string; readonly eligible: string },
+): Outcome<Statement> => {
+  const fault =
+    planFault(plan, columns) ??
+    plan.where
+      .flat()
+      .map((p) => predicateFault(p, columns))
+      .find((f) => f !== undefined);
+  if (fault) return fault;
+  const parameters = new Parameters();
+  const snapshot = parameters.add({ type: 'text', value: files.snapshot });
+  const eligible = parameters.add({ type: 'text', value: files.eligible });
+  const conditions = plan.where.map((anyOf) => `(${anyOf.map((p) => predicate(p, parameters)).join(' OR ')})`);
+  const grouped = plan.group.column === undefined ? '' : `, CAST(r.${quote(plan.group.column)} AS VARCHAR) AS grouped`;
+  const entered = cellsOf(plan, parameters);
+  const most = parameters.add({ type: 'integer', value: BigInt(plan.cellsPerSubject) });
+  const sql = `WITH matched AS (
+  SELECT r.subject AS subject${grouped} FROM read_parquet(${snapshot}) r
+  SEMI JOIN read_parquet(${eligible}) e ON r.subject = e.subject
+  WHERE ${['TRUE', ...conditions].join(' AND ')}
+), entered AS (SELECT DISTINCT subject, cell FROM (${entered})),
+clipped AS (SELECT subject, cell, row_number() OVER (PARTITION BY subject ORDER BY cell) AS place FROM entered)
+SELECT cell, CAST(count(*) AS VARCHAR) AS subjects FROM clipped WHERE place <= ${most} GROUP BY cell ORDER BY cell`;
+  return done({ sql, parameters: parameters.list });
+};

@@ -1,0 +1,51 @@
+/** One plan over one snapshot: distinct subjects by cell, all cells, empty ones too, exact and not yet noised (S8, X3). */
+import type { Plan } from '@scs/protocol';
+import { compile } from './compile.ts';
+import { done, failed, type Outcome } from './fault.ts';
+import { LockedDatabase, realTimer, type Limits, type Timer } from './locked-database.ts';
+
+export interface Files {
+  readonly snapshot: string;
+  readonly eligible: string;
+}
+
+/** DuckDB's messages may quote values: only its kind of error is looked at, and none of its words leave. */
+const readFault = (thrown: unknown): Outcome<never> =>
+  thrown instanceof Error && /Out of Memory/i.test(thrown.message)
+    ? failed('MemoryExceeded', "The query needs more than the slice's memory limit.")
+    : failed('SnapshotUnreadable', 'The snapshot or the list of eligible subjects is not a readable Parquet file.');
+
+const countsInOrder = (rows: readonly (readonly unknown[])[], cells: number): bigint[] => {
+  const counts = Array.from({ length: cells }, () => 0n);
+  for (const [cell, subjects] of rows) counts[Number(cell)] = BigInt(String(subjects));
+  return counts;
+};
+
+const evaluate = async (database: LockedDatabase, plan: Plan, files: Files): Promise<Outcome<bigint[]>> => {
+  const eligible = await database.columns(files.eligible);
+  if (eligible.get('subject') !== 'VARCHAR') return failed('ColumnMissing', 'The eligible subjects have no text column subject.');
+  const statement = compile(plan, await database.columns(files.snapshot), files);
+  if (!statement.ok) return statement;
+  return done(countsInOrder(await database.rows(statement.value), plan.group.cells.length));
+};
+
+/** Never throws: whatever goes wrong is a fault with a stable code. */
+export const runPlan = async (plan: Plan, files: Files, limits: Limits, timer: Timer = realTimer): Promise<Outcome<bigint[]>> => {
+  let expired = false;
+  let database: LockedDatabase | undefined;
+  const callOff = timer(limits.timeoutMs, () => {
+    expired = true;
+    database?.interrupt();
+  });
+  const tooSlow = () => failed('ExecutorTimeout', `The query did not end within ${limits.timeoutMs} ms.`);
+  try {
+    database = await LockedDatabase.open([files.snapshot, files.eligible], limits);
+    const outcome = await evaluate(database, plan, files);
+    return expired ? tooSlow() : outcome;
+  } catch (thrown) {
+    return expired ? tooSlow() : readFault(thrown);
+  } finally {
+    callOff();
+    database?.[Symbol.dispose]();
+  }
+};

@@ -1,0 +1,82 @@
+/**
+ * The executor's life: ask the enclave sidecar beside it for work, do it, hand back exact cells; again if the sidecar says so.
+ * It holds no key and reaches nothing but its socket and scratch. The pod ends with it, so it stays until the sidecar answers.
+ */
+import { status } from '@grpc/grpc-js';
+import type { Enclave, FinishReply, GrpcClient, Work } from '@scs/proto';
+import { decodeCanonical, Plan } from '@scs/protocol';
+import { failed, type ExecutorFault, type Outcome } from './fault.ts';
+import type { Limits } from './locked-database.ts';
+import type { Files } from './run-plan.ts';
+
+export interface Ports {
+  readonly enclave: Pick<GrpcClient<typeof Enclave>, 'getWork' | 'finish' | 'fail'>;
+  readonly runPlan: (plan: Plan, files: Files, limits: Limits) => Promise<Outcome<bigint[]>>;
+  /** Resolves after the time, or at once when stopped. */
+  readonly sleep: (ms: number) => Promise<void>;
+  readonly stopped: () => boolean;
+  readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
+  /** Hex SHA3-256 of this program. */
+  readonly program: string;
+  readonly threads: number;
+}
+export type Ending =
+  | { readonly code: 'Released' | 'AlreadyReleased' | 'Stopped' }
+  | { readonly code: 'Failed'; readonly fault: ExecutorFault | { readonly code: string; readonly message: string } };
+
+/** One wait for the sidecar: longer than any task; a lost connection shows at once by itself. */
+const WAIT_MS = 2 * 86_400_000;
+const MAX_BACKOFF_MS = 5_000;
+const MAX_MEMORY_BYTES = 64 * 1024 ** 3;
+
+const statusOf = (error: unknown): unknown => (typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined);
+
+const decodePlan = (bytes: Uint8Array): Plan | undefined => {
+  try {
+    return Plan.parse(decodeCanonical(bytes));
+  } catch {
+    return undefined; // The one fault there is for it says all.
+  }
+};
+
+const evaluate = async (work: Work, ports: Ports): Promise<Outcome<bigint[]>> => {
+  const plan = decodePlan(work.plan);
+  if (!plan) return failed('PlanUnfit', 'The plan is not in its one canonical form.');
+  const memoryBytes = Number(work.memoryLimitBytes);
+  if (!(memoryBytes > 0 && memoryBytes <= MAX_MEMORY_BYTES) || work.timeoutMs === 0)
+    return failed('PlanUnfit', 'The limits are out of bounds.');
+  return ports.runPlan(plan, work, { memoryBytes, threads: ports.threads, timeoutMs: work.timeoutMs });
+};
+
+const report = (outcome: Outcome<bigint[]>, { enclave, program }: Ports): Promise<FinishReply> =>
+  outcome.ok
+    ? enclave.finish({ cells: outcome.value.map(String), program }, { timeoutMs: WAIT_MS })
+    : enclave.fail({ code: outcome.fault.code, message: outcome.fault.message }, { timeoutMs: WAIT_MS });
+
+/** One round: undefined means once more. Throws what gRPC throws. */
+const round = async (ports: Ports): Promise<Ending | undefined> => {
+  const work = await ports.enclave.getWork({}, { timeoutMs: WAIT_MS });
+  ports.log.info({ task: work.task }, 'work received');
+  const outcome = await evaluate(work, ports);
+  if (!outcome.ok) ports.log.warn({ task: work.task, code: outcome.fault.code }, 'the plan gave no answer');
+  const reply = await report(outcome, ports);
+  if (reply.released) return { code: 'Released' };
+  if (reply.code === 'RunAgain') return undefined;
+  return { code: 'Failed', fault: outcome.ok ? { code: reply.code, message: reply.message } : outcome.fault };
+};
+
+/** Until the sidecar needs no more. A sidecar that restarts gives the work anew. */
+export const workUntilReleased = async (ports: Ports): Promise<Ending> => {
+  for (let failures = 0; !ports.stopped();) {
+    try {
+      const ending = await round(ports);
+      if (ending) return ending;
+      failures = 0;
+    } catch (error) {
+      if (statusOf(error) === status.ALREADY_EXISTS) return { code: 'AlreadyReleased' };
+      if (failures === 0) ports.log.warn({ status: statusOf(error) }, 'the enclave sidecar does not answer; trying again');
+      await ports.sleep(Math.min(MAX_BACKOFF_MS, 200 * 2 ** Math.min(failures++, 10)) * (0.5 + Math.random() / 2));
+    }
+  }
+  return { code: 'Stopped' };
+};
