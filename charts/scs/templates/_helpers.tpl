@@ -1,0 +1,35 @@
+{{/* The genesis, parsed; fails with advice when it is absent or asks for what the values forbid. */}}
+{{- define "scs.genesis" -}}
+{{- if not .Values.genesis }}{{ fail "genesis is required: --set-file genesis=genesis.bin (kubectl symphony genesis build)" }}{{ end -}}
+{{- $g := .Values.genesis | fromJson -}}
+{{- if hasKey $g "Error" }}{{ fail "genesis is not a genesis file: give the bytes that kubectl symphony genesis build wrote" }}{{ end -}}
+{{- if and (eq $g.enclave.kind "simulated") (not .Values.simulation) }}{{ fail "the genesis says simulated enclaves, which protect nothing from whoever runs the machines. Set simulation=true to accept that, for development only" }}{{ end -}}
+{{- if not (or .Values.chain.url .Values.devnet.enabled) }}{{ fail "chain.url is required (an Aptos fullnode, ending in /v1), or devnet.enabled=true for development" }}{{ end -}}
+{{- end -}}
+
+{{- define "scs.labels" -}}
+app.kubernetes.io/part-of: symphony
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end -}}
+
+{{/* host:port of the three masters, in index order. Context: dict root port. */}}
+{{- define "scs.masters" -}}
+{{- $list := list -}}
+{{- range $i := until 3 }}{{ $list = append $list (printf "scs-master-%d.%s.svc:%d" $i $.root.Release.Namespace (int $.port)) }}{{ end -}}
+{{ join "," $list }}
+{{- end -}}
+
+{{- define "scs.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: { drop: [ALL] }
+{{- end -}}
+{{- define "scs.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile: { type: RuntimeDefault }
+{{- end -}}
