@@ -47,6 +47,11 @@ export const main = async (args: readonly string[], signal: AbortSignal): Promis
   }
 };
 
+// `| head` closes the pipe: no fault.
+process.stdout.on('error', (cause: NodeJS.ErrnoException) => {
+  if (cause.code !== 'EPIPE') throw cause;
+  process.exit(0);
+});
 const abort = new AbortController();
 process.once('SIGINT', () => abort.abort());
 process.once('SIGTERM', () => abort.abort());

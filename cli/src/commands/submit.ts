@@ -1,0 +1,112 @@
+/** `submit` and `sign`. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { stringify } from 'yaml';
+import { type Task } from '@scs/protocol';
+import type { Command, Invocation } from '../command.ts';
+import { CliError } from '../errors.ts';
+import { findGenesis, GENESIS_HELP, genesisOptions } from '../genesis-file.ts';
+import { connect, KUBE_HELP, kubeOptions, type KubeAccess } from '../kube.ts';
+import { readText } from '../keys/key-folder.ts';
+import { signTask } from '../sign-task.ts';
+
+const signOptions = {
+  ...kubeOptions,
+  ...genesisOptions,
+  file: { type: 'string', short: 'f' },
+  keys: { type: 'string' },
+  name: { type: 'string' },
+  'valid-for': { type: 'string', default: '900' },
+} as const;
+const SIGN_HELP = `  -f, --file FILE       manifest of the Task; - reads standard input
+  --keys FOLDER         the submitter's key folder (or $SCS_KEYS)
+  --name NAME           another name than the manifest's
+  --valid-for SECONDS   how long the signature may be presented (default 900)
+${GENESIS_HELP}
+${KUBE_HELP}`;
+
+const signed = async (invocation: Invocation, kube: KubeAccess): Promise<Task> => {
+  const file = invocation.required('file');
+  const keys = invocation.text('keys') ?? process.env['SCS_KEYS'];
+  if (!keys)
+    throw new CliError(
+      'KeysMissing',
+      "Which key? Give --keys FOLDER (the submitter's, from kubectl symphony keygen submitter) or set SCS_KEYS.",
+    );
+  const validSeconds = Number(invocation.required('valid-for'));
+  if (!Number.isInteger(validSeconds) || validSeconds < 1 || validSeconds > 86_400)
+    throw new CliError('Usage', '--valid-for takes 1 to 86400 seconds.');
+  const { genesis } = await findGenesis(invocation, kube);
+  const yaml = await readText(file === '-' ? '/dev/stdin' : file, 'a Task manifest');
+  return signTask({
+    yaml,
+    file,
+    keys,
+    genesis,
+    namespace: kube.namespace,
+    now: invocation.now(),
+    validSeconds,
+    name: invocation.text('name'),
+  });
+};
+
+export const signCommand: Command = {
+  words: ['sign'],
+  summary: 'sign a Task manifest and print it, for kubectl apply',
+  help: `kubectl symphony sign -f task.yaml --keys FOLDER | kubectl apply -f -
+
+Fills in spec.submitter and spec.resultKey from the key folder, signs the spec, and prints the manifest.
+
+${SIGN_HELP}`,
+  options: signOptions,
+  run: async (invocation) => invocation.out(stringify(await signed(invocation, connect(invocation))).trimEnd()),
+};
+
+export const submit: Command = {
+  words: ['submit'],
+  summary: 'sign a Task manifest and apply it',
+  help: `kubectl symphony submit -f task.yaml --keys FOLDER [--wait]
+
+Signs as "sign" does and creates the Task.
+
+  --wait                follow the task until it ends; exit code 1 unless it completed
+  --dry-run             let the API server check it, create nothing
+${SIGN_HELP}`,
+  options: { ...signOptions, wait: { type: 'boolean' }, 'dry-run': { type: 'boolean' } },
+  run: async (invocation) => {
+    const kube = connect(invocation);
+    const task = await kube.createTask(await signed(invocation, kube), invocation.flag('dry-run'));
+    const name = `task/${task.metadata.name}`;
+    invocation.out(
+      `${name} ${invocation.flag('dry-run') ? 'would be submitted' : 'submitted'} to ${task.metadata.namespace}, at most ${task.spec.maxFee} SYM`,
+    );
+    if (invocation.flag('wait') && !invocation.flag('dry-run')) await follow(invocation, connectTo(invocation, task), task.metadata.name);
+  },
+};
+
+const connectTo = (invocation: Invocation, task: Task): KubeAccess =>
+  connect({ ...invocation, text: (name) => (name === 'namespace' ? task.metadata.namespace : invocation.text(name)) });
+
+const POLL_MS = 500;
+const ENDED = new Set(['completed', 'rejected', 'timed_out']);
+
+/** Prints each transition once, with the time since submission. Throws CliError when the task ends otherwise than completed. */
+const follow = async (invocation: Invocation, kube: KubeAccess, name: string): Promise<void> => {
+  const start = invocation.now().getTime();
+  let shown = 0;
+  while (!invocation.signal.aborted) {
+    const { status } = await kube.task(name);
+    for (const entry of status?.history?.slice(shown) ?? []) {
+      const elapsed = ((invocation.now().getTime() - start) / 1000).toFixed(1).padStart(6);
+      invocation.out(`${elapsed} s  ${entry.state}${entry.reason ? ` (${entry.reason})` : ''}`);
+      shown += 1;
+    }
+    if (status?.state && ENDED.has(status.state)) {
+      if (status.state !== 'completed')
+        throw new CliError(status.reason ?? status.state, status.message ?? `The task ended ${status.state}.`);
+      if (status.fee?.charged) invocation.out(`charged ${status.fee.charged} SYM of at most ${status.fee.maximum}`);
+      return;
+    }
+    await sleep(POLL_MS, undefined, { signal: invocation.signal }).catch(() => undefined);
+  }
+  invocation.err('Stopped watching; the task goes on.');
+};
