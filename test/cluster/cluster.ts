@@ -7,12 +7,13 @@ import { down, isRunning, programStates, startProgram, stopProgram, up } from '.
 import { checkInterrupt, interrupt, Interrupted } from './interrupt.ts';
 import { readAccess } from './kubeconfig.ts';
 import { importArchives } from './load.ts';
+import { withLock } from './lock.ts';
 import { checkedName, defaultName, knownNames, stateFolder, toolsFolder } from './paths.ts';
 import { ensurePki, writeKubeconfig } from './pki.ts';
 import { say } from './progress.ts';
 import { stopCommands } from './run.ts';
 import { removeBuildCaches } from './tools-build.ts';
-import { components, ensureComponents, ensureCoredns, ensureHelm, ensureKubectl, ensureKwok } from './tools.ts';
+import { components, ensureComponents, ensureCoredns, ensureHelm, ensureKubectl, ensureKwok, installLock } from './tools.ts';
 
 export { startControlPlane, type ControlPlane } from './control-plane.ts';
 export { controlPlaneDown, controlPlaneUp } from './control-plane-daemon.ts';
@@ -76,7 +77,7 @@ const installTools = async (kwok: boolean): Promise<void> => {
   print(`kubectl ${await ensureKubectl()}`);
   print(`helm ${await ensureHelm()}`);
   if (kwok) print(`kwok ${await ensureKwok()}`);
-  await removeBuildCaches();
+  await withLock(installLock(), removeBuildCaches);
   say(`tools are in ${toolsFolder()}`);
 };
 

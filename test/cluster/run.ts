@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
+import { checkInterrupt } from './interrupt.ts';
 
 const keptOutput = 64 * 1024;
 
@@ -63,10 +64,11 @@ export const attempt = async (command: string, args: readonly string[], options:
   return result;
 };
 
-/** Runs a command and returns what it printed. Throws with the end of its stderr when it fails. */
+/** Runs a command and returns what it printed. Throws with the end of its stderr when it fails, `Interrupted` when Ctrl-C ended it. */
 export const run = async (command: string, args: readonly string[], options: RunOptions = {}): Promise<string> => {
   const result = await attempt(command, args, options);
   if (result.code === 0) return result.stdout;
+  checkInterrupt();
   const why = (result.stderr.trim() || result.stdout.trim()).split('\n').slice(-15).join('\n');
   throw new Error(`${command} ${args.slice(0, 6).join(' ')} failed with ${result.code}:\n${why}`);
 };
