@@ -20,6 +20,7 @@ export * from './plan.ts';
 export * from './policy.ts';
 export * from './rejection.ts';
 export * from './resources/common.ts';
+export * from './resources/projections.ts';
 export * from './resources/slice.ts';
 export * from './resources/task.ts';
 export * from './resources/vault.ts';

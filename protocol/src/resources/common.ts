@@ -59,11 +59,11 @@ export const Timestamp = z.string().max(40).meta({ format: 'date-time' });
 
 export const Condition = z.object({
   type: z.string().min(1).max(64).describe('Kind of condition, in PascalCase.'),
-  status: z.enum(['True', 'False', 'Unknown']),
+  status: z.enum(['True', 'False', 'Unknown']).describe('Whether it is so.'),
   reason: z.string().min(1).max(64).describe('Stable PascalCase code; the same word in events, logs and metrics.'),
   message: z.string().max(2048).describe('One sentence for a person: what is so, and what to change.'),
-  lastTransitionTime: Timestamp,
-  observedGeneration: z.int().min(0).optional(),
+  lastTransitionTime: Timestamp.describe('When the status last changed.'),
+  observedGeneration: z.int().min(0).optional().describe('Generation of the spec that it is about.'),
 });
 export type Condition = z.infer<typeof Condition>;
 
@@ -71,13 +71,23 @@ export type Condition = z.infer<typeof Condition>;
 export const Proof = z.object({
   key: z.string().max(256).describe('Key of the certified state entry.'),
   value: Hex(32_768).describe('Canonical bytes of the certified entry, in hex.'),
-  siblings: z.array(DigestHex).max(256),
-  head: z.object({
-    genesis: DigestHex,
-    generation: Decimal,
-    height: Decimal,
-    stateRoot: DigestHex,
-    block: DigestHex,
-  }),
-  votes: z.array(z.object({ master: z.int().min(0).max(2), signature: Hex(64) })).max(3),
+  siblings: z.array(DigestHex).max(256).describe('Digests beside the path from the entry to the state root.'),
+  head: z
+    .object({
+      genesis: DigestHex.describe('Digest of the genesis file (G7).'),
+      generation: Decimal.describe('Generation of the group.'),
+      height: Decimal.describe('Height of the block.'),
+      stateRoot: DigestHex.describe('Root of the state after the block.'),
+      block: DigestHex.describe('Digest of the block.'),
+    })
+    .describe('What the masters voted for.'),
+  votes: z
+    .array(
+      z.object({
+        master: z.int().min(0).max(2).describe('Index of the master.'),
+        signature: Hex(64).describe('Ed25519 signature over the head.'),
+      }),
+    )
+    .max(3)
+    .describe('Votes of at least two masters.'),
 });

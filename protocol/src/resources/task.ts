@@ -26,29 +26,38 @@ export const TaskTerms = z.object({
   class: z.enum(taskClasses).describe('parse, query, compute or train.'),
   submitter: Address.describe('Account address of the actor who pays.'),
   usage: z.enum(usages).describe('The usage category that data subjects must have consented to.'),
-  query: Query.optional(),
-  privacy: z.object({
-    epsilon: Decimal.describe('Differential-privacy epsilon of the result, per Vault.'),
-    minimumResultCardinality: z.int().min(1).max(1_000_000).describe('Cells whose noisy count is below are suppressed.'),
-  }),
+  query: Query.optional().describe('What is asked; for class query.'),
+  privacy: z
+    .object({
+      epsilon: Decimal.describe('Differential-privacy epsilon of the result, per Vault.'),
+      minimumResultCardinality: z.int().min(1).max(1_000_000).describe('Cells whose noisy count is below are suppressed.'),
+    })
+    .describe('What the answer may tell about a person at most.'),
   coordination: z
     .object({ quorum: z.int().min(1).max(1000).default(2).describe('Fewest Vaults that must deliver.') })
-    .default({ quorum: 2 }),
+    .default({ quorum: 2 })
+    .describe('How the Vaults work together.'),
   maxFee: Decimal.describe('Most SYM that the task may cost.'),
   resultKey: PublicKey.describe('X25519 public key that the result is sealed to (kubectl symphony keygen result).'),
-  deadlineSeconds: z.int().min(10).max(86_400).default(600),
+  deadlineSeconds: z.int().min(10).max(86_400).default(600).describe('Longest time from admission to verification.'),
 });
 export const Authorization = z.object({
   publicKey: PublicKey.describe("The actor's Ed25519 key."),
   nonce: z
     .string()
     .regex(/^[0-9a-f]{32}$/)
-    .max(32),
-  expiry: Timestamp,
-  signature: Hex(64),
+    .max(32)
+    .describe('Random, never used twice until expiry.'),
+  expiry: Timestamp.describe('Until when the task can be admitted.'),
+  signature: Hex(64).describe('Ed25519 signature over genesis, namespace, name, spec, nonce and expiry (N5).'),
 });
 export const TaskSpec = TaskTerms.extend({
-  ttlSecondsAfterFinished: z.int().min(0).max(31_536_000).optional(),
+  ttlSecondsAfterFinished: z
+    .int()
+    .min(0)
+    .max(31_536_000)
+    .optional()
+    .describe('How long the object stays after its end; for ever if absent (T7).'),
   authorization: Authorization.optional().describe("The actor's signature over the rest of the spec (kubectl symphony submit or sign)."),
 });
 
@@ -64,39 +73,67 @@ export const taskStates = [
   'timed_out',
 ] as const;
 export const TaskStatus = z.object({
-  state: z.enum(taskStates).optional(),
-  reason: z.string().max(64).optional(),
-  message: z.string().max(2048).optional(),
-  observedGeneration: z.int().min(0).optional(),
-  envelopeDigest: DigestHex.optional(),
-  epoch: z.int().min(0).optional(),
-  policyVersion: z.int().min(0).optional(),
-  semanticVersion: DigestHex.optional(),
+  state: z.enum(taskStates).optional().describe('Where the task stands (T2, T3).'),
+  reason: z.string().max(64).optional().describe('Why it was rejected or timed out, as a stable PascalCase code (T6).'),
+  message: z.string().max(2048).optional().describe('What is wrong, and what to change.'),
+  observedGeneration: z.int().min(0).optional().describe('Generation of the spec that this status is about.'),
+  envelopeDigest: DigestHex.optional().describe('Digest of the certified envelope (E2).'),
+  epoch: z.int().min(0).optional().describe('Epoch of admission.'),
+  policyVersion: z.int().min(0).optional().describe('Policy version that it is judged under (G1).'),
+  semanticVersion: DigestHex.optional().describe('Semantic version that it is resolved under (S6).'),
   fee: z
-    .object({ maximum: Decimal, locked: Decimal, quoted: Decimal.optional(), charged: Decimal.optional(), freed: Decimal.optional() })
-    .optional(),
+    .object({
+      maximum: Decimal.describe('spec.maxFee.'),
+      locked: Decimal.describe('Locked now.'),
+      quoted: Decimal.optional().describe('Most that it will cost, known at dispatch.'),
+      charged: Decimal.optional().describe('What it did cost.'),
+      freed: Decimal.optional().describe('What was locked and not charged.'),
+    })
+    .optional()
+    .describe('SYM of the escrow (K2).'),
   vaults: z
     .array(
       z.object({
-        vault: z.string().max(128),
-        state: z.string().max(32),
-        reason: z.string().max(64).optional(),
-        message: z.string().max(1024).optional(),
+        vault: z.string().max(128).describe('Namespace and name of the Vault.'),
+        state: z.string().max(32).describe('Where its part stands.'),
+        reason: z.string().max(64).optional().describe('Why it refused, as a stable PascalCase code.'),
+        message: z.string().max(1024).optional().describe('What would have to change.'),
       }),
     )
     .max(1000)
-    .optional(),
-  aggregator: z.string().max(128).optional(),
-  result: z.object({ configMap: z.string().max(253), digest: DigestHex, provisional: z.boolean() }).optional(),
+    .optional()
+    .describe('The Vaults asked.'),
+  aggregator: z.string().max(128).optional().describe('Enterprise that runs the aggregator.'),
+  result: z
+    .object({
+      configMap: z.string().max(253).describe('ConfigMap beside the task that holds the sealed result.'),
+      digest: DigestHex.describe('Digest of the sealed result.'),
+      provisional: z.boolean().describe('True until its challenge window has ended (T8).'),
+    })
+    .optional()
+    .describe('The result, sealed to spec.resultKey (M5).'),
   settlement: z
-    .object({ batch: z.int().min(0), transaction: z.string().max(66).optional(), version: z.string().max(20).optional() })
-    .optional(),
+    .object({
+      batch: z.int().min(0).describe('Number of the settlement batch.'),
+      transaction: z.string().max(66).optional().describe('Hash of the transaction on chain.'),
+      version: z.string().max(20).optional().describe('Ledger version of that transaction.'),
+    })
+    .optional()
+    .describe('How it was settled (P).'),
   history: z
-    .array(z.object({ state: z.enum(taskStates), height: z.int().min(0), time: Timestamp, reason: z.string().max(64).optional() }))
+    .array(
+      z.object({
+        state: z.enum(taskStates).describe('State entered.'),
+        height: z.int().min(0).describe('Height of the block that decided it.'),
+        time: Timestamp.describe('Log time of that block.'),
+        reason: z.string().max(64).optional().describe('Why, as a stable PascalCase code.'),
+      }),
+    )
     .max(32)
-    .optional(),
-  conditions: z.array(Condition).max(16).optional(),
-  proof: Proof.optional(),
+    .optional()
+    .describe('Each transition.'),
+  conditions: z.array(Condition).max(16).optional().describe('Conditions by type.'),
+  proof: Proof.optional().describe('Two votes of the masters and the path from the entry to the certified state root (N6).'),
 });
 export type Predicate = z.infer<typeof Predicate>;
 export type Query = z.infer<typeof Query>;

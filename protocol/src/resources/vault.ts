@@ -8,9 +8,9 @@ export const VaultSpec = z.object({
   domains: z
     .array(
       z.object({
-        name: z.string().min(1).max(100),
-        usages: z.array(z.enum(usages)).min(1).max(4),
-        classes: z.array(z.enum(taskClasses)).min(1).max(4),
+        name: z.string().min(1).max(100).describe('Domain of the semantic catalogue.'),
+        usages: z.array(z.enum(usages)).min(1).max(4).describe('Usage categories offered for it.'),
+        classes: z.array(z.enum(taskClasses)).min(1).max(4).describe('Task classes offered for it.'),
       }),
     )
     .min(1)
@@ -20,15 +20,27 @@ export const VaultSpec = z.object({
   sizeBand: z.int().min(0).max(31).describe('Public size band (price, K1); never depends on who matched.'),
   measurements: z.array(Hex(48)).max(32).default([]).describe('Enclave measurements accepted, a subset of the policy; empty = the policy.'),
   limits: z
-    .array(z.object({ usage: z.enum(usages), microRho: Decimal.describe('Lower limit a subject than the policy, in micro-rho.') }))
+    .array(
+      z.object({
+        usage: z.enum(usages).describe('Usage category.'),
+        microRho: Decimal.describe('Lower limit a subject than the policy, in micro-rho.'),
+      }),
+    )
     .max(4)
-    .default([]),
-  storage: z.object({ size: z.string().max(16).default('1Gi'), storageClassName: z.string().max(253).optional() }).default({ size: '1Gi' }),
+    .default([])
+    .describe('Limits of privacy loss, narrower than the policy.'),
+  storage: z
+    .object({
+      size: z.string().max(16).default('1Gi').describe('Size as a Kubernetes quantity.'),
+      storageClassName: z.string().max(253).optional().describe("The cluster's default class if absent."),
+    })
+    .default({ size: '1Gi' })
+    .describe('Volume of the records, consents and ledgers.'),
   sources: z
     .array(
       z.object({
-        domain: z.string().min(1).max(100),
-        format: z.enum(['parquet', 'csv']),
+        domain: z.string().min(1).max(100).describe('Domain that the records belong to.'),
+        format: z.enum(['parquet', 'csv']).describe('Format of the file.'),
         path: z.string().min(1).max(512).describe('File under the import volume.'),
       }),
     )
@@ -38,14 +50,14 @@ export const VaultSpec = z.object({
   importVolumeClaim: z.string().max(253).optional().describe('PersistentVolumeClaim with the files of `sources`.'),
 });
 export const VaultStatus = z.object({
-  observedGeneration: z.int().min(0).optional(),
-  state: z.enum(['Provisioning', 'Importing', 'Registering', 'Ready', 'Degraded']).optional(),
-  publicKey: PublicKey.optional(),
+  observedGeneration: z.int().min(0).optional().describe('Generation of the spec that this status is about.'),
+  state: z.enum(['Provisioning', 'Importing', 'Registering', 'Ready', 'Degraded']).optional().describe('Where it stands.'),
+  publicKey: PublicKey.optional().describe("The Vault's Ed25519 key, made by itself."),
   records: z.string().max(32).optional().describe('Public size band as text, never a count.'),
   certified: Proof.optional().describe("The masters' certified entry of this Vault."),
-  registeredAtHeight: z.int().min(0).optional(),
-  offer: DigestHex.optional(),
-  conditions: z.array(Condition).max(16).optional(),
+  registeredAtHeight: z.int().min(0).optional().describe('Height at which the masters registered its offer.'),
+  offer: DigestHex.optional().describe('Digest of the registered offer.'),
+  conditions: z.array(Condition).max(16).optional().describe('Conditions by type.'),
 });
 export type VaultSpec = z.infer<typeof VaultSpec>;
 export type VaultStatus = z.infer<typeof VaultStatus>;
