@@ -39,6 +39,10 @@ export const VaultOffer = z.strictObject({
   revision: z.int().min(0),
   journal: z.strictObject({ sequence: z.bigint().min(0n), head: key }),
 });
+/**
+ * `journal` (here and in ReleaseReceipt) is the journal's head when the statement was signed. Masters refuse one behind the last
+ * decided (fault JournalBehind): sign the same statement again with the present head. Statements are compared without it.
+ */
 export const VaultAnswer = z.strictObject({
   task: uid,
   vault,

@@ -8,6 +8,7 @@ export type Rejection =
   | { readonly code: 'NonceReused'; readonly nonce: string }
   | { readonly code: 'ActorUnknown'; readonly submitter: string }
   | { readonly code: 'ActorNotActive'; readonly submitter: string }
+  | { readonly code: 'RoleNotAllowed'; readonly submitter: string; readonly role: string }
   | { readonly code: 'PresenterNotAllowed'; readonly user: string; readonly submitter: string }
   | { readonly code: 'ClassNotSupported'; readonly class: string }
   | { readonly code: 'SpecInvalid'; readonly problem: string }
@@ -57,6 +58,7 @@ const explanations: { readonly [C in RejectionCode]: (r: Extract<Rejection, { co
   NonceReused: (r) => `The authorization's nonce ${r.nonce} was used before. Sign the task again; each signature works once.`,
   ActorUnknown: (r) => `No actor is registered at ${r.submitter}. Check spec.submitter, or register first.`,
   ActorNotActive: (r) => `Actor ${r.submitter} is not active. Ask governance to reinstate it.`,
+  RoleNotAllowed: (r) => `Actor ${r.submitter} is a ${r.role}; only submitters and enterprises submit tasks. Name another spec.submitter.`,
   PresenterNotAllowed: (r) =>
     `Kubernetes user ${r.user || '(none)'} may not present tasks of actor ${r.submitter}. Use one of the users registered for that actor.`,
   ClassNotSupported: (r) => `Tasks of class ${r.class} are not served by this protocol version. Use class query.`,
@@ -91,7 +93,8 @@ const explanations: { readonly [C in RejectionCode]: (r: Extract<Rejection, { co
   EnterpriseNotActive: (r) => `The enterprise of Vault ${r.vault} is not active.`,
   AttestationInvalid: (r) => `The attestation of ${r.subject} does not hold: ${r.problem}.`,
   EvidenceInvalid: (r) => `The evidence does not hold: ${r.problem}.`,
-  Cancelled: () => 'The submitter deleted the task before any output was released; nothing was charged.',
+  Cancelled: () =>
+    'The submitter deleted the task before enough Vaults had released output for a result; only what was released before is charged.',
   DeadlineExceeded: (r) => `The deadline passed while waiting for ${r.waitingFor}.`,
 };
 export const explain = <R extends Rejection>(rejection: R): string => (explanations[rejection.code] as (r: R) => string)(rejection);

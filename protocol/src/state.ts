@@ -20,6 +20,8 @@ export interface MetaRecord {
   readonly epochStart: number;
   readonly policyVersion: number;
   readonly semanticVersion: string;
+  /** Digest of the last applied block; the genesis digest at height 0. */
+  readonly block: string;
   readonly nextBatch: bigint;
   /** Last decided reading of the chain (K2). */
   readonly chain: { readonly ledgerVersion: bigint; readonly time: number; readonly settled: bigint } | null;
@@ -27,9 +29,18 @@ export interface MetaRecord {
 export interface VaultRecord extends VaultOffer {
   readonly registeredAt: bigint;
 }
-/** One Vault's part in a task. */
+/** Last journal statement that the masters decided of a Vault (B8): the next one may not go behind it. */
+export interface JournalRecord {
+  readonly sequence: bigint;
+  readonly head: string;
+}
+/** One Vault's part in a task. What the Vault registered when it was asked holds to the end. */
 export interface VaultPart {
   readonly vault: string;
+  readonly enterprise: string;
+  /** The Vault's Ed25519 key, hex. */
+  readonly key: string;
+  readonly sizeBand: number;
   readonly state: 'asked' | 'reserved' | 'refused' | 'ready' | 'released' | 'late' | 'absent';
   readonly reservedMicroRho?: bigint;
   readonly snapshotCommitment?: string;
@@ -37,7 +48,17 @@ export interface VaultPart {
   readonly refusal?: { readonly code: string; readonly message: string };
   /** Current enclave; a restarted pod replaces it until the part has been used. */
   readonly enclave?: EnclaveReady;
-  readonly release?: { readonly evidence: string; readonly outputCommitment: string; readonly microRho: bigint; readonly height: bigint };
+  /** Seal keys of enclaves that were replaced: none of them comes back. */
+  readonly formerEnclaves?: readonly string[];
+  /** The decided receipt (B3): `receiptOf` in rules/release.ts rebuilds what `signature`, by the Vault's key, covers. */
+  readonly release?: {
+    readonly evidence: string;
+    readonly outputCommitment: string;
+    readonly microRho: bigint;
+    readonly journal: JournalRecord;
+    readonly signature: string;
+    readonly height: bigint;
+  };
 }
 export interface HistoryEntry {
   readonly state: TaskState;
@@ -65,6 +86,8 @@ export interface TaskRecord {
   readonly quote?: bigint;
   readonly charge?: bigint;
   readonly plan?: Plan;
+  /** Epoch whose actor shares the reservation counts against (B4). */
+  readonly reservedEpoch?: number;
   readonly warnings?: readonly string[];
   readonly parts: readonly VaultPart[];
   readonly envelope?: string;
@@ -72,8 +95,10 @@ export interface TaskRecord {
   /** Index into `aggregators` of the current one. */
   readonly aggregator?: number;
   readonly aggregatorEnclave?: EnclaveReady;
+  readonly formerAggregatorEnclaves?: readonly string[];
   /** Vaults whose output enters the aggregate, fixed once (M4). */
   readonly survivors?: readonly string[];
+  /** Digest of the aggregate's evidence and its slices' (`taskEvidenceDigest`). */
   readonly evidence?: string;
   readonly sealedResult?: string;
   readonly cancelRequested?: boolean;
@@ -111,7 +136,13 @@ export interface SettlementRecord {
   readonly transaction?: { readonly hash: string; readonly version: bigint };
 }
 
-/** Record kinds by key prefix; `index` entries are lists of names that rules walk. */
+/** A first-in-first-out queue; its items are index/<name>/<n> for head <= n < tail. */
+export interface QueueRecord {
+  readonly head: number;
+  readonly tail: number;
+}
+
+/** Record kinds by key prefix; `index` entries are short lists that rules walk (rules/due-index.ts, rules/queue.ts). */
 export interface Records {
   meta: MetaRecord;
   actor: Actor;
@@ -122,13 +153,15 @@ export interface Records {
   epoch: EpochRecord;
   settlement: SettlementRecord;
   nonce: { readonly expiry: number };
+  journal: JournalRecord;
+  queue: QueueRecord;
   index: readonly string[];
 }
 export type RecordKind = keyof Records;
 
 /**
  * keys: meta/ · actor/<address> · vault/<ns>/<name> · task/<uid> · escrow/<address> · odometer/<ns>/<name>/<usage>/<domain> ·
- * epoch/<n> · settlement/<n> · nonce/<address>/<nonce> · index/<name> · and raw BCS: envelope/<uid> · batch/<n> · committee/<generation>
+ * epoch/<n> · settlement/<n> · nonce/<address>/<nonce> · journal/<ns>/<name> · queue/<name> · index/<name> · and raw BCS: envelope/<uid> · batch/<n> · committee/<generation>
  */
 export class State {
   readonly map: MerkleMap;

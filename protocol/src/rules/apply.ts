@@ -1,0 +1,102 @@
+/**
+ * The whole protocol: `apply(state, command) -> state` (rules X1, X2). No clock, randomness, I/O, float or locale. A command with
+ * a fault may not be in a block; a legitimate "no", such as FeeAboveMaximum, is a task moved to rejected.
+ */
+import { blockDigest, type Block } from '../block.ts';
+import type { Command } from '../commands.ts';
+import type { Genesis } from '../genesis.ts';
+import type { State } from '../state.ts';
+import { admit, NEXT } from './admission.ts';
+import { aggregateEvidence, replaceAggregator } from './aggregation.ts';
+import { cancelTask } from './cancel.ts';
+import { chainObserved } from './chain.ts';
+import { fault, type Fault, type RuleContext } from './context.ts';
+import { dispatchTask } from './dispatch.ts';
+import { Draft } from './draft.ts';
+import { isOpen } from './due.ts';
+import { enclaveReady } from './enclave-ready.ts';
+import { dequeue, firstItems } from './queue.ts';
+import { registerVault } from './registration.ts';
+import { releaseSlice } from './release.ts';
+import { answerOfVault } from './reservation.ts';
+import { resolveTask } from './resolving.ts';
+import { settleBatch } from './settle.ts';
+import { tick } from './windows.ts';
+
+/** `touched`: keys of the records written, such as task/<uid>; the rules' own indexes are not among them. */
+export type Applied =
+  { readonly ok: true; readonly state: State; readonly touched: readonly string[] } | { readonly ok: false; readonly fault: Fault };
+
+const write = (draft: Draft, command: Command, ctx: RuleContext): Fault | undefined => {
+  switch (command.type) {
+    case 'vault.register':
+      return registerVault(draft, command, ctx);
+    case 'task.admit':
+      return admit(draft, command, ctx);
+    case 'task.resolve':
+      return resolveTask(draft, command.uid, ctx);
+    case 'task.cancel':
+      return cancelTask(draft, command.uid, ctx);
+    case 'vault.answer':
+      return answerOfVault(draft, command, ctx);
+    case 'task.dispatch':
+      return dispatchTask(draft, command.uid, ctx);
+    case 'enclave.ready':
+      return enclaveReady(draft, command, ctx);
+    case 'slice.release':
+      return releaseSlice(draft, command, ctx);
+    case 'aggregator.replace':
+      return replaceAggregator(draft, command.uid, command.failed, ctx);
+    case 'aggregate.evidence':
+      return aggregateEvidence(draft, command, ctx);
+    case 'tick':
+      return tick(draft, ctx);
+    case 'settlement.batch':
+      return settleBatch(draft, command.number, ctx);
+    case 'chain.observed':
+      return chainObserved(draft, command, ctx);
+  }
+};
+
+/** Work that is done leaves the queue from its front; at most a few items a command, so the cost stays bounded. */
+const trimNext = (draft: Draft): void => {
+  const items = firstItems(draft, NEXT, 8);
+  const open = items.findIndex((item) => isOpen(draft, item));
+  const done = open === -1 ? items.length : open;
+  if (done > 0) dequeue(draft, NEXT, done);
+};
+
+export const apply = (state: State, command: Command, ctx: RuleContext): Applied => {
+  const draft = new Draft(state);
+  const found = write(draft, command, ctx);
+  if (found) return { ok: false, fault: found };
+  trimNext(draft);
+  return { ok: true, state: draft.state, touched: draft.touched };
+};
+
+const blockFault = (state: State, block: Block): Fault | undefined => {
+  const meta = state.must('meta');
+  if (block.height !== meta.height + 1n) return fault('HeightMismatch', `height ${meta.height + 1n} is next, not ${block.height}`);
+  if (block.parent !== meta.block) return fault('ParentMismatch', `the parent of height ${block.height} is ${meta.block}`);
+  return block.time >= meta.time ? undefined : fault('TimeBackwards', `log time stands at ${meta.time}, the block says ${block.time}`);
+};
+
+export interface GroupContext {
+  readonly genesis: Genesis;
+  readonly genesisDigest: string;
+}
+/** All commands in order, or the first fault and the index of its command; then height, time and the block's digest (T5). */
+export const applyBlock = (state: State, block: Block, ctx: GroupContext): Applied & { readonly command?: number } => {
+  const found = blockFault(state, block);
+  if (found) return { ok: false, fault: found };
+  const touched = new Set<string>();
+  let next = state;
+  for (const [i, command] of block.commands.entries()) {
+    const applied = apply(next, command, { ...ctx, time: block.time, height: block.height });
+    if (!applied.ok) return { ...applied, command: i };
+    next = applied.state;
+    for (const key of applied.touched) touched.add(key);
+  }
+  const meta = { ...next.must('meta'), height: block.height, time: block.time, block: blockDigest(block) };
+  return { ok: true, state: next.put('meta', '', meta), touched: [...touched.add('meta/')] };
+};

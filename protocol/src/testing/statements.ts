@@ -1,0 +1,144 @@
+/** Signed statements as Vaults, enclaves and aggregators make them, from what the masters decided. For tests. */
+import { attest } from '../simulated-enclave.ts';
+import { blobDigest, outputCommitment, signStatement, sliceEvidenceDigest, type SignedSliceEvidence } from '../evidence.ts';
+import { utf8 } from '../encoding/bytes.ts';
+import type { Command, EnclaveReady, VaultOffer } from '../commands.ts';
+import type { TaskRecord } from '../state.ts';
+import { identityOf } from '../rules/enclave-ready.ts';
+import { chipOf, MEASUREMENT } from './genesis.ts';
+import { actorKey, digestOf, testKey, vaultKey } from './keys.ts';
+
+type CommandOf<T extends Command['type']> = Extract<Command, { type: T }>;
+interface Group {
+  /** Hex digest of the genesis. */
+  readonly genesisDigest: string;
+}
+const enterpriseOf = (vault: string): string => vault.split('/')[0]!;
+
+/** A Vault of the enterprise that its namespace names; offers marketing and analytics to the submitter `roastery`. */
+export const anOffer = (vault: string, changes: Partial<VaultOffer> = {}): VaultOffer => ({
+  vault,
+  uid: digestOf(`vault uid ${vault}`).slice(0, 32),
+  enterprise: actorKey(enterpriseOf(vault)).address,
+  publicKey: vaultKey(vault).publicKey,
+  noiseKeyCommitment: digestOf(`noise ${vault}`),
+  domains: [{ name: 'retail.purchase', usages: ['marketing', 'analytics'], classes: ['query'] }],
+  actors: [actorKey('roastery').address],
+  sizeBand: 1,
+  revision: 0,
+  journal: { sequence: 0n, head: digestOf(`journal ${vault} 0`) },
+  ...changes,
+});
+export const registerCommand = (group: Group, offer: VaultOffer): CommandOf<'vault.register'> => ({
+  type: 'vault.register',
+  offer,
+  signature: signStatement(actorKey(enterpriseOf(offer.vault)).seed, 'vault.register', group.genesisDigest, offer),
+});
+
+/** `sequence` is the journal's after this entry. */
+const journalAt = (vault: string, sequence: bigint) => ({ sequence, head: digestOf(`journal ${vault} ${sequence}`) });
+
+export const answerCommand = (
+  group: Group,
+  task: TaskRecord,
+  vault: string,
+  sequence: bigint,
+  refusal?: { code: string; message: string },
+): CommandOf<'vault.answer'> => {
+  const answer = refusal
+    ? ({ kind: 'refused', ...refusal } as const)
+    : ({
+        kind: 'reserved',
+        microRho: task.plan!.microRho,
+        snapshotCommitment: digestOf(`snapshot ${vault} ${task.uid}`),
+        consentCommitment: digestOf(`consent ${vault} ${task.uid}`),
+        journal: journalAt(vault, sequence),
+      } as const);
+  const statement = { task: task.uid, vault, answer };
+  return {
+    type: 'vault.answer',
+    statement,
+    signature: signStatement(vaultKey(vault).seed, 'vault.answer', group.genesisDigest, statement),
+  };
+};
+
+/** Names the enclave's keys: another `start` is a restarted pod. */
+const enclaveKey = (task: string, subject: string, start: number) => testKey(`enclave ${task} ${subject} ${start}`);
+
+/** `subject`: a Vault for a slice, an enterprise's address for an aggregator; `enterprise` names whose chip it runs on. */
+export const readyCommand = (
+  group: Group,
+  task: TaskRecord,
+  role: 'slice' | 'aggregator',
+  subject: string,
+  enterprise: string,
+  start = 0,
+): CommandOf<'enclave.ready'> => {
+  const { seed, publicKey: signKey } = enclaveKey(task.uid, subject, start);
+  const keys = { task: task.uid, role, subject, signKey, sealKey: testKey(`seal ${task.uid} ${subject} ${start}`).publicKey };
+  const statement: EnclaveReady = { ...keys, attestation: attest(chipOf(enterprise), identityOf(keys, group.genesisDigest), MEASUREMENT) };
+  return { type: 'enclave.ready', statement, signature: signStatement(seed, 'enclave.ready', group.genesisDigest, statement) };
+};
+export const sliceReadyCommand = (group: Group, task: TaskRecord, vault: string, start = 0): CommandOf<'enclave.ready'> =>
+  readyCommand(group, task, 'slice', vault, enterpriseOf(vault), start);
+
+/** The evidence of the decided enclave of `vault`; `start` must be the one it was made with. */
+export const sliceEvidence = (group: Group, task: TaskRecord, vault: string, start = 0): SignedSliceEvidence => {
+  const part = task.parts.find((p) => p.vault === vault)!;
+  const { signKey, sealKey, attestation } = part.enclave!;
+  const output = { cells: [1n, 2n, 3n], nonce: digestOf(`output ${task.uid} ${vault}`) };
+  const evidence = {
+    envelope: task.envelope!,
+    vault,
+    round: 0,
+    attestation,
+    signKey,
+    sealKey,
+    program: digestOf('program'),
+    snapshotCommitment: part.snapshotCommitment!,
+    consentCommitment: part.consentCommitment!,
+    outputCommitment: outputCommitment(output),
+  };
+  const { seed } = enclaveKey(task.uid, vault, start);
+  return { evidence, signature: signStatement(seed, 'slice.evidence', group.genesisDigest, evidence) };
+};
+export const releaseCommand = (group: Group, task: TaskRecord, vault: string, sequence: bigint, start = 0): CommandOf<'slice.release'> => {
+  const signed = sliceEvidence(group, task, vault, start);
+  const receipt = {
+    envelope: task.envelope!,
+    task: task.uid,
+    vault,
+    evidence: sliceEvidenceDigest(signed),
+    outputCommitment: signed.evidence.outputCommitment,
+    committedMicroRho: task.plan!.microRho,
+    journal: journalAt(vault, sequence),
+  };
+  return { type: 'slice.release', receipt, signature: signStatement(vaultKey(vault).seed, 'slice.release', group.genesisDigest, receipt) };
+};
+
+export const aggregateCommand = (
+  group: Group,
+  task: TaskRecord,
+  enterprise: string,
+  start = 0,
+  sealedResult: Uint8Array = utf8(`sealed result of ${task.uid}`),
+): CommandOf<'aggregate.evidence'> => {
+  const { signKey, sealKey, attestation } = task.aggregatorEnclave!;
+  const survivors = task.parts.filter(({ vault }) => task.survivors!.includes(vault));
+  const evidence = {
+    envelope: task.envelope!,
+    attestation,
+    signKey,
+    sealKey,
+    enterprise,
+    inputs: survivors.map(({ vault, release }) => ({ vault, outputCommitment: release!.outputCommitment })),
+    sealedResult: blobDigest(sealedResult),
+  };
+  const { seed } = enclaveKey(task.uid, enterprise, start);
+  return {
+    type: 'aggregate.evidence',
+    task: task.uid,
+    aggregate: { evidence, signature: signStatement(seed, 'aggregate.evidence', group.genesisDigest, evidence) },
+    slices: survivors.map(({ vault }) => sliceEvidence(group, task, vault)),
+  };
+};
