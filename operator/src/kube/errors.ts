@@ -116,7 +116,7 @@ function parsed(body: string): unknown {
 
 /** Server-side apply answers 500 without a reason where the object doesn't fit its schema: a mistake of ours, which no repetition mends. */
 const misfit = (number: number, message: string | undefined): boolean =>
-  number === 500 && /^failed to create typed patch object/.test(message ?? '');
+  number === 500 && message?.startsWith('failed to create typed patch object') === true;
 
 /** The error that a `metav1.Status` object stands for, from a reply's body or from an ERROR event inside a watch. */
 export function errorFromStatus(status: unknown, httpStatus = 0, retryAfterHeader?: string): ApiError {

@@ -184,14 +184,28 @@ describe('what goes wrong', () => {
     expect(told).toEqual(['added x@1']);
   });
 
-  test('a half-open watch (accepted, then silence) is cut after the inactivity limit', async () => {
+  test('a half-open socket (accepted, then silence) is cut when no answer came in time', async () => {
     const watch = await watching();
-    await clock.untilSleeping((ms) => ms === inactivityMs);
-    clock.advance(inactivityMs);
+    await clock.untilSleeping((ms) => ms === 30_000);
+    clock.advance(30_000);
     await watch.gone;
     await letRetry(firstBackoffMs);
     await nextWatch('10');
     expect(logger.lines[0]?.fields).toMatchObject({ code: 'Timeout' });
+  });
+
+  test('a watch that falls silent is cut after the inactivity limit, and resumes', async () => {
+    const watch = await watching();
+    watch.line({ type: 'ADDED', object: item('y', '11') });
+    await untilTold(2);
+    clock.advance(inactivityMs - 1);
+    await clock.untilSleeping((ms) => ms === inactivityMs);
+    expect(logger.lines).toEqual([]);
+    clock.advance(1);
+    await watch.gone;
+    await letRetry(firstBackoffMs);
+    await nextWatch('11');
+    expect(logger.lines[0]?.fields).toMatchObject({ code: 'Timeout', message: `the watch was silent for ${inactivityMs} ms` });
   });
 
   test('bookmarks keep a quiet watch alive', async () => {
