@@ -2,19 +2,10 @@ import type { Command } from '../command.ts';
 import { account, claim, fund, withdraw } from './account.ts';
 import { genesisBuild, genesisShow } from './genesis.ts';
 import { keygen } from './keygen.ts';
+import { result } from './result.ts';
 import { keygenSecrets } from './secrets.ts';
 import { signCommand, submit } from './submit.ts';
+import { verify } from './verify.ts';
 
 /** In the order in which a newcomer needs them. */
-export const commands: readonly Command[] = [
-  keygen,
-  keygenSecrets,
-  genesisBuild,
-  genesisShow,
-  account,
-  fund,
-  withdraw,
-  claim,
-  signCommand,
-  submit,
-];
+export const commands: readonly Command[] = [keygen, keygenSecrets, genesisBuild, genesisShow, account, fund, withdraw, claim, signCommand, submit, result, verify];

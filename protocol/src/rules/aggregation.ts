@@ -40,7 +40,12 @@ const attested = (
 };
 
 /** A slice's evidence is the one its Vault's decided receipt names, so key and snapshot are those the Vault verified (B3, C2). */
-const sliceFault = (task: TaskRecord, part: VaultPart, signed: SignedSliceEvidence | undefined, ctx: RuleContext): Fault | undefined => {
+export const sliceFault = (
+  task: TaskRecord,
+  part: VaultPart,
+  signed: SignedSliceEvidence | undefined,
+  ctx: RuleContext,
+): Fault | undefined => {
   if (!signed) return invalid(`evidence of ${part.vault} is missing`);
   const { evidence, signature } = signed;
   if (sliceEvidenceDigest(signed) !== part.release!.evidence) return invalid(`evidence of ${part.vault} is not what its receipt names`);
@@ -57,7 +62,7 @@ const sliceFault = (task: TaskRecord, part: VaultPart, signed: SignedSliceEviden
 
 const survivingParts = (task: TaskRecord): readonly VaultPart[] => task.parts.filter(({ vault }) => task.survivors!.includes(vault));
 
-const aggregateFault = (task: TaskRecord, { evidence, signature }: SignedAggregateEvidence, ctx: RuleContext): Fault | undefined => {
+export const aggregateFault = (task: TaskRecord, { evidence, signature }: SignedAggregateEvidence, ctx: RuleContext): Fault | undefined => {
   const enclave = task.aggregatorEnclave;
   const enterprise = task.aggregators![task.aggregator!]!;
   if (evidence.enterprise !== enterprise) return fault('NotTheAggregator', `the aggregator of task ${task.uid} is ${enterprise}`);
