@@ -52,7 +52,7 @@ export type Chain = {
   readonly nowUs: () => number;
   readonly explainFailure: (read: ReadEntry, failure: VmFailure) => string;
   /** Takes a signed transaction (BCS) into the mempool; it is in a block soon after. Throws `Refusal`. */
-  readonly submit: (body: Uint8Array) => JsonObject;
+  readonly submit: (body: Uint8Array) => JsonObject & { readonly hash: string };
   /** Runs it without signatures and without leaving a trace. Throws `Refusal`. */
   readonly simulate: (body: Uint8Array) => JsonObject;
   readonly pending: (hash: Uint8Array) => JsonObject | undefined;
@@ -185,7 +185,7 @@ export const openChain = async (options: ChainOptions): Promise<Chain> => {
     });
   };
 
-  const submit = (body: Uint8Array): JsonObject => {
+  const submit: Chain['submit'] = (body) => {
     const tx = readTransaction(body);
     const now = secs(nowUs());
     checkForm(tx, options.chainId, now);

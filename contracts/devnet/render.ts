@@ -51,7 +51,7 @@ const renderSignature = (tx: SignedTransaction): JsonObject => {
 };
 
 /** What a transaction says of itself, pending or not. */
-export const renderRequest = (tx: SignedTransaction, modules: Modules, read: ReadEntry): JsonObject => ({
+export const renderRequest = (tx: SignedTransaction, modules: Modules, read: ReadEntry): JsonObject & { readonly hash: string } => ({
   hash: hex(tx.hash),
   sender: addressText(tx.sender),
   sequence_number: tx.sequenceNumber.toString(),

@@ -21,6 +21,10 @@ export const PackageMetadata = bcs.struct('PackageMetadata', {
 export const upgradePolicies = { compatible: 1, immutable: 2 } as const;
 export type UpgradePolicy = keyof typeof upgradePolicies;
 
+/** What packages of ours link to, all at 0x1. */
+const frameworkPackages = ['AptosFramework', 'AptosStdlib', 'MoveStdlib'];
+const frameworkAddress = Uint8Array.from({ length: 32 }, (_, i) => (i === 31 ? 1 : 0));
+
 const moduleOf = /^\s*module\s+\w+::(\w+)/m;
 /** A documented constant whose name starts with E: an abort code. The doc comment is one line or more. */
 const constants = /((?:^[ \t]*\/\/\/.*\n)*)^[ \t]*const E\w*: u64 = [^;]+;/gm;
@@ -48,7 +52,7 @@ export const packageMetadata = (compiled: CompiledPackage, policy: UpgradePolicy
       sourceMap: new Uint8Array(),
       extension: null,
     })),
-    deps: [],
+    deps: frameworkPackages.map((packageName) => ({ account: frameworkAddress, packageName })),
     extension: null,
   }).toBytes();
 };

@@ -42,7 +42,7 @@ export const fund = (chain: Chain, to: Uint8Array, amount: bigint): string => {
   const pending = chain.submit(
     generateSignedTransaction({ transaction, senderAuthenticator: faucet.signTransactionWithAuthenticator(transaction) }),
   );
-  return String(pending['hash']);
+  return pending.hash;
 };
 
 const handle = (chain: Chain, request: ApiRequest): ApiResponse => {
