@@ -77,7 +77,8 @@ const startOnce = async (tools: Tools, options: ControlPlaneOptions): Promise<Co
   const onExit = (): void => recorded(folder).forEach((record) => signalProcess(record, 'SIGKILL'));
   process.once('exit', onExit);
   const stop = async (): Promise<void> => {
-    await stopControlPlane(folder);
+    // Nothing of it is kept, so nothing needs to end in good order.
+    await stopControlPlane(folder, 0);
     rmSync(folder, { recursive: true, force: true });
     process.off('exit', onExit);
   };

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { checkInterrupt } from './interrupt.ts';
 import { say, step } from './progress.ts';
 import { attempt, run } from './run.ts';
 import { findIn, pathFolders } from './tools.ts';
@@ -31,10 +32,13 @@ export const ensureSystemPrograms = async (): Promise<void> => {
   if (findIn(pathFolders(), 'apt-get') === undefined) throw new Error(`please install: ${packages.join(' ')}`);
   say(`This machine lacks ${packages.join(', ')}. They are installed as Debian packages, system-wide; \`down --purge\` leaves them.`);
   await step(`apt-get install ${packages.join(' ')}`, async () => {
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    const apt = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }, uninterrupted: true };
     const install = ['install', '--yes', '--quiet', '--no-install-recommends', ...packages];
-    if ((await attempt('apt-get', install, { env })).code === 0) return;
-    await run('apt-get', ['update', '--quiet'], { env });
-    await run('apt-get', install, { env });
+    if ((await attempt('apt-get', install, apt)).code === 0) return;
+    checkInterrupt();
+    // Package lists may be old or absent, and an installation that was interrupted wants finishing.
+    await attempt('dpkg', ['--configure', '-a'], apt);
+    await run('apt-get', ['update', '--quiet'], apt);
+    await run('apt-get', install, apt);
   });
 };

@@ -37,6 +37,7 @@ const ensurePip = async (): Promise<void> => {
   if ((await attemptQuietly('python3', ['-m', 'pip', '--version'])) === 0) return;
   await run('apt-get', ['install', '--yes', '--quiet', '--no-install-recommends', 'python3-pip'], {
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    uninterrupted: true,
   });
 };
 

@@ -15,6 +15,8 @@ export type RunOptions = {
   log?: string;
   /** Milliseconds, after which the command is killed. */
   timeoutMs?: number;
+  /** Ctrl-C waits for its end: for commands that leave a mess when killed. */
+  uninterrupted?: boolean;
 };
 
 export type RunResult = { code: number; stdout: string; stderr: string };
@@ -30,11 +32,12 @@ export const stopCommands = (): void => running.forEach((child) => child.kill('S
 export const attempt = async (command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> => {
   const child = spawn(command, [...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
+    detached: options.uninterrupted === true,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: options.env }),
     ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs, killSignal: 'SIGKILL' as const }),
   });
-  running.add(child);
+  if (options.uninterrupted !== true) running.add(child);
   const log = options.log === undefined ? undefined : createWriteStream(options.log, { flags: 'a' });
   const result: RunResult = { code: -1, stdout: '', stderr: '' };
   child.stdout.on('data', (chunk: Buffer) => {
