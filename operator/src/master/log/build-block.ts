@@ -1,0 +1,46 @@
+/** What goes into the next block: what is due by the state itself, what was submitted, what was gathered (rule T5 for its time). */
+import { encodeBlock, encodeCommand, type Block, type Command, type State } from '@scs/protocol';
+import type { Fault, Rules } from './rules-port.ts';
+
+export interface BlockLimits {
+  readonly commands: number;
+  readonly bytes: number;
+}
+export const BLOCK_LIMITS: BlockLimits = { commands: 400, bytes: 4 * 1024 * 1024 };
+
+export interface Chosen {
+  readonly bytes: Uint8Array;
+  readonly block: Block;
+}
+export interface BuildInput {
+  readonly rules: Rules;
+  readonly state: State;
+  readonly base: Omit<Block, 'commands'>;
+  /** In this order: what is due, what was submitted, what was gathered. */
+  readonly commands: readonly Command[];
+  readonly limits?: BlockLimits;
+  /** Told of each command that the rules don't let into a block. */
+  readonly refused: (command: Command, fault: Fault) => void;
+}
+
+/** A block of the commands that apply one after the other; undefined when none does. What doesn't fit waits for the next. */
+export const buildBlock = ({ rules, state, base, commands, limits = BLOCK_LIMITS, refused }: BuildInput): Chosen | undefined => {
+  const chosen: Command[] = [];
+  let at = state;
+  let bytes = 0;
+  for (const command of commands) {
+    const size = encodeCommand(command).length;
+    if (chosen.length >= limits.commands || bytes + size > limits.bytes) break;
+    const applied = rules.apply(at, command, { time: base.time, height: base.height });
+    if (!applied.ok) {
+      refused(command, applied.fault);
+      continue;
+    }
+    at = applied.state;
+    bytes += size;
+    chosen.push(command);
+  }
+  if (chosen.length === 0) return undefined;
+  const block: Block = { ...base, commands: chosen };
+  return { block, bytes: encodeBlock(block) };
+};

@@ -1,0 +1,74 @@
+/**
+ * Port `Disk`: what a master must not forget (rules G4, X1): decided blocks with their certificates, its own votes, the state
+ * after the last block, sealed blobs. Every write is durable when the call returns.
+ */
+import type { Certificate } from '@scs/protocol';
+
+export interface StoredBlock {
+  readonly height: bigint;
+  /** Canonical bytes of the block. */
+  readonly bytes: Uint8Array;
+  readonly certificate: Certificate;
+}
+/** A vote as stored before it is signed. Ed25519 is deterministic, so the signature needs no storing. */
+export interface StoredVote {
+  readonly generation: bigint;
+  readonly height: bigint;
+  readonly stateRoot: string;
+  readonly block: string;
+  readonly bytes: Uint8Array;
+}
+export type StateChange = readonly [key: string, value: Uint8Array | undefined];
+export interface StoredBlob {
+  readonly task: string;
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+export interface Disk {
+  /** The last decided block. */
+  last(): StoredBlock | undefined;
+  block(height: bigint): StoredBlock | undefined;
+  /** Block after block from a height on, at most `limit`. */
+  blocks(from: bigint, limit: number): readonly StoredBlock[];
+  /** Entries of the state after the last block. */
+  entries(): Iterable<readonly [string, Uint8Array]>;
+  /** Block, certificate and the state's changes in one transaction; votes below lose their block bytes. */
+  append(block: StoredBlock, changes: Iterable<StateChange>): void;
+  /** Replaces all entries, for a state rebuilt from the blocks. */
+  replaceEntries(entries: Iterable<readonly [string, Uint8Array]>): void;
+  vote(generation: bigint, height: bigint): StoredVote | undefined;
+  /** Throws DiskError `VoteExists` when another vote is stored for the same generation and height (G4). */
+  storeVote(vote: StoredVote): void;
+  /** See `barAfterBlank`; undefined while the disk is blank and the bar unknown. */
+  bar(): bigint | undefined;
+  setBar(height: bigint): void;
+  /** What proves that a master signed twice; kept for people and for slashing. */
+  storeOffence(what: { readonly master: number; readonly height: bigint; readonly proof: Uint8Array }): void;
+  offences(): number;
+  putBlob(blob: StoredBlob): void;
+  blob(task: string, name: string): Uint8Array | undefined;
+  blobSizes(task: string): readonly { readonly name: string; readonly size: number }[];
+  blobTasks(): readonly string[];
+  dropBlobs(task: string): void;
+  close(): void;
+}
+
+export type DiskFault = 'DiskInUse' | 'DiskCorrupt' | 'DiskForeign' | 'DiskFormat' | 'DiskFull' | 'VoteExists';
+const advice: { readonly [F in DiskFault]: string } = {
+  DiskInUse: 'Another process has the file open; a master runs once. Stop the other one.',
+  DiskCorrupt:
+    'The file is damaged. Move it away and start again with an empty volume: the master fetches the log from the others and votes again once it is past what it may have voted for.',
+  DiskForeign: 'The file belongs to another group or another master. Mount the right volume, or an empty one.',
+  DiskFormat: 'The file was written by a newer program. Run that version or later.',
+  DiskFull: 'The volume is full. Enlarge it; nothing was lost.',
+  VoteExists: 'This master has voted at that height already and never votes twice. Two processes may share its key.',
+};
+export class DiskError extends Error {
+  readonly code: DiskFault;
+  constructor(code: DiskFault, detail: string, options?: ErrorOptions) {
+    super(`${detail}. ${advice[code]}`, options);
+    this.name = 'DiskError';
+    this.code = code;
+  }
+}

@@ -1,0 +1,279 @@
+/** One master's copy of the log: evaluates blocks, signs votes it has stored, appends what is certified (rules G4, N6, X1). */
+import {
+  blockDigest,
+  certificateFault,
+  decideMessage,
+  decodeBlock,
+  encodeCanonical,
+  headOf,
+  hex,
+  MerkleMap,
+  QUORUM,
+  sameHead,
+  sign,
+  State,
+  verifySignature,
+  type Block,
+  type Certificate,
+  type CertifiedLeaf,
+  type Committee,
+  type Head,
+  type Vote,
+} from '@scs/protocol';
+import type { Logger } from '../../kube/logger.ts';
+import type { Disk } from './disk.ts';
+import type { Decided } from './log.ts';
+import type { Fault, Rules } from './rules-port.ts';
+import type { Ballot, VotedBlock } from './voting.ts';
+
+export interface ReplicaOptions {
+  readonly disk: Disk;
+  readonly rules: Rules;
+  /** Hex digest of the genesis, and its log time in milliseconds. */
+  readonly genesis: string;
+  readonly genesisTime: number;
+  readonly committee: Committee;
+  readonly index: number;
+  /** Seed of the durable key, hex. */
+  readonly seed: string;
+  readonly logger: Logger;
+}
+/** A block that fits on the state here, and what it makes of it. */
+export interface Evaluated {
+  readonly block: Block;
+  readonly bytes: Uint8Array;
+  readonly head: Head;
+  readonly before: State;
+  readonly state: State;
+}
+export type Evaluation = { readonly ok: true; readonly evaluated: Evaluated } | { readonly ok: false; readonly fault: Fault };
+
+export type ReplicaFault =
+  /** A peer sent something that isn't certified, or doesn't fit: its fault. */
+  | 'CertificateInvalid'
+  | 'BlockInvalid'
+  /** Two masters certified what this program evaluates otherwise: it must not go on. */
+  | 'StateRootMismatch'
+  /** Two certificates at one height: some master signed twice (G4). */
+  | 'Fork';
+export class ReplicaError extends Error {
+  readonly code: ReplicaFault;
+  constructor(code: ReplicaFault, detail: string) {
+    super(detail);
+    this.name = 'ReplicaError';
+    this.code = code;
+  }
+}
+
+const KEPT_EVALUATIONS = 4;
+
+export class Replica {
+  readonly #o: ReplicaOptions;
+  readonly #handlers = new Set<(decided: Decided) => void>();
+  readonly #evaluations = new Map<string, Evaluated>();
+  #state: State;
+  #certificate: Certificate | undefined;
+  #last: Block | undefined;
+  #own: VotedBlock | undefined;
+  #halted: ReplicaError | undefined;
+
+  constructor(options: ReplicaOptions) {
+    this.#o = options;
+    this.#state = options.rules.initial();
+    this.#restore();
+    const stored = options.disk.vote(options.committee.generation, this.height() + 1n);
+    if (stored) {
+      const { generation, height, stateRoot, block, bytes } = stored;
+      this.#own = this.#signed({ genesis: options.genesis, generation, height, stateRoot, block }, bytes);
+    }
+  }
+
+  state(): State {
+    return this.#state;
+  }
+  height(): bigint {
+    return this.#last?.height ?? 0n;
+  }
+  time(): number {
+    return this.#last?.time ?? this.#o.genesisTime;
+  }
+  certificate(): Certificate | undefined {
+    return this.#certificate;
+  }
+  /** Set when this master must not go on; it then refuses to vote, and isn't ready. */
+  halted(): ReplicaError | undefined {
+    return this.#halted;
+  }
+  /** `bar` is past every height while the disk is blank and the others weren't heard. */
+  ballot(): Ballot {
+    const bar = this.#o.disk.bar() ?? 2n ** 62n;
+    const base = { generation: this.#o.committee.generation, decided: this.height(), bar: this.#halted ? 2n ** 62n : bar };
+    return this.#own ? { ...base, own: this.#own } : base;
+  }
+  parent(): string {
+    return this.#last ? (this.#certificate?.head.block ?? '') : this.#o.genesis;
+  }
+  block(height: bigint): Block | undefined {
+    const stored = this.#o.disk.block(height);
+    return stored && decodeBlock(stored.bytes);
+  }
+  leaf(key: string): CertifiedLeaf | undefined {
+    const value = this.#state.map.get(key);
+    const path = this.#state.map.prove(key);
+    if (!value || !path || !this.#certificate) return undefined;
+    return { key, value: hex(value), siblings: path.siblings.map(hex), certificate: this.#certificate };
+  }
+  onDecided(handler: (decided: Decided) => void): () => void {
+    this.#handlers.add(handler);
+    return () => this.#handlers.delete(handler);
+  }
+
+  /** What the bytes do on the state here. Hostile bytes give a fault, never an exception. */
+  evaluate(bytes: Uint8Array): Evaluation {
+    let block: Block;
+    try {
+      block = decodeBlock(bytes);
+    } catch (error) {
+      return {
+        ok: false,
+        fault: { code: 'BlockMalformed', message: error instanceof Error ? error.message.slice(0, 300) : 'not a block' },
+      };
+    }
+    const digest = blockDigest(block);
+    const known = this.#evaluations.get(digest);
+    if (known && known.before === this.#state) return { ok: true, evaluated: known };
+    const misfit = this.#misfit(block);
+    if (misfit) return { ok: false, fault: { code: 'BlockMisfit', message: misfit } };
+    const applied = this.#o.rules.applyBlock(this.#state, block);
+    if (!applied.ok) return applied;
+    const head = headOf(block, this.#o.genesis, hex(applied.state.root()));
+    const evaluated = { block, bytes, head, before: this.#state, state: applied.state };
+    this.#evaluations.set(digest, evaluated);
+    const oldest = this.#evaluations.keys().next().value;
+    if (this.#evaluations.size > KEPT_EVALUATIONS && oldest !== undefined) this.#evaluations.delete(oldest);
+    return { ok: true, evaluated };
+  }
+
+  #misfit(block: Block): string | undefined {
+    if (block.height !== this.height() + 1n) return `height ${block.height} does not follow ${this.height()}`;
+    if (block.generation !== this.#o.committee.generation) return `generation ${block.generation} is not the committee's`;
+    if (block.parent !== this.parent()) return 'the parent is another block';
+    return block.time < this.time() ? 'its time is before its parent’s' : undefined;
+  }
+
+  /** True when the vote is that master's over that head. */
+  voteFits(head: Head, vote: Vote): boolean {
+    const key = this.#o.committee.keys[vote.master];
+    return key !== undefined && verifySignature(key, decideMessage(head), vote.signature);
+  }
+
+  /** Stores this master's vote for the block, then signs it. Throws DiskError `VoteExists` before it would sign twice. */
+  vote({ head, bytes }: Evaluated): VotedBlock {
+    if (this.#halted) throw this.#halted;
+    if (head.height !== this.height() + 1n) throw new ReplicaError('BlockInvalid', `no vote at height ${head.height}`);
+    this.#o.disk.storeVote({ generation: head.generation, height: head.height, stateRoot: head.stateRoot, block: head.block, bytes });
+    this.#own = this.#signed(head, bytes);
+    return this.#own;
+  }
+
+  #signed(head: Head, bytes: Uint8Array): VotedBlock {
+    return { head, bytes, vote: { master: this.#o.index, signature: sign(this.#o.seed, decideMessage(head)) } };
+  }
+
+  /** The certificate of a head from votes that fit; undefined with too few. */
+  certify(head: Head, votes: readonly Vote[]): Certificate | undefined {
+    const byMaster = new Map(votes.filter((v) => this.voteFits(head, v)).map((v) => [v.master, v]));
+    if (byMaster.size < QUORUM) return undefined;
+    return { head, votes: [...byMaster.values()].toSorted((a, b) => a.master - b.master) };
+  }
+
+  /**
+   * Appends a certified block, whoever brought it. `known` when it was decided before. Throws ReplicaError: with
+   * `StateRootMismatch` and `Fork` this replica is halted.
+   */
+  decide(bytes: Uint8Array, certificate: Certificate): 'decided' | 'known' {
+    if (this.#halted) throw this.#halted;
+    const fault = certificateFault(certificate, this.#o.genesis, this.#o.committee);
+    if (fault) throw new ReplicaError('CertificateInvalid', `the certificate does not hold: ${fault.code}`);
+    if (certificate.head.height <= this.height()) return this.#compare(certificate);
+    const evaluation = this.evaluate(bytes);
+    if (!evaluation.ok) {
+      const { code, message } = evaluation.fault;
+      // the digest tells a peer's rubbish from a certified block that our rules refuse
+      if (code === 'BlockMalformed' || code === 'BlockMisfit' || blockDigest(decodeBlock(bytes)) !== certificate.head.block)
+        throw new ReplicaError('BlockInvalid', `${code}: ${message}`);
+      throw this.#halt(
+        new ReplicaError('StateRootMismatch', `a certified block at ${certificate.head.height} is refused here: ${code}: ${message}`),
+      );
+    }
+    const { evaluated } = evaluation;
+    if (evaluated.head.block !== certificate.head.block) throw new ReplicaError('BlockInvalid', 'the certificate is of another block');
+    if (!sameHead(evaluated.head, certificate.head))
+      throw this.#halt(
+        new ReplicaError('StateRootMismatch', `block ${certificate.head.height} gives another state here than the certified one`),
+      );
+    this.#append(evaluated, certificate);
+    return 'decided';
+  }
+
+  #append({ block, bytes, before, state }: Evaluated, certificate: Certificate): void {
+    const changes = [...state.map.changesSince(before.map)];
+    this.#o.disk.append({ height: block.height, bytes, certificate }, this.#last ? changes : state.map.entries());
+    this.#state = state;
+    this.#certificate = certificate;
+    this.#last = block;
+    this.#own = undefined;
+    this.#evaluations.clear();
+    const decided: Decided = { block, certificate, state, touched: changes.map(([key]) => key) };
+    for (const handler of this.#handlers) handler(decided);
+  }
+
+  #compare(certificate: Certificate): 'known' {
+    const stored = this.#o.disk.block(certificate.head.height);
+    if (!stored || sameHead(stored.certificate.head, certificate.head)) return 'known';
+    const twice = certificate.votes.find((v) => stored.certificate.votes.some((s) => s.master === v.master));
+    const proof = encodeCanonical({ first: stored.certificate, second: certificate });
+    if (twice) this.#o.disk.storeOffence({ master: twice.master, height: certificate.head.height, proof });
+    throw this.#halt(
+      new ReplicaError('Fork', `two certificates at height ${certificate.head.height}: master ${twice?.master ?? '?'} signed twice`),
+    );
+  }
+
+  #halt(error: ReplicaError): ReplicaError {
+    this.#halted = error;
+    this.#o.logger.error({ code: error.code, height: Number(this.height()) }, error.message);
+    return error;
+  }
+
+  /** State from the stored entries if they have the certified root, else by applying all blocks again. */
+  #restore(): void {
+    const last = this.#o.disk.last();
+    if (!last) return;
+    let map = MerkleMap.empty;
+    for (const [key, value] of this.#o.disk.entries()) map = map.set(key, value);
+    const state = new State(map);
+    if (hex(state.root()) === last.certificate.head.stateRoot) this.#settle(decodeBlock(last.bytes), last.certificate, state);
+    else this.#replay();
+  }
+
+  #replay(): void {
+    this.#o.logger.warn({}, 'the stored state does not have the certified root; applying all blocks again');
+    for (let from = 1n; ; from += 100n) {
+      const stored = this.#o.disk.blocks(from, 100);
+      for (const { bytes, certificate } of stored) {
+        const evaluation = this.evaluate(bytes);
+        if (!evaluation.ok || !sameHead(evaluation.evaluated.head, certificate.head))
+          throw new ReplicaError('StateRootMismatch', `block ${certificate.head.height} on disk does not give its certified state`);
+        this.#settle(evaluation.evaluated.block, certificate, evaluation.evaluated.state);
+      }
+      if (stored.length < 100) break;
+    }
+    this.#o.disk.replaceEntries(this.#state.map.entries());
+  }
+
+  #settle(block: Block, certificate: Certificate, state: State): void {
+    this.#last = block;
+    this.#certificate = certificate;
+    this.#state = state;
+  }
+}
