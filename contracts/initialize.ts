@@ -2,8 +2,8 @@
  * Initialises published SCS contracts (rules G7, K7): one transaction of the publisher's, once. Needs no compiler, so it
  * serves every network; `publish.ts` adds publishing for the devnet.
  */
-import { AptosApiError, AccountAddress, Bool, MoveVector, parseTypeTag, U64 } from '@aptos-labs/ts-sdk';
-import type { Account, Aptos, EntryFunctionABI, MoveValue } from '@aptos-labs/ts-sdk';
+import { AptosApiError, AccountAddress, Bool, getAptosFullNode, MoveVector, parseTypeTag, U64 } from '@aptos-labs/ts-sdk';
+import type { Account, Aptos, EntryFunctionABI, MoveModuleBytecode, MoveValue } from '@aptos-labs/ts-sdk';
 
 /** What genesis says about the chain. Amounts in base units of SYM; keys and digest are hex of 32 bytes. */
 export interface ContractGenesis {
@@ -71,13 +71,18 @@ const genesisOf = async (aptos: Aptos, contract: string): Promise<string> => {
   const [digest] = await aptos.view<MoveValue[]>({
     payload: { function: `${contract}::committee::genesis`, functionArguments: [], abi: viewAbi('vector<u8>', 'bool') },
   });
-  return String(digest).replace(/^0x/, '');
+  return typeof digest === 'string' ? digest.replace(/^0x/, '') : 'none';
 };
 
-/** Bytecode as `0x...`, or undefined when there is no such module. */
+/** Bytecode as `0x...`, or undefined when there is no such module. Past the SDK's cache, which all nodes share. */
 export const publishedModule = async (aptos: Aptos, contract: string, name: string): Promise<string | undefined> => {
   try {
-    return (await aptos.getAccountModule({ accountAddress: contract, moduleName: name })).bytecode;
+    const { data } = await getAptosFullNode<Record<string, never>, MoveModuleBytecode>({
+      aptosConfig: aptos.config,
+      originMethod: 'publishedModule',
+      path: `accounts/${contract}/module/${name}`,
+    });
+    return data.bytecode;
   } catch (error) {
     if (error instanceof AptosApiError && error.status === 404) return undefined;
     throw error;

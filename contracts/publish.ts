@@ -3,47 +3,17 @@
  * development only; on an Aptos network the package is built and published by the Aptos CLI, then `initializeScs` follows.
  */
 import { fileURLToPath } from 'node:url';
-import { bcs } from '@mysten/bcs';
 import type { Account, Aptos } from '@aptos-labs/ts-sdk';
 import { ContractsError, initializeScs, publishedModule } from './initialize.ts';
 import type { ContractGenesis } from './initialize.ts';
 import { buildPackage } from './toolchain/move.ts';
 import type { CompiledPackage } from './toolchain/move.ts';
+import { packageMetadata } from './toolchain/package-metadata.ts';
 
 export { checkContracts, ContractsError, initializeScs } from './initialize.ts';
 export type { ContractGenesis, ContractsFault } from './initialize.ts';
 
 const scsFolder = fileURLToPath(new URL('scs', import.meta.url));
-/** Nobody can change the code afterwards, the publisher neither. */
-const IMMUTABLE = 2;
-
-const noExtension = bcs.option(bcs.tuple([]));
-const bytes = bcs.vector(bcs.u8());
-/** `0x1::code::PackageMetadata`. */
-const PackageMetadata = bcs.struct('PackageMetadata', {
-  name: bcs.string(),
-  upgradePolicy: bcs.u8(),
-  upgradeNumber: bcs.u64(),
-  sourceDigest: bcs.string(),
-  manifest: bytes,
-  modules: bcs.vector(bcs.struct('ModuleMetadata', { name: bcs.string(), source: bytes, sourceMap: bytes, extension: noExtension })),
-  deps: bcs.vector(bcs.struct('PackageDep', { account: bcs.bytes(32), packageName: bcs.string() })),
-  extension: noExtension,
-});
-
-const frameworkAddress = Uint8Array.from({ length: 32 }, (_, i) => (i === 31 ? 1 : 0));
-const metadataOf = (compiled: CompiledPackage): Uint8Array =>
-  PackageMetadata.serialize({
-    name: compiled.name,
-    upgradePolicy: IMMUTABLE,
-    upgradeNumber: 0n,
-    sourceDigest: '',
-    manifest: [],
-    modules: compiled.modules.map(({ name }) => ({ name, source: [], sourceMap: [], extension: null })),
-    deps: ['AptosFramework', 'AptosStdlib', 'MoveStdlib'].map((packageName) => ({ account: frameworkAddress, packageName })),
-    extension: null,
-  }).toBytes();
-
 /** True when this build's code is published there, false when nothing is. Throws ContractsError when other code is. */
 const isPublished = async (aptos: Aptos, contract: string, compiled: CompiledPackage): Promise<boolean> => {
   const found = await Promise.all(compiled.modules.map(({ name }) => publishedModule(aptos, contract, name)));
@@ -74,7 +44,8 @@ export const publishScs = async (input: {
 const publish = async (aptos: Aptos, publisher: Account, compiled: CompiledPackage): Promise<string> => {
   const transaction = await aptos.publishPackageTransaction({
     account: publisher.accountAddress,
-    metadataBytes: metadataOf(compiled),
+    // Immutable: nobody can change the code afterwards, the publisher neither.
+    metadataBytes: packageMetadata(compiled, 'immutable'),
     moduleBytecode: compiled.modules.map(({ bytecode }) => bytecode),
     options: { maxGasAmount: 1_000_000 },
   });

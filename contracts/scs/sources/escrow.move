@@ -148,11 +148,10 @@ module scs::escrow {
         event::emit(WithdrawalCancelled { account: address });
     }
 
-    /// Takes up to `amount` for a settled batch; what isn't there becomes debt. Returns the coins and the shortfall.
-    /// Never aborts for the state of the account.
-    public(package) fun take(address: address, amount: u64): (FungibleAsset, u64) acquires Escrows {
-        let escrows = borrow_global_mut<Escrows>(@scs);
-        let account = account_mut(&mut escrows.accounts, address);
+    /// Charges up to `amount` for a settled batch; what isn't there becomes debt. Returns what was taken and the shortfall.
+    /// Never aborts for the state of the account. The caller fetches the coins of all charges by `release`.
+    public(package) fun charge(address: address, amount: u64): (u64, u64) acquires Escrows {
+        let account = account_mut(&mut borrow_global_mut<Escrows>(@scs).accounts, address);
         let taken = min(account.balance, amount);
         let shortfall = amount - taken;
         account.balance = account.balance - taken;
@@ -160,7 +159,12 @@ module scs::escrow {
         account.withdrawing = min(account.withdrawing, account.balance);
         if (account.withdrawing == 0) clear_request(account);
         event::emit(Charged { account: address, taken, advanced: shortfall });
-        (escrows.purse.take(taken), shortfall)
+        (taken, shortfall)
+    }
+
+    /// The coins that `charge` took, once for all of a batch.
+    public(package) fun release(taken: u64): FungibleAsset acquires Escrows {
+        borrow_global_mut<Escrows>(@scs).purse.take(taken)
     }
 
     #[view]
@@ -171,6 +175,14 @@ module scs::escrow {
         let account = *table::borrow(accounts, address);
         forget_expired(&mut account, timestamp::now_seconds());
         (account.balance, account.withdrawing, account.ripens_at, account.expires_at, account.debt)
+    }
+
+    /// Balance, part under a request (expired or not), when that expires, debt: the same at every reading of one version.
+    public(package) fun standing(address: address): (u64, u64, u64, u64) acquires Escrows {
+        let accounts = &borrow_global<Escrows>(@scs).accounts;
+        if (!table::contains(accounts, address)) return (0, 0, 0, 0);
+        let account = table::borrow(accounts, address);
+        (account.balance, account.withdrawing, account.expires_at, account.debt)
     }
 
     #[view]

@@ -8,7 +8,6 @@ module scs::settlement {
     use aptos_std::table::{Self, Table};
     use aptos_framework::account;
     use aptos_framework::event;
-    use aptos_framework::fungible_asset;
     use scs::committee;
     use scs::escrow;
     use scs::merkle;
@@ -128,16 +127,19 @@ module scs::settlement {
 
     #[view]
     /// What admission needs, in one call and so at one ledger version (K2): next number, and for each account its escrow's
-    /// balance, the part under withdrawal, and debt.
-    public fun observe(accounts: vector<address>): (u64, vector<u64>, vector<u64>, vector<u64>) acquires Settlements {
-        let (balances, withdrawing, debts) = (vector[], vector[], vector[]);
+    /// balance, the part that a request names, when that request expires (the reader judges by its own time), and debt.
+    public fun observe(
+        accounts: vector<address>
+    ): (u64, vector<u64>, vector<u64>, vector<u64>, vector<u64>) acquires Settlements {
+        let (balances, withdrawing, expiries, debts) = (vector[], vector[], vector[], vector[]);
         vector::for_each(accounts, |address| {
-            let (balance, leaving, _, _, debt) = escrow::account(address);
+            let (balance, leaving, expires_at, debt) = escrow::standing(address);
             vector::push_back(&mut balances, balance);
             vector::push_back(&mut withdrawing, leaving);
+            vector::push_back(&mut expiries, expires_at);
             vector::push_back(&mut debts, debt);
         });
-        (next_number(), balances, withdrawing, debts)
+        (next_number(), balances, withdrawing, expiries, debts)
     }
 
     #[view]
@@ -182,14 +184,13 @@ module scs::settlement {
 
     /// Takes from the escrows and hands all of it to the treasury, which funds rewards and dividends. Returns the shortfall.
     fun charge(debits: vector<Transfer>, credited: u64, dividends: u64): u64 {
-        let coins = fungible_asset::zero(sym::metadata());
-        let advanced = 0;
+        let (collected, advanced) = (0, 0);
         vector::for_each_ref(&debits, |t| {
-            let (taken, shortfall) = escrow::take(t.account, t.amount);
-            fungible_asset::merge(&mut coins, taken);
+            let (taken, shortfall) = escrow::charge(t.account, t.amount);
+            collected = collected + taken;
             advanced = advanced + shortfall;
         });
-        treasury::settle(coins, advanced, credited, dividends);
+        treasury::settle(escrow::release(collected), advanced, credited, dividends);
         advanced
     }
 

@@ -3,7 +3,6 @@
 /// donations. Seeds are fixed, so a failure repeats.
 module scs::conservation_tests {
     use std::vector;
-    use aptos_framework::fungible_asset;
     use aptos_framework::timestamp;
     use scs::escrow;
     use scs::rewards;
@@ -22,10 +21,10 @@ module scs::conservation_tests {
 
     /// What `settlement` does with one debit and one credit: a fifth is dividends, a fifth the treasury's.
     fun charge(submitter: address, worker: address, amount: u64) {
-        let (coins, shortfall) = escrow::take(submitter, amount);
-        assert!(fungible_asset::amount(&coins) + shortfall == amount, 800);
+        let (taken, shortfall) = escrow::charge(submitter, amount);
+        assert!(taken + shortfall == amount, 800);
         let fifth = amount / 5;
-        treasury::settle(coins, shortfall, amount - 2 * fifth, fifth);
+        treasury::settle(escrow::release(taken), shortfall, amount - 2 * fifth, fifth);
         if (amount > 2 * fifth) rewards::credit(worker, amount - 2 * fifth);
     }
 

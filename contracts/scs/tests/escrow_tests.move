@@ -19,8 +19,8 @@ module scs::escrow_tests {
     }
 
     fun charge(address: address, amount: u64): u64 {
-        let (coins, shortfall) = escrow::take(address, amount);
-        treasury::settle(coins, shortfall, 0, 0);
+        let (taken, shortfall) = escrow::charge(address, amount);
+        treasury::settle(escrow::release(taken), shortfall, 0, 0);
         shortfall
     }
 

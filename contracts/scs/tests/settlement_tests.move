@@ -183,10 +183,10 @@ module scs::settlement_tests {
         assert!(vector::length(&root) == 32 && count == 3 && epoch == 1, 0);
         assert!(!settlement::proves_task(1, 0, b"no such task", vector[]), 1);
         let (submitter, _) = settlement::submission(1);
-        let (next, balances, withdrawing, debts) = settlement::observe(vectors::accounts());
+        let (next, balances, withdrawing, expiries, debts) = settlement::observe(vectors::accounts());
         assert!(submitter == @0xca11e5 && next == 2, 2);
         assert!(balances == vector[5_000_000 - 900_001, 5_000_000 - 500_000, 0, 0, 0, 0], 3);
-        assert!(withdrawing == debts && vector::length(&debts) == 6, 4);
+        assert!(withdrawing == debts && expiries == debts && vector::length(&debts) == 6, 4);
     }
 
     #[test, expected_failure(abort_code = 7, location = scs::settlement)] // E_UNKNOWN_BATCH

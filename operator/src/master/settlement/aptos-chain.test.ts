@@ -8,24 +8,31 @@ import { ChainError } from './chain.ts';
 import type { Chain } from './chain.ts';
 import { batchOf, certifiedBatch, contractGenesis } from './chain-contract.ts';
 
-type Play = (request: IncomingMessage, response: ServerResponse) => void;
+type Play = (request: IncomingMessage, response: ServerResponse, body: string) => void;
 
 const CHAIN_ID = 4;
 const ledger = { chain_id: CHAIN_ID, ledger_version: '9', ledger_timestamp: '1700000000000000' };
 const answer = (response: ServerResponse, status: number, body: unknown): void => {
   response.writeHead(status, { 'content-type': 'application/json' }).end(typeof body === 'string' ? body : JSON.stringify(body));
 };
-const isView = (request: IncomingMessage): boolean => request.url?.startsWith('/v1/view') ?? false;
-/** A node in order as far as the ledger info; `view` plays the rest. */
+/** A node in order as far as the ledger info; `play` answers the rest. */
 const withLedger =
-  (view: Play): Play =>
-  (request, response) =>
-    isView(request) ? view(request, response) : answer(response, 200, ledger);
+  (play: Play): Play =>
+  (request, response, body) =>
+    request.url === '/v1' ? answer(response, 200, ledger) : play(request, response, body);
+/** A node with initialised contracts; `play` answers all views but the first. */
+const withContracts = (play: Play): Play =>
+  withLedger((request, response, body) => {
+    if (request.url?.includes('/module/')) answer(response, 200, { bytecode: '0x00' });
+    else if (body.includes('is_initialized')) answer(response, 200, [true]);
+    else play(request, response, body);
+  });
 
 const chainAt = async (play: Play, timeoutMs = 2_000): Promise<Chain> => {
   const server = createServer((request, response) => {
-    request.resume();
-    play(request, response);
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => play(request, response, Buffer.concat(chunks).toString('latin1')));
   });
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {
@@ -77,10 +84,10 @@ describe('a hostile or broken node', () => {
       code: 'ChainMisbehaves',
       transient: false,
     },
-    { what: 'no JSON', play: withLedger((_, r) => answer(r, 200, '["0x')), code: 'ChainMisbehaves', transient: false },
+    { what: 'no JSON', play: withContracts((_, r) => answer(r, 200, '["0x')), code: 'ChainMisbehaves', transient: false },
     {
       what: 'another genesis',
-      play: withLedger((_, r) => answer(r, 200, [`0x${'0'.repeat(64)}`, true])),
+      play: withContracts((_, r) => answer(r, 200, [`0x${'0'.repeat(64)}`, true])),
       code: 'WrongGenesis',
       transient: false,
     },
@@ -119,7 +126,7 @@ describe('a hostile or broken node', () => {
       [`0x${contractGenesis}`, true],
       ['1', ['5'], ['0'], ['0']],
     ];
-    const chain = await chainAt(withLedger((_, r) => answer(r, 200, answers.shift())));
+    const chain = await chainAt(withContracts((_, r) => answer(r, 200, answers.shift())));
     expect(await faultOf(chain.observe([`0x${'1'.repeat(64)}`, `0x${'2'.repeat(64)}`]))).toMatchObject({ code: 'ChainMisbehaves' });
   });
 });

@@ -5,6 +5,7 @@
 import {
   Account,
   AccountAddress,
+  APTOS_COIN,
   Aptos,
   AptosConfig,
   Ed25519PrivateKey,
@@ -29,9 +30,9 @@ import { decodeBatch } from '@scs/protocol/settlement-layout.ts';
 import type { Batch } from '@scs/protocol/settlement-layout.ts';
 import { aptosTransport } from './aptos-transport.ts';
 import { ChainError } from './chain.ts';
-import type { Chain, ChainReading, SettledBatch } from './chain.ts';
+import type { Chain, ChainPoint, ChainReading, EscrowReading, SettledBatch } from './chain.ts';
 import { asChainError, faultOfStatus } from './chain-fault.ts';
-import { batchAbi, genesisAbi, nextNumberAbi, observeAbi, settleAbi, submissionAbi } from './scs-abi.ts';
+import { batchAbi, genesisAbi, isInitializedAbi, nextNumberAbi, observeAbi, settleAbi, submissionAbi } from './scs-abi.ts';
 
 export interface AptosChainConfig {
   /** Of the fullnode's API, ending in `/v1`. */
@@ -79,48 +80,53 @@ class AptosChain implements Chain {
     );
   }
 
-  observe(addresses: readonly string[]): Promise<ChainReading> {
+  observe(addresses: readonly string[], at?: ChainPoint): Promise<ChainReading> {
     return this.#call(async () => {
-      const { version, timestampMs } = await this.#ledger();
-      const escrows: Record<string, { balance: bigint; withdrawing: bigint; debt: bigint }> = {};
+      const latest = await this.#ledger();
+      const { ledgerVersion, timestampMs } = at ?? latest;
+      const escrows: Record<string, EscrowReading> = {};
       let nextBatch = 0n;
-      for (let at = 0; at === 0 || at < addresses.length; at += ADDRESSES_A_VIEW) {
-        const asked = addresses.slice(at, at + ADDRESSES_A_VIEW);
+      for (let from = 0; from === 0 || from < addresses.length; from += ADDRESSES_A_VIEW) {
+        const asked = addresses.slice(from, from + ADDRESSES_A_VIEW);
         const argument = new MoveVector(asked.map((a) => AccountAddress.from(a)));
-        const [next, ...columns] = await this.#view('settlement::observe', observeAbi, [argument], version);
+        const [next, ...columns] = await this.#view('settlement::observe', observeAbi, [argument], ledgerVersion);
         nextBatch = integer(next);
-        const [balances, withdrawing, debts] = columns.map(integers);
+        const [balances = [], withdrawing = [], expiries = [], debts = []] = columns.map(integers);
         for (const [i, address] of asked.entries())
-          escrows[address] = { balance: present(balances?.[i]), withdrawing: present(withdrawing?.[i]), debt: present(debts?.[i]) };
+          escrows[address] = {
+            balance: present(balances[i]),
+            withdrawing: present(expiries[i]) * 1000n <= timestampMs ? 0n : present(withdrawing[i]),
+            debt: present(debts[i]),
+          };
       }
-      return { ledgerVersion: version, timestampMs, nextBatch, escrows };
+      return { ledgerVersion, timestampMs, nextBatch, escrows };
     });
   }
 
   settle({ leaf }: { leaf: CertifiedLeaf }): Promise<{ txHash: string; version: bigint }> {
-    const run = this.#settling.then(() => this.#call(() => this.#settle(leaf)));
+    const batch = decodeBatch(fromHex(leaf.value));
+    const run = this.#settling.then(() => this.#call(() => this.#settle(leaf, batch)));
     this.#settling = run.catch(() => undefined); // the caller sees the failure; the next in line only waits
     return run;
   }
 
   settledBatch(number: bigint): Promise<SettledBatch | undefined> {
     return this.#call(async () => {
-      const { version } = await this.#ledger();
-      return (await this.#nextNumber(version)) > number ? this.#settled(number, version) : undefined;
+      const { ledgerVersion } = await this.#ledger();
+      return (await this.#nextNumber(ledgerVersion)) > number ? this.#settled(number, ledgerVersion) : undefined;
     });
   }
 
   gasBalance(): Promise<bigint> {
     return this.#call(async () => {
       await this.#ledger();
-      return BigInt(await this.#aptos.getAccountAPTAmount({ accountAddress: this.#gas.accountAddress }));
+      return BigInt(await this.#aptos.getBalance({ accountAddress: this.#gas.accountAddress, asset: APTOS_COIN }));
     });
   }
 
-  async #settle(leaf: CertifiedLeaf): Promise<{ txHash: string; version: bigint }> {
-    const batch = decodeBatch(fromHex(leaf.value));
-    const { version, timestampMs } = await this.#ledger();
-    const next = await this.#nextNumber(version);
+  async #settle(leaf: CertifiedLeaf, batch: Batch): Promise<{ txHash: string; version: bigint }> {
+    const { ledgerVersion, timestampMs } = await this.#ledger();
+    const next = await this.#nextNumber(ledgerVersion);
     if (batch.number > next) throw new ChainError({ code: 'BatchOutOfOrder', next, got: batch.number });
     if (batch.number < next) return this.#landed(batch);
     // An idle chain's ledger may be old, and a master's clock behind: the later of both still expires soon.
@@ -145,7 +151,7 @@ class AptosChain implements Chain {
       await this.#aptos.transaction.submit.simple({ transaction, senderAuthenticator });
     } catch (error) {
       const known = this.#asChainError(error);
-      if (!(known instanceof ChainError) || known.fault.code !== 'ChainUnavailable') throw known;
+      if (known.fault.code !== 'ChainUnavailable') throw known;
       return this.#committed(hash, known);
     }
     return this.#committed(hash);
@@ -160,8 +166,7 @@ class AptosChain implements Chain {
     } catch (error) {
       if (doubt !== undefined) throw doubt;
       const known = this.#asChainError(error);
-      if (known instanceof ChainError && known.fault.code === 'ChainUnavailable')
-        throw new ChainError({ code: 'TransactionPending', txHash: hash }, { cause: error });
+      if (known.fault.code === 'ChainUnavailable') throw new ChainError({ code: 'TransactionPending', txHash: hash }, { cause: error });
       throw known;
     }
   }
@@ -202,24 +207,24 @@ class AptosChain implements Chain {
     );
   }
 
-  /** Latest version and its time; refuses another chain and, until it has seen it once, another genesis. */
-  async #ledger(): Promise<{ version: bigint; timestampMs: bigint }> {
-    // Not `getLedgerInfo` of the SDK, which answers from a cache that all nodes share.
-    const { data: info } = await getAptosFullNode<Record<string, never>, LedgerInfo>({
-      aptosConfig: this.#aptos.config,
-      originMethod: 'observe',
-      path: '',
-    });
+  /** Latest version and its time; refuses another chain and, until it has seen the right one once, another genesis. */
+  async #ledger(): Promise<ChainPoint> {
+    const info = await this.#get<LedgerInfo>('');
     if (info.chain_id !== this.#config.chainId)
       throw new ChainError({ code: 'WrongChain', expected: this.#config.chainId, got: info.chain_id });
-    const version = integer(info.ledger_version);
-    if (!this.#genesisChecked) {
-      const [genesis] = await this.#view('committee::genesis', genesisAbi, [], version);
-      const got = digest(genesis);
-      if (got !== this.#config.genesis) throw new ChainError({ code: 'WrongGenesis', expected: this.#config.genesis, got });
-      this.#genesisChecked = true;
-    }
-    return { version, timestampMs: integer(info.ledger_timestamp) / 1000n };
+    if (!this.#genesisChecked) await this.#checkGenesis();
+    return { ledgerVersion: integer(info.ledger_version), timestampMs: integer(info.ledger_timestamp) / 1000n };
+  }
+
+  async #checkGenesis(): Promise<void> {
+    const { contract, genesis: expected } = this.#config;
+    // Asks for the module first: what a view says of one that isn't there differs between nodes.
+    await this.#get(`accounts/${contract}/module/committee`);
+    const [initialized] = await this.#view('committee::is_initialized', isInitializedAbi, []);
+    if (initialized !== true) throw new ChainError({ code: 'ContractMissing', contract });
+    const got = digest((await this.#view('committee::genesis', genesisAbi, []))[0]);
+    if (got !== expected) throw new ChainError({ code: 'WrongGenesis', expected, got });
+    this.#genesisChecked = true;
   }
 
   async #nextNumber(version: bigint): Promise<bigint> {
@@ -227,14 +232,27 @@ class AptosChain implements Chain {
     return integer(next);
   }
 
-  #view(name: `${string}::${string}`, abi: ViewFunctionABI, functionArguments: ViewArguments, version?: bigint): Promise<MoveValue[]> {
-    return this.#aptos.view({
+  async #view(
+    name: `${string}::${string}`,
+    abi: ViewFunctionABI,
+    functionArguments: ViewArguments,
+    version?: bigint,
+  ): Promise<MoveValue[]> {
+    const answer: unknown = await this.#aptos.view({
       payload: { function: `${this.#config.contract}::${name}`, functionArguments, abi },
       ...(version === undefined ? {} : { options: { ledgerVersion: version } }),
     });
+    if (!Array.isArray(answer)) throw misbehaves('list of results');
+    return answer;
   }
 
-  #asChainError(error: unknown): unknown {
+  /** Past the SDK's cache, which all nodes share. */
+  async #get<T extends object>(path: string): Promise<T> {
+    const { data } = await getAptosFullNode<Record<string, never>, T>({ aptosConfig: this.#aptos.config, originMethod: 'scs', path });
+    return data;
+  }
+
+  #asChainError(error: unknown): ChainError {
     return asChainError(error, this.#gas.accountAddress.toString(), this.#config.contract);
   }
 

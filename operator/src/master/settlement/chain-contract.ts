@@ -7,7 +7,7 @@ import { digest } from '@scs/protocol/encoding/hash.ts';
 import { publicKeyOf, sign } from '@scs/protocol/keys.ts';
 import { MerkleMap } from '@scs/protocol/merkle.ts';
 import { batchKey, encodeBatch } from '@scs/protocol/settlement-layout.ts';
-import type { Batch } from '@scs/protocol/settlement-layout.ts';
+import type { Batch, SettlementLeaf } from '@scs/protocol/settlement-layout.ts';
 import { buildBatch } from '@scs/protocol/settlement.ts';
 import type { SettledTask } from '@scs/protocol/settlement.ts';
 import { ChainError } from './chain.ts';
@@ -42,8 +42,13 @@ const taskOf = (submitter: string, charge: bigint, name: string): SettledTask =>
   },
   split: { credits: [{ account: `0x${'7'.repeat(64)}`, amount: charge / 10n }], dividends: 0n, treasury: charge - charge / 10n },
 });
+const tasksOf = (number: bigint, charges: readonly (readonly [string, bigint])[]): SettledTask[] =>
+  charges.map(([submitter, charge], i) => taskOf(submitter, charge, `${number}/${i}/${charge}`));
+/** A batch of one task a charge, and the settlement leaves of those tasks. */
 export const batchOf = (number: bigint, charges: readonly (readonly [string, bigint])[]): Batch =>
-  buildBatch({ number, epoch: 1n, tasks: charges.map(([submitter, charge], i) => taskOf(submitter, charge, `${number}/${i}/${charge}`)) });
+  buildBatch({ number, epoch: 1n, tasks: tasksOf(number, charges) });
+export const leavesOf = (number: bigint, charges: readonly (readonly [string, bigint])[]): SettlementLeaf[] =>
+  tasksOf(number, charges).map(({ leaf }) => leaf);
 
 /** The batch as a leaf that `masters` certified. */
 export const certifiedBatch = (batch: Batch, masters: readonly number[] = [0, 2]): CertifiedLeaf => {
@@ -100,6 +105,10 @@ export const describeChain = (name: string, open: () => Promise<ChainUnderTest>)
         expect(after.ledgerVersion).toBeGreaterThan(before.ledgerVersion);
         expect(after.timestampMs).toBeGreaterThanOrEqual(before.timestampMs);
         expect((await chain.observe([])).escrows).toEqual({});
+        expect(await chain.observe([...submitters, stranger], after)).toEqual(after);
+        expect((await chain.observe(submitters, before)).escrows).toEqual({ [submitters[0]]: nothing, [submitters[1]]: nothing });
+        const future = { ledgerVersion: after.ledgerVersion + 1_000n, timestampMs: after.timestampMs };
+        expect(await faultOf(chain.observe([], future))).toBe('ChainUnavailable');
         expect(await chain.gasBalance()).toBeGreaterThan(0n);
       }));
 

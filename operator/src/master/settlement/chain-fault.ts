@@ -50,10 +50,17 @@ const faultOfApi = (error: AptosApiError, account: string, contract: string): Ch
 /** The SDK gave up waiting; it exports no class for that. */
 const gaveUp = (error: unknown): error is Error => error instanceof Error && 'lastSubmittedTransaction' in error;
 
-/** Every error of a call to the node as a ChainError; others pass through unchanged. */
-export const asChainError = (error: unknown, account: string, contract: string): unknown => {
+/**
+ * Every error of a call to the node as a ChainError. What the SDK throws over an answer that it can't read (TypeError,
+ * SyntaxError) is the node's fault too.
+ */
+export const asChainError = (error: unknown, account: string, contract: string): ChainError => {
+  if (error instanceof ChainError) return error;
   if (error instanceof TransportError) return new ChainError({ code: 'ChainUnavailable', detail: error.message }, { cause: error });
   if (gaveUp(error)) return new ChainError({ code: 'ChainUnavailable', detail: shorten(error.message) }, { cause: error });
   if (error instanceof AptosApiError) return new ChainError(faultOfApi(error, account, contract), { cause: error });
-  return error;
+  return new ChainError(
+    { code: 'ChainMisbehaves', detail: shorten(error instanceof Error ? error.message : 'no error') },
+    { cause: error },
+  );
 };

@@ -10,10 +10,14 @@ export interface EscrowReading {
   readonly withdrawing: bigint;
   readonly debt: bigint;
 }
-/** All of it as of one ledger version. `escrows` has every address that was asked for, zeros where the chain knows none. */
-export interface ChainReading {
+/** A point of the chain: what one master read, another can read again. */
+export interface ChainPoint {
   readonly ledgerVersion: bigint;
+  /** Chain time by which withdrawals are judged ripe or expired. */
   readonly timestampMs: bigint;
+}
+/** All of it as of one ledger version. `escrows` has every address that was asked for, zeros where the chain knows none. */
+export interface ChainReading extends ChainPoint {
   readonly nextBatch: bigint;
   readonly escrows: Readonly<Record<string, EscrowReading>>;
 }
@@ -26,8 +30,11 @@ export interface SettledBatch {
 }
 
 export interface Chain {
-  /** Addresses in long form. Throws ChainError. */
-  observe(addresses: readonly string[]): Promise<ChainReading>;
+  /**
+   * Addresses in long form. With `at`, the same point gives every master the same reading, or `ChainUnavailable` when its
+   * node isn't there yet or no longer. Throws ChainError.
+   */
+  observe(addresses: readonly string[], at?: ChainPoint): Promise<ChainReading>;
   /**
    * Lands the batch of a certified leaf `batch/<number>`, or finds that it has landed: safe to call again after any failure,
    * from any master (P4). Throws ChainError.

@@ -12,8 +12,9 @@ const bytes = 'vector<u8>';
 const listOfBytes = 'vector<vector<u8>>';
 
 export const settleAbi = entry(bytes, bytes, listOfBytes, bytes, listOfBytes);
-export const observeAbi = view(['vector<address>'], ['u64', 'vector<u64>', 'vector<u64>', 'vector<u64>']);
+export const observeAbi = view(['vector<address>'], ['u64', 'vector<u64>', 'vector<u64>', 'vector<u64>', 'vector<u64>']);
 export const nextNumberAbi = view([], ['u64']);
 export const batchAbi = view(['u64'], [bytes, 'u64', 'u64']);
 export const submissionAbi = view(['u64'], ['address', 'u64']);
 export const genesisAbi = view([], [bytes, 'bool']);
+export const isInitializedAbi = view([], ['bool']);

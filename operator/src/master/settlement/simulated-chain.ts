@@ -16,6 +16,7 @@ const NOTHING: EscrowReading = { balance: 0n, withdrawing: 0n, debt: 0n };
 /** What the outside does to the chain, beside the port that the masters see. */
 export interface SimulatedChain extends Chain {
   deposit(address: string, amount: bigint): void;
+  /** Stays requested: the simulated chain plays neither ripening nor expiry. */
   requestWithdrawal(address: string, amount: bigint): void;
   advance(ms: bigint): void;
   /** The next calls of the port fail so, one fault a call; `afterEffect`: only after the call has done its work. */
@@ -29,6 +30,13 @@ export const simulatedChain = (setup: { genesis: string; committee: Committee; s
   let ledgerVersion = 0n;
   let timestampMs = setup.startMs;
   let nextBatch = FIRST_BATCH;
+
+  const history = new Map<bigint, { nextBatch: bigint; escrows: ReadonlyMap<string, EscrowReading> }>();
+  const commit = (): void => {
+    ledgerVersion += 1n;
+    history.set(ledgerVersion, { nextBatch, escrows: new Map(escrows) });
+  };
+  history.set(0n, { nextBatch, escrows: new Map() });
 
   const escrowOf = (address: string): EscrowReading => escrows.get(address) ?? NOTHING;
   const charge = (address: string, amount: bigint): void => {
@@ -58,20 +66,20 @@ export const simulatedChain = (setup: { genesis: string; committee: Committee; s
     if (fault !== undefined) throw refuse(fault.code);
     for (const { account, amount } of batch.debits) charge(account, amount);
     nextBatch += 1n;
-    ledgerVersion += 1n;
+    commit();
     const landed = { txHash: `0x${digest('simulated transaction', fromHex(leaf.value))}`, version: ledgerVersion };
     settled.set(batch.number, { tasksRoot: batch.tasksRoot, ...landed });
     return landed;
   };
 
   return {
-    observe: (addresses) =>
-      answer((): ChainReading => ({
-        ledgerVersion,
-        timestampMs,
-        nextBatch,
-        escrows: Object.fromEntries(addresses.map((address) => [address, escrowOf(address)])),
-      })),
+    observe: (addresses, at = { ledgerVersion, timestampMs }) =>
+      answer((): ChainReading => {
+        const then = history.get(at.ledgerVersion);
+        if (then === undefined) throw new ChainError({ code: 'ChainUnavailable', detail: `no version ${at.ledgerVersion} yet` });
+        const escrowsThen = Object.fromEntries(addresses.map((address) => [address, then.escrows.get(address) ?? NOTHING]));
+        return { ledgerVersion: at.ledgerVersion, timestampMs: at.timestampMs, nextBatch: then.nextBatch, escrows: escrowsThen };
+      }),
     settle: ({ leaf }) => answer(() => settle(leaf)),
     settledBatch: (number) => answer(() => settled.get(number)),
     gasBalance: () => answer(() => 10n ** 8n),
@@ -79,13 +87,13 @@ export const simulatedChain = (setup: { genesis: string; committee: Committee; s
       const { balance, withdrawing, debt } = escrowOf(address);
       const repaid = debt < amount ? debt : amount;
       escrows.set(address, { balance: balance + amount - repaid, withdrawing, debt: debt - repaid });
-      ledgerVersion += 1n;
+      commit();
     },
     requestWithdrawal: (address, amount) => {
       const escrow = escrowOf(address);
       if (amount > escrow.balance) throw refuse('EscrowInsufficient');
       escrows.set(address, { ...escrow, withdrawing: amount });
-      ledgerVersion += 1n;
+      commit();
     },
     advance: (ms) => {
       timestampMs += ms;
