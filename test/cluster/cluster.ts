@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { controlPlaneDown, controlPlaneStates, controlPlaneUp } from './control-plane-daemon.ts';
+import { purgeControlPlanes } from './control-plane.ts';
 import { down, isRunning, programStates, startProgram, stopProgram, up } from './full-cluster.ts';
 import { checkInterrupt, interrupt, Interrupted } from './interrupt.ts';
 import { readAccess } from './kubeconfig.ts';
@@ -102,6 +103,7 @@ const execute = async (command: string, words: readonly string[], values: Values
       for (const each of values.all ? knownNames() : [name]) {
         await (controlPlaneStates(each).length > 0 ? controlPlaneDown : down)({ name: each, purge: values.purge });
       }
+      if (values.all && values.purge) purgeControlPlanes();
       return 0;
     case 'status':
       return status(name);

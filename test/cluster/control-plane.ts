@@ -1,5 +1,5 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync, existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync, existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { type Api, apiOf, until } from './api.ts';
 import { apiserverFlags, controllerManagerFlags, etcdFlags, type Rate, usualRate } from './components.ts';
 import {
@@ -217,5 +217,13 @@ const sweep = (): void => {
     if (!existsSync(owner) || isAlive(readRecord(owner))) continue;
     recorded(folder).forEach((record) => signalProcess(record, 'SIGKILL'));
     rmSync(folder, { recursive: true, force: true });
+  }
+};
+
+/** For `down --purge --all`: what killed tests left, and then the folders themselves when nothing is in them. */
+export const purgeControlPlanes = (): void => {
+  sweep();
+  for (const folder of [controlPlanesFolder(), dirname(controlPlanesFolder())]) {
+    if (existsSync(folder) && readdirSync(folder).length === 0) rmdirSync(folder);
   }
 };
