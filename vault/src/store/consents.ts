@@ -1,0 +1,55 @@
+/** Consents in SQL (rules C1, C4): the same decision as `protocol/src/rules/consent.ts`, for all subjects at once. */
+import { usages, type Usage } from '@scs/protocol';
+import type { ConsentEntry } from '@scs/protocol/rules/consent.ts';
+import type { Sql } from './database.ts';
+import { appendJournal } from './journal.ts';
+import { consentVersion, enrol, raiseVersion, subjectId } from './subjects.ts';
+
+/** Table expression of the accounts that consent to `$usage`: the latest entry wins, of equal times the revocation. */
+export const CONSENTING =
+  '(SELECT id FROM (SELECT id, arg_max(granted, 2 * time + (NOT granted)::BIGINT) AS granted FROM consents WHERE usage = $usage GROUP BY id) WHERE granted)';
+
+export const consentsNow = async (sql: Sql, subject: string, usage: Usage): Promise<boolean> => {
+  const rows = await sql.rows(`SELECT 1 FROM subjects JOIN ${CONSENTING} USING (id) WHERE subject = $subject`, { subject, usage });
+  return rows.length > 0;
+};
+
+/** Adds the entries of `source` (columns subject, usage, granted, time). */
+export const addConsents = async (sql: Sql, source: string, subjectKey: string): Promise<void> => {
+  await enrol(sql, source, subjectKey);
+  await sql.run(`INSERT INTO consents SELECT s.id, c.usage, c.granted, c.time FROM ${source} c JOIN subjects s USING (subject)`);
+  for (const usage of usages) {
+    const touched = await sql.rows(`SELECT 1 FROM ${source} WHERE usage = $usage LIMIT 1`, { usage });
+    if (touched.length > 0) await raiseVersion(sql, consentVersion(usage));
+  }
+};
+
+/** C4: what a subject just said. Never earlier than what is recorded, so that a wrong clock can't undo a revocation to come. */
+export const recordConsent = async (sql: Sql, entry: ConsentEntry, subjectKey: string): Promise<void> => {
+  await sql.run('CREATE OR REPLACE TEMP TABLE said AS SELECT $subject AS subject', { subject: entry.subject });
+  await enrol(sql, 'said', subjectKey);
+  await sql.run('DROP TABLE said');
+  const id = (await subjectId(sql, entry.subject))!;
+  const [row] = await sql.rows('SELECT max(time) AS latest FROM consents WHERE id = $id::BIGINT AND usage = $usage', {
+    id,
+    usage: entry.usage,
+  });
+  const latest = (row?.['latest'] as bigint | null | undefined) ?? -1n;
+  const time = BigInt(entry.time) > latest ? BigInt(entry.time) : latest + 1n;
+  const granted = entry.state === 'granted';
+  await sql.run('INSERT INTO consents VALUES ($id::BIGINT, $usage, $granted, $time::BIGINT)', { id, usage: entry.usage, granted, time });
+  await raiseVersion(sql, consentVersion(entry.usage));
+  await appendJournal(sql, 'consent', { account: id, usage: entry.usage, granted, time });
+};
+
+/** C4: records and consents go, who it was goes; account and ledger stay under the keyed hash. False when unknown. */
+export const eraseSubject = async (sql: Sql, subject: string, recordTables: readonly string[]): Promise<boolean> => {
+  const id = await subjectId(sql, subject);
+  if (id === undefined) return false;
+  for (const table of recordTables) await sql.run(`DELETE FROM ${table} WHERE subject = $id::BIGINT`, { id });
+  await sql.run('DELETE FROM consents WHERE id = $id::BIGINT', { id });
+  await sql.run('DELETE FROM subjects WHERE id = $id::BIGINT', { id });
+  for (const usage of usages) await raiseVersion(sql, consentVersion(usage));
+  await appendJournal(sql, 'erase', { account: id });
+  return true;
+};

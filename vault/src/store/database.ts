@@ -1,0 +1,166 @@
+/**
+ * The Vault's one file: DuckDB, encrypted with AES-256-GCM, its log and spill files too. One connection writes, each
+ * transaction whole and alone; reads have connections of their own. DuckDB may touch the given folders and nothing else, and
+ * loads no extension but the signed httpfs, which carries the cipher for writing.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DuckDBBlobValue, DuckDBInstance, type DuckDBConnection, type DuckDBValue } from '@duckdb/node-api';
+import { Mutex } from './mutex.ts';
+
+export interface DatabaseOptions {
+  /** Folder of the file `vault.db`, and of encrypted spill files. */
+  readonly folder: string;
+  /** Hex of 32 bytes. */
+  readonly key: string;
+  /** Path of `httpfs.duckdb_extension`, of DuckDB's version. */
+  readonly httpfs: string;
+  /** Further folders that queries may read and write. */
+  readonly folders: readonly string[];
+  readonly memoryLimitBytes?: number;
+  readonly threads?: number;
+}
+
+/** Messages of DuckDB may quote values, so only their kind ("Constraint Error") is for logs; the rest stays in `cause`. */
+export class StoreError extends Error {
+  readonly code: 'StoreFailed' | 'StoreLocked';
+  constructor(code: StoreError['code'], message: string, cause: unknown) {
+    super(message, { cause });
+    this.name = 'StoreError';
+    this.code = code;
+  }
+}
+const kindOf = (error: unknown): string => /^[A-Z][A-Za-z ]{2,40}(?=:)/.exec(error instanceof Error ? error.message : '')?.[0] ?? 'Error';
+
+export type Parameter = string | number | bigint | boolean | Uint8Array | null;
+export type Row = Record<string, unknown>;
+
+/** Statements within one transaction. */
+export interface Sql {
+  run(sql: string, values?: Readonly<Record<string, Parameter>>): Promise<void>;
+  rows(sql: string, values?: Readonly<Record<string, Parameter>>): Promise<readonly Row[]>;
+}
+
+const bindable = (value: Parameter): DuckDBValue => (value instanceof Uint8Array ? new DuckDBBlobValue(value) : value);
+/** Only what the statement names: DuckDB refuses more. A value that is missing throws. */
+const bound = (sql: string, values: Readonly<Record<string, Parameter>>): Record<string, DuckDBValue> | undefined => {
+  const names = new Set([...sql.matchAll(/\$([a-z][A-Za-z]*)/g)].map(([, name]) => name!));
+  if (names.size === 0) return undefined;
+  return Object.fromEntries(
+    [...names].map((name) => {
+      const value = values[name];
+      if (value === undefined) throw new RangeError(`no value for $${name}`);
+      return [name, bindable(value)];
+    }),
+  );
+};
+
+const sqlOn = (connection: DuckDBConnection): Sql => ({
+  run: async (sql, values = {}) => {
+    await connection.run(sql, bound(sql, values));
+  },
+  rows: async (sql, values = {}) => (await connection.runAndReadAll(sql, bound(sql, values))).getRowObjectsJS(),
+});
+
+/** A single-quoted SQL string. */
+export const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+/** A double-quoted SQL name. */
+export const named = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+
+const MAX_READERS = 8;
+
+export class Database {
+  readonly #instance: DuckDBInstance;
+  readonly #writer: DuckDBConnection;
+  readonly #writing = new Mutex();
+  readonly #reading: readonly Mutex[] = Array.from({ length: MAX_READERS }, () => new Mutex(1000));
+  #nextReader = 0;
+
+  private constructor(instance: DuckDBInstance, writer: DuckDBConnection) {
+    this.#instance = instance;
+    this.#writer = writer;
+  }
+
+  /** Throws StoreError `StoreLocked` when the file can't be opened: wrong key, another process, or a damaged file. */
+  static async open(options: DatabaseOptions): Promise<Database> {
+    const spill = join(options.folder, 'spill');
+    await mkdir(spill, { recursive: true, mode: 0o700 });
+    const instance = await DuckDBInstance.create(':memory:', {
+      temp_directory: spill,
+      autoinstall_known_extensions: 'false',
+      autoload_known_extensions: 'false',
+      ...(options.threads !== undefined && { threads: String(options.threads) }),
+      ...(options.memoryLimitBytes !== undefined && { memory_limit: `${Math.floor(options.memoryLimitBytes / 1_048_576)}MiB` }),
+    });
+    const writer = await instance.connect();
+    try {
+      await writer.run(`LOAD ${quoted(options.httpfs)}`);
+      await writer.run('SET temp_file_encryption = true');
+      if (!/^[0-9a-f]{64}$/.test(options.key)) throw new RangeError('the key is not hex of 32 bytes');
+      const file = quoted(join(options.folder, 'vault.db'));
+      await writer.run(`ATTACH ${file} AS vault (ENCRYPTION_KEY '${options.key}', ENCRYPTION_CIPHER 'GCM')`);
+      await writer.run(`SET allowed_directories = [${options.folders.map(quoted).join(', ')}]`);
+      await writer.run('SET enable_external_access = false');
+      await writer.run('SET lock_configuration = true');
+      await writer.run('USE vault');
+    } catch (error) {
+      instance.closeSync();
+      // The statement holds the key and DuckDB may quote it: nothing of the cause goes on.
+      throw new StoreError(
+        'StoreLocked',
+        `the Vault's file can't be opened (${kindOf(error)}): check the data key, the httpfs extension, and that no other process holds it`,
+        undefined,
+      );
+    }
+    return new Database(instance, writer);
+  }
+
+  /** One transaction, alone. Commits when `work` returns, rolls back when it throws; a commit is on disk when this returns. */
+  write<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    return this.#writing.run(() => transaction(this.#writer, 'BEGIN TRANSACTION', work));
+  }
+
+  /** One consistent reading. */
+  read<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    this.#nextReader = (this.#nextReader + 1) % MAX_READERS;
+    return this.#reading[this.#nextReader]!.run(async () => {
+      const connection = await this.#instance.connect();
+      try {
+        await connection.run('USE vault');
+        return await transaction(connection, 'BEGIN TRANSACTION READ ONLY', work);
+      } finally {
+        connection.closeSync();
+      }
+    });
+  }
+
+  /** Waits for the writer, then closes the file. */
+  async close(): Promise<void> {
+    await this.#writing.run(async () => {
+      await this.#writer.run('CHECKPOINT vault');
+      this.#writer.closeSync();
+      this.#instance.closeSync();
+    });
+  }
+}
+
+const transaction = async <T>(connection: DuckDBConnection, begin: string, work: (sql: Sql) => Promise<T>): Promise<T> => {
+  await connection.run(begin);
+  let result: T;
+  try {
+    result = await work(sqlOn(connection));
+  } catch (error) {
+    await connection.run('ROLLBACK').catch((failed: unknown) => {
+      throw new StoreError('StoreFailed', `the store could not roll back (${kindOf(failed)})`, failed);
+    });
+    throw isOurs(error) ? error : new StoreError('StoreFailed', `the store failed (${kindOf(error)})`, error);
+  }
+  try {
+    await connection.run('COMMIT');
+  } catch (error) {
+    throw new StoreError('StoreFailed', `the store could not commit (${kindOf(error)})`, error);
+  }
+  return result;
+};
+/** Errors with a code of their own pass through. */
+const isOurs = (error: unknown): boolean => error instanceof Error && 'code' in error;

@@ -1,0 +1,44 @@
+/**
+ * The journal (rule B8, its local half): every change of ledger, consents, records and outputs is an entry in the same
+ * transaction, chained by hash. The head hides: each entry carries a random nonce. Copies outside the volume are not made yet.
+ */
+import { randomBytes } from 'node:crypto';
+import { encodeCanonical, fromHex, hex, taggedHash } from '@scs/protocol';
+import type { Sql } from './database.ts';
+
+export interface JournalHead {
+  readonly sequence: bigint;
+  /** Hex digest. */
+  readonly head: string;
+}
+export type JournalKind = 'records' | 'consents' | 'consent' | 'erase' | 'reserve' | 'refresh' | 'output' | 'commit' | 'release';
+
+const EMPTY: JournalHead = { sequence: 0n, head: '0'.repeat(64) };
+
+export const journalHead = async (sql: Sql): Promise<JournalHead> => {
+  const [row] = await sql.rows('SELECT sequence, head FROM journal ORDER BY sequence DESC LIMIT 1');
+  return row ? { sequence: row['sequence'] as bigint, head: String(row['head']) } : EMPTY;
+};
+export const nextHead = (before: string, nonce: Uint8Array, entry: Uint8Array): string =>
+  hex(taggedHash('SCS::journal', fromHex(before), nonce, entry));
+
+export const appendJournal = async (sql: Sql, kind: JournalKind, content: object): Promise<JournalHead> => {
+  const before = await journalHead(sql);
+  const nonce = randomBytes(32);
+  const entry = encodeCanonical({ kind, ...content });
+  const next: JournalHead = { sequence: before.sequence + 1n, head: nextHead(before.head, nonce, entry) };
+  await sql.run('INSERT INTO journal VALUES ($sequence::BIGINT, $kind, $entry, $nonce, $head)', { ...next, kind, entry, nonce });
+  return next;
+};
+
+/** First sequence whose chain is broken; undefined when it holds from the first entry to the last. */
+export const journalFault = async (sql: Sql): Promise<bigint | undefined> => {
+  let before = EMPTY;
+  for (const row of await sql.rows('SELECT sequence, entry, nonce, head FROM journal ORDER BY sequence')) {
+    const sequence = row['sequence'] as bigint;
+    const head = nextHead(before.head, row['nonce'] as Uint8Array, row['entry'] as Uint8Array);
+    if (sequence !== before.sequence + 1n || head !== row['head']) return sequence;
+    before = { sequence, head };
+  }
+  return undefined;
+};

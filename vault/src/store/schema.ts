@@ -1,0 +1,81 @@
+/** Tables of the Vault. Migrations are only ever added; each runs once, in one transaction with its entry. */
+import type { Catalogue } from '@scs/protocol';
+import { named, type Database, type Sql } from './database.ts';
+
+/**
+ * accounts      a subject's lasting number and keyed hash; outlives erasure, so that erase and re-upload resets no budget (C4)
+ * subjects      who that is; gone when erased
+ * consents      history, never overwritten
+ * ledger        micro-rho per account and usage (B5)
+ * reservations  one a task (B2); `attempt` counts fresh snapshots (C2), `first_*` is what the masters were told, `ended` says that
+ *               nobody needs its snapshot and output any more
+ * outputs       what B3 stored; `height` is null until its release is decided
+ * journal       every change that matters, chained (B8)
+ */
+const migrations: readonly (readonly string[])[] = [
+  [
+    'CREATE TABLE meta (key VARCHAR PRIMARY KEY, value BLOB NOT NULL)',
+    'CREATE TABLE versions (name VARCHAR PRIMARY KEY, version BIGINT NOT NULL)',
+    'CREATE TABLE accounts (id BIGINT NOT NULL, hash VARCHAR NOT NULL)',
+    'CREATE TABLE subjects (id BIGINT NOT NULL, subject VARCHAR NOT NULL)',
+    'CREATE TABLE producers (id BIGINT NOT NULL, address VARCHAR NOT NULL)',
+    'CREATE TABLE consents (id BIGINT NOT NULL, usage VARCHAR NOT NULL, granted BOOLEAN NOT NULL, time BIGINT NOT NULL)',
+    'CREATE TABLE ledger (id BIGINT NOT NULL, usage VARCHAR NOT NULL, reserved BIGINT NOT NULL, spent BIGINT NOT NULL)',
+    `CREATE TABLE reservations (
+       id BIGINT NOT NULL, task VARCHAR PRIMARY KEY, domain VARCHAR NOT NULL, usage VARCHAR NOT NULL, submitter VARCHAR NOT NULL,
+       nonce VARCHAR NOT NULL, ask BIGINT NOT NULL, used BIGINT NOT NULL, state VARCHAR NOT NULL, attempt BIGINT NOT NULL,
+       snapshot BIGINT NOT NULL, consent_version BIGINT NOT NULL, consent_nonce VARCHAR NOT NULL, receipt BLOB NOT NULL,
+       first_snapshot VARCHAR NOT NULL, first_consent VARCHAR NOT NULL, ended BOOLEAN NOT NULL)`,
+    'CREATE TABLE reservation_subjects (reservation BIGINT NOT NULL, id BIGINT NOT NULL)',
+    `CREATE TABLE snapshots (
+       id BIGINT PRIMARY KEY, domain VARCHAR NOT NULL, usage VARCHAR NOT NULL, records_version BIGINT NOT NULL,
+       consent_version BIGINT NOT NULL, key BLOB NOT NULL, nonce VARCHAR NOT NULL, commitment VARCHAR NOT NULL, bytes BIGINT NOT NULL)`,
+    'CREATE TABLE outputs (task VARCHAR PRIMARY KEY, envelope VARCHAR NOT NULL, output BLOB NOT NULL, evidence BLOB NOT NULL, height BIGINT)',
+    'CREATE TABLE journal (sequence BIGINT NOT NULL, kind VARCHAR NOT NULL, entry BLOB NOT NULL, nonce BLOB NOT NULL, head VARCHAR NOT NULL)',
+    'CREATE TABLE imports (kind VARCHAR NOT NULL, domain VARCHAR NOT NULL, digest VARCHAR NOT NULL)',
+    'CREATE SEQUENCE numbers',
+  ],
+];
+export const SCHEMA_VERSION = migrations.length;
+
+export const recordsTable = (domain: string): string => named(`records/${domain}`);
+const SQL_TYPES = { string: 'VARCHAR', integer: 'BIGINT', date: 'DATE' } as const;
+
+export interface Column {
+  readonly name: string;
+  readonly type: keyof typeof SQL_TYPES;
+}
+export const sqlType = ({ type }: Column): string => SQL_TYPES[type];
+/** Columns of a domain's records: its canonical attributes that were ever in force, by name. */
+export const columnsOf = (catalogue: Catalogue, domain: string): readonly Column[] =>
+  catalogue.canonicalAttributes
+    .filter((a) => a.domain === domain && a.state !== 'proposed' && a.state !== 'registered')
+    .map(({ name, type }) => ({ name, type }))
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+
+const schemaVersion = async (sql: Sql): Promise<number> => {
+  await sql.run('CREATE TABLE IF NOT EXISTS migrations (version BIGINT NOT NULL, applied BIGINT NOT NULL)');
+  const [row] = await sql.rows('SELECT coalesce(max(version), 0) AS version FROM migrations');
+  return Number(row!['version']);
+};
+
+/** Brings the file to this program's schema, and each offered domain's table to the catalogue's columns. Throws on a newer file. */
+export const migrate = async (database: Database, catalogue: Catalogue, domains: readonly string[], now: number): Promise<void> => {
+  const from = await database.write(schemaVersion);
+  if (from > SCHEMA_VERSION) throw new Error(`the file has schema ${from}, this program knows ${SCHEMA_VERSION}: run a newer one`);
+  for (const [i, statements] of migrations.entries())
+    if (i >= from)
+      await database.write(async (sql) => {
+        for (const statement of statements) await sql.run(statement);
+        await sql.run('INSERT INTO migrations VALUES ($version, $now)', { version: i + 1, now });
+      });
+  for (const domain of domains) await database.write((sql) => addDomain(sql, domain, columnsOf(catalogue, domain)));
+};
+
+const addDomain = async (sql: Sql, domain: string, columns: readonly Column[]): Promise<void> => {
+  const table = recordsTable(domain);
+  await sql.run(`CREATE TABLE IF NOT EXISTS ${table} (subject BIGINT NOT NULL, producer BIGINT NOT NULL)`);
+  const existing = new Set((await sql.rows(`SELECT column_name AS name FROM (DESCRIBE ${table})`)).map((row) => row['name']));
+  for (const column of columns)
+    if (!existing.has(column.name)) await sql.run(`ALTER TABLE ${table} ADD COLUMN ${named(column.name)} ${sqlType(column)}`);
+};

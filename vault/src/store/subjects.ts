@@ -1,0 +1,40 @@
+/** Data subjects (rule C4): a lasting number and keyed hash each, and, until erased, who it is. */
+import type { Sql } from './database.ts';
+
+/** SQL of a subject's keyed hash; `$subjectKey` is bound to hex of the key. Nested, so that hashes can't be extended. */
+export const hashOf = (subject: string): string => `sha256($subjectKey || sha256($subjectKey || ${subject}))`;
+
+export const MAX_SUBJECT_LENGTH = 256;
+
+/**
+ * Gives every subject in `source` (a table with column `subject`) an account and a row. One who was erased gets back the
+ * account of old, with what was spent (C4).
+ */
+export const enrol = async (sql: Sql, source: string, subjectKey: string): Promise<void> => {
+  await sql.run(
+    `CREATE OR REPLACE TEMP TABLE newcomers AS
+       SELECT subject, ${hashOf('subject')} AS hash FROM (SELECT DISTINCT subject FROM ${source}) s ANTI JOIN subjects USING (subject)`,
+    { subjectKey },
+  );
+  await sql.run(
+    `INSERT INTO accounts
+       SELECT (SELECT coalesce(max(id), 0) FROM accounts) + row_number() OVER (ORDER BY hash), hash FROM newcomers ANTI JOIN accounts USING (hash)`,
+  );
+  await sql.run('INSERT INTO subjects SELECT a.id, n.subject FROM newcomers n JOIN accounts a USING (hash)');
+  await sql.run('DROP TABLE newcomers');
+};
+
+export const subjectId = async (sql: Sql, subject: string): Promise<bigint | undefined> => {
+  const [row] = await sql.rows('SELECT id FROM subjects WHERE subject = $subject', { subject });
+  return row?.['id'] as bigint | undefined;
+};
+
+/** Raises a version that snapshots depend on, and gives the new one. */
+export const raiseVersion = async (sql: Sql, name: string): Promise<void> =>
+  sql.run('INSERT INTO versions VALUES ($name, 1) ON CONFLICT DO UPDATE SET version = version + 1', { name });
+export const versionOf = async (sql: Sql, name: string): Promise<bigint> => {
+  const [row] = await sql.rows('SELECT version FROM versions WHERE name = $name', { name });
+  return (row?.['version'] as bigint | undefined) ?? 0n;
+};
+export const recordsVersion = (domain: string): string => `records/${domain}`;
+export const consentVersion = (usage: string): string => `consent/${usage}`;

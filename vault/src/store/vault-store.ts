@@ -1,0 +1,326 @@
+/**
+ * What the Vault does durably, each step one transaction and idempotent by task (rules B2, B3, B5, C2, C4). Nothing here asks
+ * anyone else: what the masters decided is told to it.
+ *
+ *   reserve -> reserved -> storeOutput -> commit      before a release is decided: release; after it: commit, never back
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { equalBytes, hex, type Catalogue, type Usage } from '@scs/protocol';
+import type { ConsentEntry } from '@scs/protocol/rules/consent.ts';
+import { consentCommitment } from '@scs/protocol/slice-input.ts';
+import { eraseSubject, recordConsent } from './consents.ts';
+import { Database, quoted, type DatabaseOptions, type Sql } from './database.ts';
+import { appendJournal, journalHead, type JournalHead } from './journal.ts';
+import { vaultKeys, type VaultKeys } from './keys.ts';
+import { commitCharge, dropRevoked, odometer, releaseCharge, reserveEligible } from './ledger.ts';
+import {
+  consentReceipt,
+  insertReservation,
+  nonceUsedElsewhere,
+  outputOfTask,
+  reservationOfTask,
+  settleReservation,
+  unfinishedReservations,
+  updateAttempt,
+  type Reservation,
+  type StoredOutput,
+} from './reservations.ts';
+import { columnsOf, migrate, recordsTable } from './schema.ts';
+import {
+  currentSnapshot,
+  forgetSnapshots,
+  openSnapshot,
+  removeOrphans,
+  snapshotById,
+  type Snapshot,
+  type SnapshotFolders,
+} from './snapshots.ts';
+import { consentVersion, versionOf } from './subjects.ts';
+
+export interface StoreOptions extends Pick<DatabaseOptions, 'key' | 'httpfs' | 'memoryLimitBytes' | 'threads'> {
+  /** `namespace/name`. */
+  readonly vault: string;
+  /** On the volume. */
+  readonly folder: string;
+  /** Memory-backed: plaintext of a snapshot is here while it is cut or sent. */
+  readonly scratch: string;
+  /** Folder that files to import are read from, besides `incoming` on the volume. */
+  readonly importFolder?: string;
+  readonly catalogue: Catalogue;
+  readonly domains: readonly string[];
+  /** Civil time in milliseconds. */
+  readonly now?: () => number;
+  /** Told of each durable step's begin and end; crash tests kill the process there. */
+  readonly onStep?: (step: string) => void;
+}
+export interface ReserveRequest {
+  readonly task: string;
+  readonly submitter: string;
+  readonly nonce: string;
+  readonly domain: string;
+  readonly usage: Usage;
+  readonly ask: bigint;
+  /** `subjectLimit` of policy and manifest; micro-rho. */
+  readonly limit: bigint;
+}
+export type Reserved =
+  | { readonly ok: true; readonly reservation: Reservation }
+  | { readonly ok: false; readonly code: 'BudgetExhausted'; readonly left: bigint }
+  | { readonly ok: false; readonly code: 'NonceReused' };
+export interface OutputToStore {
+  readonly task: string;
+  readonly envelope: string;
+  readonly snapshotCommitment: string;
+  readonly consentCommitment: string;
+  /** Canonical SliceOutput and SignedSliceEvidence. */
+  readonly output: Uint8Array;
+  readonly evidence: Uint8Array;
+}
+export type Stored =
+  | { readonly ok: true; readonly stored: StoredOutput; readonly reservation: Reservation }
+  /** ConsentChanged: run again on a fresh snapshot. AlreadyStored: B6, the first output stands. NotReserved: ended or never begun. */
+  | { readonly ok: false; readonly code: 'ConsentChanged' | 'AlreadyStored' | 'NotReserved' };
+
+export const commitmentsOf = (reservation: Reservation, snapshot: Snapshot): { snapshot: string; consent: string } => ({
+  snapshot: snapshot.commitment,
+  consent: consentCommitment(reservation.consentNonce, hex(reservation.receipt)),
+});
+
+export class VaultStore {
+  readonly database: Database;
+  readonly keys: VaultKeys;
+  readonly folders: SnapshotFolders & { readonly incoming: string };
+  readonly #options: StoreOptions;
+
+  private constructor(options: StoreOptions, database: Database, keys: VaultKeys, folders: VaultStore['folders']) {
+    this.#options = options;
+    this.database = database;
+    this.keys = keys;
+    this.folders = folders;
+  }
+
+  /** Opens or makes the file; throws StoreError when it can't. */
+  static async open(options: StoreOptions): Promise<VaultStore> {
+    const folders = {
+      scratch: join(options.scratch, 'scs-vault'),
+      sealed: join(options.folder, 'snapshots'),
+      incoming: join(options.folder, 'incoming'),
+    };
+    for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true, mode: 0o700 });
+    const readable = [folders.scratch, folders.incoming, ...(options.importFolder === undefined ? [] : [options.importFolder])];
+    const database = await Database.open({ ...options, folders: readable });
+    await migrate(database, options.catalogue, options.domains, (options.now ?? Date.now)());
+    const store = new VaultStore(options, database, await vaultKeys(database), folders);
+    await store.tidy();
+    return store;
+  }
+
+  get vault(): string {
+    return this.#options.vault;
+  }
+  get domains(): readonly string[] {
+    return this.#options.domains;
+  }
+  get catalogue(): Catalogue {
+    return this.#options.catalogue;
+  }
+
+  close(): Promise<void> {
+    return this.database.close();
+  }
+
+  journal(): Promise<JournalHead> {
+    return this.database.read(journalHead);
+  }
+  reservation(task: string): Promise<Reservation | undefined> {
+    return this.database.read((sql) => reservationOfTask(sql, task));
+  }
+  output(task: string): Promise<StoredOutput | undefined> {
+    return this.database.read((sql) => outputOfTask(sql, task));
+  }
+  unfinished(): Promise<readonly Reservation[]> {
+    return this.database.read(unfinishedReservations);
+  }
+  snapshot(id: bigint): Promise<Snapshot> {
+    return this.database.read((sql) => snapshotById(sql, id));
+  }
+
+  /**
+   * Consent, eligible subjects, reservation and snapshot in one transaction (B2, B4, B5). The public odometer is asked first,
+   * and nothing else can refuse: whoever is short of consent or budget is left out silently.
+   */
+  reserve(request: ReserveRequest): Promise<Reserved> {
+    return this.#write('reserve', async (sql): Promise<Reserved> => {
+      const known = await reservationOfTask(sql, request.task);
+      if (known) return { ok: true, reservation: known };
+      if (await nonceUsedElsewhere(sql, request)) return { ok: false, code: 'NonceReused' };
+      const left = request.limit - (await odometer(sql, request.usage, request.domain));
+      if (request.ask > left) return { ok: false, code: 'BudgetExhausted', left: left > 0n ? left : 0n };
+      const [number] = await sql.rows("SELECT nextval('numbers') AS id");
+      const id = number!['id'] as bigint;
+      await reserveEligible(sql, { id, usage: request.usage, ask: request.ask }, request.domain, request.limit);
+      const attempt = await this.#attempt(sql, { ...request, id, attempt: 1n });
+      const { domain, usage, submitter, nonce, ask, task } = request;
+      const reservation: Reservation = {
+        id,
+        task,
+        domain,
+        usage,
+        submitter,
+        nonce,
+        ask,
+        used: 0n,
+        state: 'reserved',
+        ended: false,
+        ...attempt,
+      };
+      await insertReservation(sql, reservation);
+      await appendJournal(sql, 'reserve', { task, domain, usage, ask });
+      return { ok: true, reservation };
+    });
+  }
+
+  /** C2, before output leaves: if a subject of it has revoked since, a fresh snapshot without them. undefined: no open reservation. */
+  refresh(task: string): Promise<Reservation | undefined> {
+    return this.#write('refresh', async (sql) => {
+      const known = await reservationOfTask(sql, task);
+      if (known?.state !== 'reserved') return undefined;
+      return (await outputOfTask(sql, task)) ? known : this.#refreshed(sql, known);
+    });
+  }
+
+  /** B3: output and evidence, stored under the Vault's own key, in the transaction that checks consent a last time (C2). */
+  storeOutput(given: OutputToStore): Promise<Stored> {
+    return this.#write('output', async (sql): Promise<Stored> => {
+      const known = await reservationOfTask(sql, given.task);
+      if (!known || known.state === 'released') return { ok: false, code: 'NotReserved' };
+      const before = await outputOfTask(sql, given.task);
+      if (before)
+        return equalBytes(before.evidence, given.evidence)
+          ? { ok: true, stored: before, reservation: known }
+          : { ok: false, code: 'AlreadyStored' };
+      const current = await this.#refreshed(sql, known);
+      const expected = commitmentsOf(current, await snapshotById(sql, current.snapshot));
+      if (given.snapshotCommitment !== expected.snapshot || given.consentCommitment !== expected.consent)
+        return { ok: false, code: 'ConsentChanged' };
+      const { task, envelope, output, evidence } = given;
+      await sql.run('INSERT INTO outputs VALUES ($task, $envelope, $output, $evidence, NULL)', { task, envelope, output, evidence });
+      await appendJournal(sql, 'output', { task, envelope });
+      return { ok: true, stored: { task, envelope, output, evidence, height: undefined }, reservation: current };
+    });
+  }
+
+  /** B2: the masters decided the release at `height`: `used` of the reservation is spent. Repeats change nothing. */
+  commit(task: string, used: bigint, height: bigint): Promise<void> {
+    return this.#write('commit', async (sql) => {
+      const known = await reservationOfTask(sql, task);
+      if (known?.state !== 'reserved') return;
+      if (used > known.ask) throw new Error('more is to be committed than was reserved');
+      await commitCharge(sql, known, used);
+      await settleReservation(sql, task, 'committed', used);
+      await sql.run('UPDATE outputs SET height = $height::BIGINT WHERE task = $task', { task, height });
+      await appendJournal(sql, 'commit', { task, used });
+    });
+  }
+
+  /** B2: the task ended before any release was decided. Repeats, and releases after a commit, change nothing. */
+  release(task: string): Promise<void> {
+    return this.#write('release', async (sql) => {
+      const known = await reservationOfTask(sql, task);
+      if (known?.state !== 'reserved') return;
+      await releaseCharge(sql, known);
+      await settleReservation(sql, task, 'released', 0n);
+      await appendJournal(sql, 'release', { task });
+    });
+  }
+
+  /** The task is terminal: its snapshot and output are needed no more. The charge stands. */
+  end(task: string): Promise<void> {
+    return this.#write('end', async (sql) => {
+      await sql.run("UPDATE reservations SET ended = true WHERE task = $task AND state <> 'reserved'", { task });
+      await sql.run(
+        'DELETE FROM outputs o WHERE task = $task AND EXISTS (SELECT 1 FROM reservations r WHERE r.task = o.task AND r.ended)',
+        { task },
+      );
+      await forgetSnapshots(sql);
+    });
+  }
+
+  /** Removes what a crash or ended tasks left behind on the volume. */
+  async tidy(): Promise<void> {
+    await this.database.write(forgetSnapshots);
+    await this.database.write((sql) => removeOrphans(sql, this.folders));
+  }
+
+  consent(entry: ConsentEntry): Promise<void> {
+    return this.#write('consent', (sql) => recordConsent(sql, entry, this.keys.subjectKey));
+  }
+  erase(subject: string): Promise<boolean> {
+    return this.#write('erase', (sql) => eraseSubject(sql, subject, this.#options.domains.map(recordsTable)));
+  }
+
+  /** Parquet with one column `subject`: whom the reservation charges. `file` is in scratch; the caller removes it. */
+  writeEligible(reservation: bigint, file: string): Promise<void> {
+    return this.database.read((sql) =>
+      sql.run(
+        `COPY (SELECT id AS subject FROM reservation_subjects WHERE reservation = ${reservation} ORDER BY id) TO ${quoted(file)} (FORMAT parquet, COMPRESSION zstd)`,
+      ),
+    );
+  }
+  readSnapshot(snapshot: Snapshot): AsyncGenerator<Uint8Array, void> {
+    return openSnapshot(snapshot, this.folders.sealed);
+  }
+
+  async #write<T>(step: string, work: (sql: Sql) => Promise<T>): Promise<T> {
+    this.#options.onStep?.(`${step}:before`);
+    const result = await this.database.write(async (sql) => {
+      const value = await work(sql);
+      this.#options.onStep?.(`${step}:uncommitted`);
+      return value;
+    });
+    this.#options.onStep?.(`${step}:after`);
+    return result;
+  }
+
+  /** Drops who revoked; if anybody did, the next attempt on a fresh snapshot. */
+  async #refreshed(sql: Sql, known: Reservation): Promise<Reservation> {
+    if (known.consentVersion === (await versionOf(sql, consentVersion(known.usage)))) return known;
+    const dropped = await dropRevoked(sql, known);
+    if (!dropped) {
+      const same = { ...known, consentVersion: await versionOf(sql, consentVersion(known.usage)) };
+      await updateAttempt(sql, same);
+      return same;
+    }
+    const { task } = known;
+    const next = {
+      ...known,
+      ...(await this.#attempt(sql, { ...known, attempt: known.attempt + 1n })),
+      firstSnapshot: known.firstSnapshot,
+      firstConsent: known.firstConsent,
+    };
+    await updateAttempt(sql, next);
+    await appendJournal(sql, 'refresh', { task, attempt: next.attempt });
+    return next;
+  }
+
+  async #attempt(sql: Sql, of: { id: bigint; task: string; domain: string; usage: Usage; attempt: bigint }) {
+    const columns = columnsOf(this.#options.catalogue, of.domain).map(({ name }) => name);
+    const snapshot = await currentSnapshot(sql, { domain: of.domain, usage: of.usage, columns }, this.folders);
+    this.#options.onStep?.('snapshot:sealed');
+    const receipt = await consentReceipt(
+      sql,
+      { vault: this.#options.vault, task: of.task, reservation: of.id, attempt: of.attempt },
+      snapshot,
+    );
+    return {
+      attempt: of.attempt,
+      snapshot: snapshot.id,
+      consentVersion: await versionOf(sql, consentVersion(of.usage)),
+      consentNonce: receipt.nonce,
+      receipt: receipt.receipt,
+      firstSnapshot: snapshot.commitment,
+      firstConsent: receipt.commitment,
+    };
+  }
+}
