@@ -1,0 +1,118 @@
+/** Opening a slice at its Vault (rules A2, B6, C5): what arrives counts only if it opens the Vault's own commitments and fits the certified plan. */
+import {
+  consentCommitment,
+  decodeSliceInput,
+  encodePlan,
+  envelopeAad,
+  equalBytes,
+  MAX_SLICE_BYTES,
+  outputCommitment,
+  snapshotCommitment,
+  statementFits,
+  type Plan,
+  type SliceInput,
+  type SnapshotInput,
+} from '@scs/protocol';
+import { openContext, type GrpcClient, type OpenContext, type SealedChunk, type VaultNode } from '@scs/proto';
+import { EnclaveFault } from './fault.ts';
+
+/** What a slice asks of its Vault. */
+export type VaultPort = Pick<GrpcClient<typeof VaultNode>, 'openSlice' | 'release' | 'close'>;
+
+export type OpenedSlice =
+  | { readonly kind: 'snapshot'; readonly input: SnapshotInput; readonly snapshot: Uint8Array; readonly eligible: Uint8Array }
+  | { readonly kind: 'stored'; readonly input: Extract<SliceInput, { kind: 'stored' }> };
+
+/** The slice that the certified record speaks of. */
+export interface ExpectedSlice {
+  readonly task: string;
+  readonly vault: string;
+  readonly envelope: string;
+  readonly plan: Plan;
+  readonly genesisDigest: string;
+}
+
+const faulty = (vault: string, problem: string): EnclaveFault => new EnclaveFault('VaultFaulty', `Vault ${vault} sent ${problem}.`);
+
+/** Fills one buffer of the announced size: neither more nor less may come. */
+class Filling {
+  readonly bytes: Uint8Array;
+  #at = 0;
+  constructor(length: number) {
+    this.bytes = new Uint8Array(length);
+  }
+  /** False when it does not fit. */
+  add(part: Uint8Array): boolean {
+    if (this.#at + part.length > this.bytes.length) return false;
+    this.bytes.set(part, this.#at);
+    this.#at += part.length;
+    return true;
+  }
+  get full(): boolean {
+    return this.#at === this.bytes.length;
+  }
+}
+
+interface Received {
+  readonly input: SliceInput;
+  readonly files: Uint8Array;
+}
+const filesLength = (input: SliceInput): number => (input.kind === 'snapshot' ? input.snapshot.bytes + input.eligibleBytes : 0);
+
+const receive = async (chunks: AsyncIterable<SealedChunk>, privateKey: string, { vault, envelope }: ExpectedSlice): Promise<Received> => {
+  const aad = envelopeAad(envelope);
+  let context: OpenContext | undefined;
+  let input: SliceInput | undefined;
+  let filling: Filling | undefined;
+  for await (const chunk of chunks) {
+    context ??= await openContext(privateKey, 'slice-input', chunk.enc);
+    const plain = await context.open(chunk.ciphertext, aad);
+    if (!input) {
+      input = decodeSliceInput(plain);
+      const length = filesLength(input);
+      if (length > MAX_SLICE_BYTES) throw faulty(vault, 'more than a slice may hold');
+      filling = new Filling(length);
+    } else if (!filling?.add(plain)) throw faulty(vault, 'more bytes than it announced');
+  }
+  if (!input || !filling?.full) throw faulty(vault, 'fewer bytes than it announced');
+  return { input, files: filling.bytes };
+};
+
+const snapshotProblem = (input: SnapshotInput, snapshot: Uint8Array, { plan }: ExpectedSlice): string | undefined => {
+  if (!equalBytes(encodePlan(input.plan), encodePlan(plan))) return 'another plan than the certified one';
+  if (snapshotCommitment(input.snapshot.nonce, snapshot) !== input.snapshot.commitment)
+    return 'a snapshot that does not open its commitment';
+  return consentCommitment(input.consent.nonce, input.consent.receipt) === input.consent.commitment
+    ? undefined
+    : 'a consent receipt that does not open its commitment';
+};
+const storedProblem = (
+  { output, evidence: { evidence, signature } }: Extract<SliceInput, { kind: 'stored' }>,
+  { vault, envelope, genesisDigest }: ExpectedSlice,
+): string | undefined => {
+  if (evidence.vault !== vault || evidence.envelope !== envelope) return 'stored evidence of another slice';
+  if (!statementFits(evidence.signKey, 'slice.evidence', genesisDigest, evidence, signature))
+    return 'stored evidence with a wrong signature';
+  return outputCommitment(output) === evidence.outputCommitment ? undefined : 'a stored output that does not open its commitment';
+};
+
+/** Throws EnclaveFault VaultFaulty when what came does not hold, SealError or a decoder's error when it can't be read, a gRPC error when nothing came. */
+export const openSlice = async (
+  vault: VaultPort,
+  keys: { readonly sealKey: string; sealPrivateKey(): string },
+  expected: ExpectedSlice,
+  signal: AbortSignal,
+): Promise<OpenedSlice> => {
+  const chunks = vault.openSlice({ task: expected.task, sealKey: keys.sealKey }, { signal });
+  const { input, files } = await receive(chunks, keys.sealPrivateKey(), expected);
+  if (input.envelope !== expected.envelope || input.vault !== expected.vault) throw faulty(expected.vault, 'a slice of another task');
+  if (input.kind === 'stored') {
+    const problem = storedProblem(input, expected);
+    if (problem) throw faulty(expected.vault, problem);
+    return { kind: 'stored', input };
+  }
+  const snapshot = files.subarray(0, input.snapshot.bytes);
+  const problem = snapshotProblem(input, snapshot, expected);
+  if (problem) throw faulty(expected.vault, problem);
+  return { kind: 'snapshot', input, snapshot, eligible: files.subarray(input.snapshot.bytes) };
+};

@@ -1,0 +1,38 @@
+/** Plaintext of records lies in memory-backed scratch only, for as long as the executor needs it (rule A2). */
+import { mkdir, rm, statfs, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { EnclaveFault } from './fault.ts';
+
+const TMPFS = 0x0102_1994;
+const RAMFS = 0x8584_58f6;
+
+export const isMemoryBacked = async (folder: string): Promise<boolean> => {
+  const { type } = await statfs(folder);
+  return type === TMPFS || type === RAMFS;
+};
+/** Throws EnclaveFault ScratchNotMemory: records must not reach a disk. */
+export const requireMemory = async (folder: string): Promise<void> => {
+  if (!(await isMemoryBacked(folder)))
+    throw new EnclaveFault('ScratchNotMemory', 'The scratch volume is not memory-backed. Mount an emptyDir with medium Memory.');
+};
+
+export interface SliceFiles extends AsyncDisposable {
+  readonly snapshot: string;
+  readonly eligible: string;
+}
+/** Writes both files for the executor to read; disposing removes them. */
+export const writeSliceFiles = async (scratch: string, round: number, snapshot: Uint8Array, eligible: Uint8Array): Promise<SliceFiles> => {
+  const folder = join(scratch, `work-${round}`);
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { mode: 0o700 });
+  const place = async (name: string, content: Uint8Array): Promise<string> => {
+    const path = join(folder, name);
+    await writeFile(path, content, { mode: 0o400, flag: 'wx' });
+    return path;
+  };
+  return {
+    snapshot: await place('snapshot.parquet', snapshot),
+    eligible: await place('eligible.parquet', eligible),
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  };
+};

@@ -1,0 +1,298 @@
+/**
+ * The slice's enclave (rules A2, A3, B3, B6, M3), step by step:
+ *
+ *   attest -> enclave.ready -> open at the Vault -> executor counts -> keyed noise -> evidence -> release at the Vault
+ *                                   ^                                                             |
+ *                                   `----------------- ConsentChanged: a fresh snapshot ----------'
+ *   -> once the masters decided the release: seal to the aggregator, again for each new one, until the task moves on
+ *
+ * An output that the Vault stored before is sent again, never computed again. Nothing leaves before the release is decided.
+ */
+import { setMaxListeners } from 'node:events';
+import {
+  encodeCanonical,
+  encodePlan,
+  encodeSliceOutput,
+  envelopeAad,
+  fromHex,
+  noiseCells,
+  outputCommitment,
+  outputNonce,
+  programDigest,
+  sliceEvidenceDigest,
+  type Attestation,
+  type SignedSliceEvidence,
+  type SliceOutput,
+  type SlicePayload,
+  type SnapshotInput,
+  type TaskRecord,
+  type VaultPart,
+} from '@scs/protocol';
+import { seal, type ReleaseReply } from '@scs/proto';
+import { backOff } from './clock.ts';
+import { deliver } from './deliver.ts';
+import { EnclaveFault, errorKind } from './fault.ts';
+import { openSlice, type ExpectedSlice, type OpenedSlice, type VaultPort } from './open-slice.ts';
+import { writeSliceFiles } from './scratch.ts';
+import { becomeReady, hasEnded, isDispatched, type Ending, type Session } from './session.ts';
+import type { WorkDesk } from './work-desk.ts';
+
+export interface SliceSession extends Session {
+  readonly desk: WorkDesk;
+  /** Connects to the Vault of that enterprise (its address is in the certified record). */
+  readonly connectVault: (enterprise: string) => VaultPort;
+  readonly scratch: string;
+  readonly executorMemoryBytes: bigint;
+}
+/** Times in a row that a Vault may send what does not hold, or refuse, before that is said aloud. */
+const PATIENCE = 8;
+const RELEASE_TIMEOUT_MS = 120_000;
+
+const partOf = (record: TaskRecord, vault: string): VaultPart | undefined => record.parts.find((part) => part.vault === vault);
+
+const endingNow = ({ signal, view }: Session): Ending => {
+  if (signal.aborted) return 'Stopped';
+  return view.latest && hasEnded(view.latest) ? 'TaskEnded' : 'Replaced';
+};
+
+const expectedSlice = (session: Session, record: TaskRecord): ExpectedSlice => {
+  const { task, subject: vault, genesisDigest } = session;
+  if (!record.envelope || !record.plan) throw new EnclaveFault('TaskUnfit', 'The certified task has no envelope or plan.');
+  return { task, vault, envelope: record.envelope, plan: record.plan, genesisDigest };
+};
+
+/** An opened slice; undefined when stopped. Throws EnclaveFault when the Vault's patience is used up. */
+const openWithRetry = async (
+  session: SliceSession,
+  vault: VaultPort,
+  expected: ExpectedSlice,
+  ended: AbortSignal,
+): Promise<OpenedSlice | undefined> => {
+  session.enter('opening');
+  for (let failures = 0; !ended.aborted; failures++) {
+    try {
+      return await openSlice(vault, session.keys, expected, ended);
+    } catch (error) {
+      if (ended.aborted) return undefined;
+      session.log.warn({ code: errorKind(error), vault: expected.vault }, 'the slice could not be opened; trying again');
+      if (failures >= PATIENCE && error instanceof EnclaveFault) throw error;
+      await backOff(failures, session, ended);
+    }
+  }
+  return undefined;
+};
+
+interface Counted {
+  readonly cells: readonly bigint[];
+  readonly program: string;
+}
+/** Exact cells from the executor; undefined when no longer wanted. Throws EnclaveFault with its code when it fails. */
+const count = async (
+  session: SliceSession,
+  expected: ExpectedSlice,
+  opened: Extract<OpenedSlice, { kind: 'snapshot' }>,
+  round: number,
+  wanted: AbortSignal,
+): Promise<Counted | undefined> => {
+  session.enter('running');
+  await using files = await writeSliceFiles(session.scratch, round, opened.snapshot, opened.eligible);
+  const { snapshot, eligible } = files;
+  const limits = { memoryLimitBytes: session.executorMemoryBytes, timeoutMs: session.genesis.policy.windows.executionMs };
+  const result = await session.desk.offer({ task: expected.task, plan: encodePlan(expected.plan), snapshot, eligible, ...limits }, wanted);
+  if (!result) return undefined;
+  if (result.kind === 'failed') throw new EnclaveFault(result.code, result.message);
+  if (result.cells.length !== expected.plan.group.cells.length)
+    throw new EnclaveFault('ExecutorFaulty', 'The executor handed in another number of cells than the plan has.');
+  return result;
+};
+
+const noised = (input: SnapshotInput, cells: readonly bigint[]): SliceOutput => {
+  const seed = fromHex(input.noiseSeed);
+  const { cellsPerSubject, epsilon } = input.plan;
+  const output = { cells: noiseCells(seed, cells, cellsPerSubject, epsilon), nonce: outputNonce(input.noiseSeed) };
+  seed.fill(0);
+  return output;
+};
+
+const signEvidence = (
+  session: Session,
+  expected: ExpectedSlice,
+  input: SnapshotInput,
+  output: SliceOutput,
+  program: string,
+  attestation: Attestation,
+): SignedSliceEvidence => {
+  const evidence = {
+    envelope: expected.envelope,
+    vault: expected.vault,
+    round: 0,
+    attestation,
+    signKey: session.keys.signKey,
+    sealKey: session.keys.sealKey,
+    program: programDigest(program, expected.plan),
+    snapshotCommitment: input.snapshot.commitment,
+    consentCommitment: input.consent.commitment,
+    outputCommitment: outputCommitment(output),
+  };
+  return { evidence, signature: session.keys.sign('slice.evidence', session.genesisDigest, evidence) };
+};
+
+/** A result that waits for its release, with the input it came from. */
+interface Computed {
+  readonly input: SnapshotInput;
+  readonly payload: SlicePayload;
+}
+/** The same snapshot, consent and noise: the same output, so it need not be computed again (B6). */
+const sameInput = (a: SnapshotInput, b: SnapshotInput): boolean =>
+  a.noiseSeed === b.noiseSeed && a.snapshot.commitment === b.snapshot.commitment && a.consent.commitment === b.consent.commitment;
+
+const release = async (
+  vault: VaultPort,
+  expected: ExpectedSlice,
+  { input, payload }: Computed,
+  wanted: AbortSignal,
+): Promise<ReleaseReply> => {
+  const sealed = await seal(input.vaultSealKey, 'slice-release', encodeSliceOutput(payload.output), envelopeAad(expected.envelope));
+  const request = {
+    task: expected.task,
+    evidence: encodeCanonical(payload.evidence),
+    sealedOutput: sealed.ciphertext,
+    enc: sealed.enc,
+  };
+  return vault.release(request, { timeoutMs: RELEASE_TIMEOUT_MS, signal: wanted });
+};
+
+type Verdict = 'released' | 'open again' | 'run again' | Ending;
+/** Refusals that ask for another try with what the Vault now has. */
+const OPEN_AGAIN = new Set([
+  'SealInvalid',
+  'Unavailable',
+  'MastersUnavailable',
+  'Busy',
+  'TimedOut',
+  'NotReady',
+  'JournalBehind',
+  'EnclaveMissing',
+]);
+const verdictOf = ({ code, message }: ReleaseReply): Verdict => {
+  if (code === '' || code === 'AlreadyDecided') return 'released';
+  if (code === 'ConsentChanged') return 'run again';
+  if (code === 'TooLate' || code === 'Cancelled') return 'TaskEnded';
+  if (code === 'EnclaveReplaced') return 'Replaced';
+  if (OPEN_AGAIN.has(code)) return 'open again';
+  throw new EnclaveFault(/^[A-Z][A-Za-z]{2,60}$/.test(code) ? code : 'VaultRefused', message.slice(0, 500));
+};
+const askRelease = async (
+  session: SliceSession,
+  vault: VaultPort,
+  expected: ExpectedSlice,
+  computed: Computed,
+  wanted: AbortSignal,
+): Promise<Verdict> => {
+  session.enter('releasing');
+  try {
+    return verdictOf(await release(vault, expected, computed, wanted));
+  } catch (error) {
+    if (error instanceof EnclaveFault) throw error;
+    session.log.warn({ code: errorKind(error), vault: expected.vault }, 'the release was not answered; asking the Vault again');
+    return 'open again';
+  }
+};
+
+/** Open, count, release, until the Vault has stored an output; or why that is no longer wanted. */
+const produce = async (
+  session: SliceSession,
+  vault: VaultPort,
+  record: TaskRecord,
+  attestation: Attestation,
+  ended: AbortSignal,
+): Promise<SlicePayload | Ending> => {
+  const expected = expectedSlice(session, record);
+  let computed: Computed | undefined;
+  for (let round = 0; ; round++) {
+    if (round > 0) await backOff(Math.min(round, PATIENCE), session, ended);
+    const opened = await openWithRetry(session, vault, expected, ended);
+    if (!opened) return endingNow(session);
+    if (opened.kind === 'stored') return { output: opened.input.output, evidence: opened.input.evidence };
+    const { input } = opened;
+    if (computed && sameInput(computed.input, input)) computed = { ...computed, input };
+    else {
+      const counted = await count(session, expected, opened, round, ended);
+      if (!counted) return endingNow(session);
+      const output = noised(input, counted.cells);
+      computed = { input, payload: { output, evidence: signEvidence(session, expected, input, output, counted.program, attestation) } };
+    }
+    const verdict = await askRelease(session, vault, expected, computed, ended);
+    session.log.info({ verdict, vault: expected.vault }, 'release asked');
+    if (verdict === 'released') return computed.payload;
+    if (verdict !== 'run again' && verdict !== 'open again') return verdict;
+  }
+};
+
+/** B3: the masters' certified word, not the Vault's, lets the output leave. */
+const isReleasedAs =
+  (vault: string, payload: SlicePayload) =>
+  (record: TaskRecord): boolean => {
+    const part = partOf(record, vault);
+    return (
+      part?.release?.outputCommitment === outputCommitment(payload.output) &&
+      part.release.evidence === sliceEvidenceDigest(payload.evidence)
+    );
+  };
+
+/** Aborts when the task leaves `dispatched`, another enclave has taken our place, or we are stopped. */
+const whileWanted = (session: Session): { readonly signal: AbortSignal; readonly done: () => void } => {
+  const over = new AbortController();
+  const replaced = (record: TaskRecord): boolean =>
+    partOf(record, session.subject)?.formerEnclaves?.includes(session.keys.sealKey) ?? false;
+  const signal = AbortSignal.any([session.signal, over.signal]);
+  setMaxListeners(0, signal);
+  const watch = session.view.until((record) => hasEnded(record) || replaced(record), signal).then(() => over.abort());
+  return {
+    signal,
+    done: () => {
+      over.abort();
+      void watch;
+    },
+  };
+};
+
+const isOurs = (session: Session) => (record: TaskRecord) => partOf(record, session.subject)?.enclave?.sealKey === session.keys.sealKey;
+const runReady = async (session: SliceSession, attestation: Attestation, wanted: AbortSignal): Promise<Ending> => {
+  const record = await session.view.until(isOurs(session), wanted);
+  const part = record && partOf(record, session.subject);
+  if (!record || !part) return endingNow(session);
+  const vault = session.connectVault(part.enterprise);
+  try {
+    const payload = await produce(session, vault, record, attestation, wanted);
+    if (typeof payload === 'string') return payload;
+    session.enter('waiting');
+    if (!(await session.view.until(isReleasedAs(session.subject, payload), wanted))) return endingNow(session);
+    await deliver(session, payload, wanted);
+    return endingNow(session);
+  } finally {
+    vault.close();
+  }
+};
+
+/** Runs to the task's end. Throws EnclaveFault when it fails for good. */
+export const runSlice = async (session: SliceSession): Promise<Ending> => {
+  if (!(await session.view.until((record) => isDispatched(record) || hasEnded(record), session.signal))) return 'Stopped';
+  const wanted = whileWanted(session);
+  try {
+    const { decided, attestation } = await becomeReady(session);
+    const ending = decided === 'decided' ? await runReady(session, attestation, wanted.signal) : decided;
+    session.desk.close();
+    return ending;
+  } catch (error) {
+    session.desk.close({
+      released: false,
+      code: errorKind(error),
+      message: error instanceof EnclaveFault ? error.message : 'the slice failed',
+    });
+    throw error;
+  } finally {
+    wanted.done();
+    session.enter('ended');
+  }
+};

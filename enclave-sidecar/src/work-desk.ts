@@ -1,0 +1,86 @@
+/**
+ * Between the slice and its executor: one piece of work at a time. An executor that restarts finds its work again; its
+ * `finish` is answered when the slice is over, because the pod ends with the executor.
+ */
+import { Changes } from './changes.ts';
+
+export interface WorkItem {
+  readonly task: string;
+  readonly plan: Uint8Array;
+  readonly snapshot: string;
+  readonly eligible: string;
+  readonly memoryLimitBytes: bigint;
+  readonly timeoutMs: number;
+}
+export type WorkResult =
+  | { readonly kind: 'cells'; readonly cells: readonly bigint[]; readonly program: string }
+  | { readonly kind: 'failed'; readonly code: string; readonly message: string };
+export interface WorkReply {
+  readonly released: boolean;
+  readonly code: string;
+  readonly message: string;
+}
+type State =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'offered'; readonly item: WorkItem; readonly take: (result: WorkResult) => void; readonly round: number }
+  | { readonly kind: 'taken'; readonly round: number }
+  | { readonly kind: 'over'; readonly reply: WorkReply };
+
+const RUN_AGAIN: WorkReply = { released: false, code: 'RunAgain', message: 'A fresh snapshot is being opened.' };
+
+export class WorkDesk {
+  #state: State = { kind: 'idle' };
+  #round = 0;
+  readonly #changes = new Changes();
+
+  #become(state: State): void {
+    this.#state = state;
+    this.#changes.announce();
+  }
+
+  /** Offers work; whoever finished an earlier piece is told to run again. The executor's result; undefined when `signal` aborts. */
+  offer(item: WorkItem, signal: AbortSignal): Promise<WorkResult | undefined> {
+    return new Promise((resolve) => {
+      const giveUp = (): void => resolve(undefined);
+      const take = (result: WorkResult): void => {
+        signal.removeEventListener('abort', giveUp);
+        resolve(result);
+      };
+      if (signal.aborted) return giveUp();
+      signal.addEventListener('abort', giveUp, { once: true });
+      this.#become({ kind: 'offered', item, take, round: ++this.#round });
+    });
+  }
+
+  /** Ends all: nobody gets work any more, and who finished is told `reply`. */
+  close(reply: WorkReply = { released: true, code: '', message: '' }): void {
+    if (this.#state.kind !== 'over') this.#become({ kind: 'over', reply });
+  }
+
+  /** The work, when there is some; a reply when all is over; undefined when the caller went away. */
+  async getWork(signal: AbortSignal): Promise<WorkItem | WorkReply | undefined> {
+    while (!signal.aborted) {
+      if (this.#state.kind === 'offered') return this.#state.item;
+      if (this.#state.kind === 'over') return this.#state.reply;
+      await this.#changes.next(signal);
+    }
+    return undefined;
+  }
+
+  /** Takes a result; answers when the slice is over or has new work; undefined when the caller went away. */
+  async finish(result: WorkResult, signal: AbortSignal): Promise<WorkReply | undefined> {
+    const before = this.#state;
+    if (before.kind === 'offered') {
+      this.#become({ kind: 'taken', round: before.round });
+      before.take(result);
+    }
+    const round = this.#round;
+    while (!signal.aborted) {
+      const state: State = this.#state;
+      if (state.kind === 'over') return state.reply;
+      if (state.kind === 'offered' && state.round > round) return RUN_AGAIN;
+      await this.#changes.next(signal);
+    }
+    return undefined;
+  }
+}
