@@ -30,7 +30,11 @@ export interface Bundle {
 /** Throws CliError when there is no result yet, or a file of it is not what it should be. */
 export const readBundle = async (kube: KubeAccess, task: Task): Promise<Bundle> => {
   const name = task.status?.result?.configMap;
-  if (!name) throw new CliError('NoResult', `Task ${task.metadata.name} has no result: it is ${task.status?.state ?? 'not admitted yet'}.${task.status?.message ? ` ${task.status.message}` : ''}`);
+  if (!name)
+    throw new CliError(
+      'NoResult',
+      `Task ${task.metadata.name} has no result: it is ${task.status?.state ?? 'not admitted yet'}.${task.status?.message ? ` ${task.status.message}` : ''}`,
+    );
   const files = await kube.configMap(task.metadata.namespace!, name);
   if (!files) throw new CliError('NoResult', `ConfigMap ${name} is gone. The masters write it again within a minute.`);
   return decodeBundle(files);
@@ -55,6 +59,9 @@ const decoded = <S extends z.ZodType>(schema: S, files: Readonly<Record<string, 
     return schema.parse(decodeCanonical(fileOf(files, name)));
   } catch (cause) {
     if (cause instanceof CliError) throw cause;
-    throw new CliError('ProofMalformed', `${name} of the result's ConfigMap is malformed: ${cause instanceof Error ? cause.message.slice(0, 300) : String(cause)}`);
+    throw new CliError(
+      'ProofMalformed',
+      `${name} of the result's ConfigMap is malformed: ${cause instanceof Error ? cause.message.slice(0, 300) : String(cause)}`,
+    );
   }
 };

@@ -11,7 +11,11 @@ export const openResult = async (sealed: Uint8Array, resultSeed: string, envelop
     if (result.envelope !== envelope) throw new CliError('ResultMismatch', 'The result inside the seal belongs to another task.');
     return result;
   } catch (cause) {
-    if (cause instanceof SealError) throw new CliError('ResultKeyWrong', 'The result does not open with this key. Give --keys FOLDER of the submitter whose result key is in the task.');
+    if (cause instanceof SealError)
+      throw new CliError(
+        'ResultKeyWrong',
+        'The result does not open with this key. Give --keys FOLDER of the submitter whose result key is in the task.',
+      );
     throw cause;
   }
 };

@@ -42,24 +42,46 @@ export const Actor = z.strictObject({
 });
 export type Actor = z.infer<typeof Actor>;
 
-export const Genesis = z.strictObject({
-  protocolVersion: z.int().min(1),
-  name: z.string().min(1).max(63),
-  /** Log time of height 0, milliseconds. */
-  time: z.int().min(0),
-  masters: z.array(z.strictObject({ publicKey, tlsAuthority: authority, rewardAddress: address })).length(3),
-  recoveryKeys: z.array(publicKey).length(3),
-  policy: Policy,
-  actors: z.array(Actor).max(10_000),
-  catalogue: Catalogue,
-  chain: z.strictObject({ chainId: z.int().min(1).max(255), contract: address }),
-  enclave: z.discriminatedUnion('kind', [
-    /** A4: for machines without the hardware. `root` signs the simulated chips' certificates (Ed25519). */
-    z.strictObject({ kind: z.literal('simulated'), root: publicKey }),
-    /** `roots`: PEM certificates of the vendors' root keys (AMD's ARK), self-signed RSA-4096 or P-384. */
-    z.strictObject({ kind: z.literal('hardware'), roots: z.array(z.string().max(8192)).min(1).max(8) }),
-  ]),
-});
+export const Genesis = z
+  .strictObject({
+    protocolVersion: z.int().min(1),
+    name: z.string().min(1).max(63),
+    /** Log time of height 0, milliseconds. */
+    time: z.int().min(0),
+    masters: z.array(z.strictObject({ publicKey, tlsAuthority: authority, rewardAddress: address })).length(3),
+    recoveryKeys: z.array(publicKey).length(3),
+    policy: Policy,
+    actors: z.array(Actor).max(10_000),
+    catalogue: Catalogue,
+    chain: z.strictObject({
+      chainId: z.int().min(1).max(255),
+      contract: address,
+      /** Base units of SYM that the treasury advances shortfalls from (P3). */
+      treasuryReserve: z
+        .bigint()
+        .min(0n)
+        .max(2n ** 63n),
+      /** A withdrawal from escrow ripens after this (K2), and expires unused after the window that follows. */
+      escrowDelaySeconds: z
+        .bigint()
+        .min(1n)
+        .max(10n ** 9n),
+      escrowWindowSeconds: z
+        .bigint()
+        .min(1n)
+        .max(10n ** 9n),
+    }),
+    enclave: z.discriminatedUnion('kind', [
+      /** A4: for machines without the hardware. `root` signs the simulated chips' certificates (Ed25519). */
+      z.strictObject({ kind: z.literal('simulated'), root: publicKey }),
+      /** `roots`: PEM certificates of the vendors' root keys (AMD's ARK), self-signed RSA-4096 or P-384. */
+      z.strictObject({ kind: z.literal('hardware'), roots: z.array(z.string().max(8192)).min(1).max(8) }),
+    ]),
+  })
+  .refine(({ chain, policy }) => chain.escrowDelaySeconds * 1000n > BigInt(policy.windows.maxTaskMs + policy.windows.challengeMs), {
+    path: ['chain', 'escrowDelaySeconds'],
+    message: 'must be longer than the longest task plus its challenge window (K2)',
+  });
 export type Genesis = z.infer<typeof Genesis>;
 
 export const encodeGenesis = (genesis: Genesis): Uint8Array => encodeCanonical(genesis);

@@ -9,6 +9,9 @@ export type Kubectl = {
   attempt(...args: readonly string[]): Promise<RunResult>;
   /** Applies objects. */
   apply(...objects: readonly object[]): Promise<string>;
+  /** Applies a manifest as text. */
+  applyText(manifest: string): Promise<string>;
+  readonly kubeconfig: string;
 };
 
 const withoutProxy = (): NodeJS.ProcessEnv =>
@@ -19,6 +22,8 @@ export const kubectlOf = async (kubeconfig: string): Promise<Kubectl> => {
   const options = { env: { ...withoutProxy(), KUBECONFIG: kubeconfig } };
   return Object.assign((...args: readonly string[]) => run(command, args, options), {
     attempt: (...args: readonly string[]) => attempt(command, args, options),
+    kubeconfig,
+    applyText: (manifest: string) => run(command, ['apply', '-f', '-'], { ...options, input: manifest }),
     apply: (...objects: readonly object[]) =>
       run(command, ['apply', '-f', '-'], { ...options, input: objects.map((object) => JSON.stringify(object)).join('\n---\n') }),
   });

@@ -48,7 +48,13 @@ const GenesisConfig = z.strictObject({
   submitters: z
     .array(z.strictObject({ keys: path, kubernetesUsers: z.array(z.string()).default([]), allocation: amount.default(parseSym('0')) }))
     .default([]),
-  chain: z.strictObject({ chainId: z.int().min(1).max(255), publisher: path }),
+  chain: z.strictObject({
+    chainId: z.int().min(1).max(255),
+    publisher: path,
+    treasuryReserve: amount.default(parseSym('0')),
+    escrowDelay: windowMs,
+    escrowWindow: windowMs,
+  }),
   enclave: z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('simulated'), root: path }),
     z.strictObject({ kind: z.literal('hardware'), roots: z.array(path).min(1).max(8) }),
@@ -85,6 +91,8 @@ function milliseconds(text: string): number {
   const [, count, unit] = /^(\d+)(ms|s|m|h|d)$/.exec(text)!;
   return Number(count) * { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }[unit as 'ms']!;
 }
+
+const wholeSeconds = (ms: number): bigint => BigInt(Math.ceil(ms / 1000));
 
 const policyOf = (config: GenesisConfig['policy'], measurements: readonly string[]): Policy => ({
   version: 1,
@@ -143,7 +151,13 @@ const build = async (file: string, measurements: readonly string[], now: Date): 
       ...submitters.map((s) => ({ ...common(s), role: 'submitter' as const, kubernetesUsers: s.kubernetesUsers })),
     ],
     catalogue: checked(Catalogue, await yaml(at(config.catalogue)), config.catalogue),
-    chain: { chainId: config.chain.chainId, contract: publisher.address },
+    chain: {
+      chainId: config.chain.chainId,
+      contract: publisher.address,
+      treasuryReserve: config.chain.treasuryReserve,
+      escrowDelaySeconds: wholeSeconds(config.chain.escrowDelay),
+      escrowWindowSeconds: wholeSeconds(config.chain.escrowWindow),
+    },
     enclave:
       config.enclave.kind === 'simulated'
         ? { kind: 'simulated' as const, root: (await readPublic(at(config.enclave.root))).publicKey }

@@ -8,4 +8,17 @@ import { signCommand, submit } from './submit.ts';
 import { verify } from './verify.ts';
 
 /** In the order in which a newcomer needs them. */
-export const commands: readonly Command[] = [keygen, keygenSecrets, genesisBuild, genesisShow, account, fund, withdraw, claim, signCommand, submit, result, verify];
+export const commands: readonly Command[] = [
+  keygen,
+  keygenSecrets,
+  genesisBuild,
+  genesisShow,
+  account,
+  fund,
+  withdraw,
+  claim,
+  signCommand,
+  submit,
+  result,
+  verify,
+];

@@ -23,7 +23,8 @@ ${KUBE_HELP}`,
     const keys = invocation.text('keys') ?? process.env['SCS_KEYS'];
     if (!keys) throw new CliError('KeysMissing', 'Which key? Give --keys FOLDER or set SCS_KEYS.');
     const bundle = await readBundle(kube, task);
-    if (blobDigest(bundle.sealed) !== task.status?.result?.digest) throw new CliError('ResultMismatch', 'The sealed result is not the one that the masters certified. See kubectl symphony verify.');
+    if (blobDigest(bundle.sealed) !== task.status?.result?.digest)
+      throw new CliError('ResultMismatch', 'The sealed result is not the one that the masters certified. See kubectl symphony verify.');
     const opened = await openResult(bundle.sealed, await readSeed(keys, 'result.key'), task.status.envelopeDigest!);
     if (invocation.text('output') === 'json') return invocation.out(resultJson(opened));
     for (const line of resultLines(opened)) invocation.out(line);

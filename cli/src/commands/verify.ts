@@ -24,7 +24,13 @@ if a line fails. Masters are believed only where two of three signed.
   -o, --output FORMAT   text or json
 ${GENESIS_HELP}
 ${KUBE_HELP}`,
-  options: { ...kubeOptions, ...genesisOptions, keys: { type: 'string' }, 'chain-url': { type: 'string' }, output: { type: 'string', short: 'o', default: 'text' } },
+  options: {
+    ...kubeOptions,
+    ...genesisOptions,
+    keys: { type: 'string' },
+    'chain-url': { type: 'string' },
+    output: { type: 'string', short: 'o', default: 'text' },
+  },
   run: async (invocation) => {
     const kube = connect(invocation);
     const task = await kube.task(taskName(invocation.positionals[0]));
@@ -34,7 +40,11 @@ ${KUBE_HELP}`,
     const checks = verifyTask({ task, genesis: found.genesis, bundle, opened, chain });
     report(invocation, checks, found);
     const problems = failed(checks);
-    if (problems.length > 0) throw new CliError('VerificationFailed', `${problems.length} of ${checks.length} checks failed: ${problems.map((c) => c.name).join(', ')}.`);
+    if (problems.length > 0)
+      throw new CliError(
+        'VerificationFailed',
+        `${problems.length} of ${checks.length} checks failed: ${problems.map((c) => c.name).join(', ')}.`,
+      );
   },
 };
 
@@ -58,7 +68,12 @@ const chainFacts = async (invocation: Invocation, bundle: Bundle, task: Task, ge
   const { number } = decodeBatch(fromHex(bundle.batch.value));
   const [[digest], [tasksRoot]] = await Promise.all([wallet.view('committee::genesis', []), wallet.view('settlement::batch', [number])]);
   const hash = task.status?.settlement?.transaction;
-  return { chainId: genesis.chain.chainId, genesis: bare(digest), tasksRoot: bare(tasksRoot), transaction: hash ? await wallet.transaction(hash) : undefined };
+  return {
+    chainId: genesis.chain.chainId,
+    genesis: bare(digest),
+    tasksRoot: bare(tasksRoot),
+    transaction: hash ? await wallet.transaction(hash) : undefined,
+  };
 };
 const bare = (hexWith0x: unknown): string => String(hexWith0x).replace(/^0x/, '');
 
@@ -72,6 +87,9 @@ const report = ({ out, text }: Invocation, checks: readonly Check[], { source, p
     out(`${mark} ${c.name.padEnd(width)}  ${c.basis.padEnd(13)}  ${c.problem ?? c.skipped ?? c.proves}`);
   }
   const resting = checks.filter((c) => c.basis === 'attestation' && c.problem === undefined && c.skipped === undefined).map((c) => c.name);
-  if (resting.length > 0) out(`On attestation alone rest: ${resting.join(', ')}. Certificates tolerate a crashed master and a lying proposer; a master that signs two blocks at one height is not tolerated yet.`);
+  if (resting.length > 0)
+    out(
+      `On attestation alone rest: ${resting.join(', ')}. Certificates tolerate a crashed master and a lying proposer; a master that signs two blocks at one height is not tolerated yet.`,
+    );
   return undefined;
 };

@@ -95,9 +95,21 @@ export const verifyTask = (input: VerifyInput): readonly Check[] => {
   const survivors = once(() => subject.record().survivors ?? []);
   return [
     manifest(subject),
-    certifiedLeaf(subject, 'task-record', 'two of three masters certified this record of the task', bundle.task, `task/${input.task.metadata.uid}`),
+    certifiedLeaf(
+      subject,
+      'task-record',
+      'two of three masters certified this record of the task',
+      bundle.task,
+      `task/${input.task.metadata.uid}`,
+    ),
     projection(subject),
-    certifiedLeaf(subject, 'envelope', 'two of three masters certified this TaskEnvelope', bundle.envelope, `envelope/${input.task.metadata.uid}`),
+    certifiedLeaf(
+      subject,
+      'envelope',
+      'two of three masters certified this TaskEnvelope',
+      bundle.envelope,
+      `envelope/${input.task.metadata.uid}`,
+    ),
     envelopeFits(subject),
     plan(subject),
     ...survivorsOr(survivors).flatMap((vault, i) => [receipt(subject, vault), slice(subject, vault, i)]),
@@ -154,7 +166,13 @@ const projection = ({ task, record }: Subject): Check =>
       differs('the state', status?.state === certified.state),
       differs('the envelope digest', status?.envelopeDigest === certified.envelope),
       differs('the result digest', status?.result?.digest === certified.sealedResult),
-      differs('the history', same(status?.history?.map((h) => [h.state, h.height]), certified.history.map((h) => [h.state, Number(h.height)]))),
+      differs(
+        'the history',
+        same(
+          status?.history?.map((h) => [h.state, h.height]),
+          certified.history.map((h) => [h.state, Number(h.height)]),
+        ),
+      ),
     );
   });
 
@@ -196,27 +214,40 @@ const receipt = ({ record, digest, envelope }: Subject, vault: string): Check =>
   });
 
 const slice = ({ record, bundle, context }: Subject, vault: string, index: number): Check =>
-  check(`slice ${vault}`, 'attestation', `an attested enclave ran the plan on ${vault}'s sealed snapshot and committed to its noised output`, () => {
-    const found = sliceFault(record(), partOf(record(), vault), bundle.evidence.slices[index], context);
-    return found?.message;
-  });
+  check(
+    `slice ${vault}`,
+    'attestation',
+    `an attested enclave ran the plan on ${vault}'s sealed snapshot and committed to its noised output`,
+    () => {
+      const found = sliceFault(record(), partOf(record(), vault), bundle.evidence.slices[index], context);
+      return found?.message;
+    },
+  );
 
 const aggregate = ({ record, bundle, context, task }: Subject): Check =>
-  check('aggregate', 'attestation', 'an attested enclave, not of the submitter, added just these outputs (that the sum is right rests on its attestation alone)', () => {
-    const { aggregate: signed, slices } = bundle.evidence;
-    if (signed.evidence.enterprise === task.spec.submitter) return 'the aggregator is the submitter';
-    if (taskEvidenceDigest(signed, slices) !== record().evidence) return 'the evidence is not the certified one';
-    return aggregateFault(record(), signed, context)?.message;
-  });
+  check(
+    'aggregate',
+    'attestation',
+    'an attested enclave, not of the submitter, added just these outputs (that the sum is right rests on its attestation alone)',
+    () => {
+      const { aggregate: signed, slices } = bundle.evidence;
+      if (signed.evidence.enterprise === task.spec.submitter) return 'the aggregator is the submitter';
+      if (taskEvidenceDigest(signed, slices) !== record().evidence) return 'the evidence is not the certified one';
+      return aggregateFault(record(), signed, context)?.message;
+    },
+  );
 
 const sealedResult = ({ record, bundle }: Subject): Check =>
   check('sealed-result', 'recomputation', 'the sealed bytes are those that the aggregator signed and the masters certified', () => {
     const blob = blobDigest(bundle.sealed);
-    return first(differs("the aggregator's digest", bundle.evidence.aggregate.evidence.sealedResult === blob), differs('the certified digest', record().sealedResult === blob));
+    return first(
+      differs("the aggregator's digest", bundle.evidence.aggregate.evidence.sealedResult === blob),
+      differs('the certified digest', record().sealedResult === blob),
+    );
   });
 
 const opening = ({ opened, record }: Subject): Check => {
-  const proves = 'the result opens with the submitter\'s key, has the cells of the plan, and nothing below the minimum cardinality';
+  const proves = "the result opens with the submitter's key, has the cells of the plan, and nothing below the minimum cardinality";
   if (typeof opened === 'string') return { name: 'opening', basis: 'seal', proves, skipped: opened };
   return check('opening', 'seal', proves, () => {
     const task = record();
@@ -224,7 +255,13 @@ const opening = ({ opened, record }: Subject): Check => {
     const least = BigInt(certified.minimumResultCardinality * certified.overlapBound);
     return first(
       differs('the envelope', opened.envelope === task.envelope),
-      differs('the list of cells', same(opened.cells.map((c) => c.label), certified.group.cells.map((c) => c.label))),
+      differs(
+        'the list of cells',
+        same(
+          opened.cells.map((c) => c.label),
+          certified.group.cells.map((c) => c.label),
+        ),
+      ),
       differs('the number of Vaults', opened.vaults === task.survivors?.length),
       opened.cells.some((c) => c.count !== undefined && c.count < least) ? 'a cell below the minimum cardinality is shown' : undefined,
     );
@@ -232,26 +269,39 @@ const opening = ({ opened, record }: Subject): Check => {
 };
 
 const price = ({ record, genesis, envelope }: Subject): Check =>
-  check('fee', 'recomputation', 'the charge follows from the policy and the Vaults that delivered, and is at most the quote and maxFee', () => {
-    const task = record();
-    if (task.charge === undefined || task.quote === undefined) return 'no charge is fixed';
-    const policy = policyOf(genesis, task.policyVersion);
-    const due = queryPrice(policy, task.parts.filter((p) => p.release), task.plan!.epsilon);
-    return first(
-      differs('the charge', task.charge === due),
-      differs('the quote', task.quote === envelope().quote),
-      task.charge > task.quote || task.quote > task.maxFee ? 'the charge is above the quote or maxFee' : undefined,
-    );
-  });
+  check(
+    'fee',
+    'recomputation',
+    'the charge follows from the policy and the Vaults that delivered, and is at most the quote and maxFee',
+    () => {
+      const task = record();
+      if (task.charge === undefined || task.quote === undefined) return 'no charge is fixed';
+      const policy = policyOf(genesis, task.policyVersion);
+      const due = queryPrice(
+        policy,
+        task.parts.filter((p) => p.release),
+        task.plan!.epsilon,
+      );
+      return first(
+        differs('the charge', task.charge === due),
+        differs('the quote', task.quote === envelope().quote),
+        task.charge > task.quote || task.quote > task.maxFee ? 'the charge is above the quote or maxFee' : undefined,
+      );
+    },
+  );
 
 const settlementLeaf = ({ record, bundle, batch }: Subject): Check => {
   const proves = 'the charge is a leaf of the settlement batch: envelope, quote, charge, refund, evidence';
   const { settlement } = bundle;
-  if (!settlement || !bundle.batch) return { name: 'settlement-leaf', basis: 'recomputation', proves, skipped: 'the task is not settled yet' };
+  if (!settlement || !bundle.batch)
+    return { name: 'settlement-leaf', basis: 'recomputation', proves, skipped: 'the task is not settled yet' };
   return check('settlement-leaf', 'recomputation', proves, () => {
     const leaf = encodeSettlementLeaf(settlementLeafOf(record()));
     const root = rootFromPath(settlement.index, settlement.count, leaf, settlement.path.map(fromHex));
-    return differs("the batch's root of tasks", root !== undefined && hex(root) === batch()?.tasksRoot && BigInt(settlement.count) === batch()?.taskCount);
+    return differs(
+      "the batch's root of tasks",
+      root !== undefined && hex(root) === batch()?.tasksRoot && BigInt(settlement.count) === batch()?.taskCount,
+    );
   });
 };
 
@@ -273,8 +323,10 @@ const onChain = ({ chain, batch, digest, genesis }: Subject): Check => {
     first(
       differs('the chain', chain.chainId === genesis.chain.chainId),
       differs('the genesis in the contract', chain.genesis === digest),
-      chain.tasksRoot === undefined ? 'the chain has no such batch' : differs("the batch's root of tasks on the chain", chain.tasksRoot === batch()?.tasksRoot),
-      chain.transaction === undefined ? undefined : differs('the transaction\'s success', chain.transaction.success),
+      chain.tasksRoot === undefined
+        ? 'the chain has no such batch'
+        : differs("the batch's root of tasks on the chain", chain.tasksRoot === batch()?.tasksRoot),
+      chain.transaction === undefined ? undefined : differs("the transaction's success", chain.transaction.success),
     ),
   );
 };

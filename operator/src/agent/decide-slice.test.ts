@@ -49,7 +49,7 @@ const record = (
   finalDeadline: 0,
   maxFee: 0n,
   locked: 0n,
-  parts: [{ vault: 'alder/shoppers', state: part }],
+  parts: [{ vault: 'alder/shoppers', enterprise, key: '0'.repeat(64), sizeBand: 0, state: part }],
   aggregators: [aggregator],
   aggregator: 0,
 });

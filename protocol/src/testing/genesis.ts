@@ -154,7 +154,13 @@ export const aGenesis = (overrides: Partial<Genesis> = {}): Genesis => ({
   policy: aPolicy(),
   actors: [...enterprises.map(enterprise), ...submitters.map(submitter)],
   catalogue: aCatalogue(),
-  chain: { chainId: 4, contract: testKey('publisher').address },
+  chain: {
+    chainId: 4,
+    contract: testKey('publisher').address,
+    treasuryReserve: 0n,
+    escrowDelaySeconds: 100_000_000n,
+    escrowWindowSeconds: 3600n,
+  },
   enclave: { kind: 'simulated', root: root.publicKey },
   ...overrides,
 });

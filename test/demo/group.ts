@@ -1,0 +1,104 @@
+/** A group from nothing (ARCHITECTURE, "From nothing"): keys, genesis, the plugin, all by the plugin's own commands. */
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync, chmodSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { decodeGenesis, genesisDigest, type Genesis } from '@scs/protocol';
+import { attempt, run, type RunResult } from '../cluster/run.ts';
+import { groupFolder, repository } from './folders.ts';
+
+export interface Group {
+  readonly folder: string;
+  readonly genesisFile: string;
+  readonly genesis: Genesis;
+  readonly digest: string;
+  /** Key folder of an identity, for example keys('submitter-roastery'). */
+  readonly keys: (identity: string) => string;
+  readonly addressOf: (identity: string) => string;
+  /** Runs `kubectl symphony` and returns what it printed; throws with its error sentence. */
+  readonly symphony: (...args: readonly string[]) => Promise<string>;
+  /** The same, with exit code. */
+  readonly trySymphony: (args: readonly string[], environment?: Readonly<Record<string, string>>) => Promise<RunResult>;
+  /** Folder to put on the PATH, so that kubectl finds the plugin. */
+  readonly bin: string;
+}
+
+export const identities = {
+  masters: ['0', '1', '2'],
+  recovery: ['0', '1', '2'],
+  enterprises: ['alder', 'birch', 'cedar'],
+  submitters: ['roastery', 'stranger'],
+} as const;
+
+/** The plugin in one executable file, as users get it. */
+export const buildPlugin = async (bin: string): Promise<string> => {
+  mkdirSync(bin, { recursive: true });
+  const file = join(bin, 'kubectl-symphony.mjs');
+  await build({
+    absWorkingDir: repository,
+    entryPoints: ['cli/src/main.ts'],
+    outfile: file,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node24',
+    logLevel: 'error',
+    banner: { js: "import { createRequire as scsRequire } from 'node:module'; const require = scsRequire(import.meta.url);" },
+  });
+  const node = createRequire(import.meta.url)
+    .resolve(`node-linux-${process.arch}/package.json`)
+    .replace('package.json', 'bin/node');
+  const launcher = join(bin, 'kubectl-symphony');
+  writeFileSync(launcher, `#!/bin/sh\nexec '${existsSync(node) ? node : process.execPath}' '${file}' "$@"\n`);
+  chmodSync(launcher, 0o755);
+  return launcher;
+};
+
+/**
+ * Makes the group in its folder; with `fresh`, after removing what was there. `measurement` is that of the sidecar's image:
+ * another one needs another genesis, so a group whose genesis doesn't allow it is made anew.
+ */
+export const makeGroup = async (name: string, measurement: string, fresh: boolean): Promise<Group> => {
+  const folder = groupFolder(name);
+  const bin = join(folder, 'bin');
+  const launcher = await buildPlugin(bin);
+  const genesisFile = join(folder, 'genesis.bin');
+  if (fresh || !existsSync(genesisFile) || !allows(genesisFile, measurement)) await make(folder, launcher, genesisFile, measurement);
+  const genesis = decodeGenesis(readFileSync(genesisFile));
+  const keys = (identity: string) => join(folder, 'keys', identity);
+  const withGroup = { ...process.env, SCS_GENESIS: genesisFile };
+  return {
+    folder,
+    genesisFile,
+    genesis,
+    digest: genesisDigest(genesis),
+    keys,
+    addressOf: (identity) => publicFile(keys(identity)).address,
+    symphony: (...args) => run(launcher, args, { env: withGroup }),
+    trySymphony: (args, environment = {}) => attempt(launcher, args, { env: { ...withGroup, ...environment } }),
+    bin,
+  };
+};
+
+const allows = (genesisFile: string, measurement: string): boolean =>
+  decodeGenesis(readFileSync(genesisFile)).policy.enclave.measurements.includes(measurement);
+
+const publicFile = (folder: string): { address: string; gasAddress?: string } =>
+  JSON.parse(readFileSync(join(folder, 'public.json'), 'utf8')) as { address: string; gasAddress?: string };
+export const gasAddresses = (group: Group): string[] => identities.masters.map((i) => publicFile(group.keys(`master-${i}`)).gasAddress!);
+
+const make = async (folder: string, launcher: string, genesisFile: string, measurement: string): Promise<void> => {
+  const keys = join(folder, 'keys');
+  rmSync(keys, { recursive: true, force: true });
+  rmSync(genesisFile, { force: true });
+  mkdirSync(keys, { recursive: true, mode: 0o700 });
+  const keygen = (...args: readonly string[]) => run(launcher, ['keygen', ...args, '--out', keys]);
+  await keygen('simulated-root');
+  await keygen('publisher');
+  for (const i of identities.masters) await keygen('master', i);
+  for (const i of identities.recovery) await keygen('recovery', i);
+  for (const name of identities.enterprises) await keygen('enterprise', name, '--simulated-root', join(keys, 'simulated-root'));
+  for (const name of identities.submitters) await keygen('submitter', name);
+  for (const file of ['genesis.yaml', 'catalogue.yaml']) copyFileSync(join(repository, 'examples/demo', file), join(folder, file));
+  await run(launcher, ['genesis', 'build', '-f', join(folder, 'genesis.yaml'), '--out', genesisFile, '--measurement', measurement]);
+};
