@@ -48,8 +48,10 @@ export type Chain = {
   readonly vm: Vm;
   readonly modules: Modules;
   readonly tip: () => BlockRow;
-  /** The chain's time in microseconds: the clock's, but never before the last block's. */
+  /** The chain's time in microseconds: the clock's plus what tests added, but never before the last block's. */
   readonly nowUs: () => number;
+  /** The clock's time in seconds, by which transactions expire: the SDK stamps them by its own clock, which does not travel. */
+  readonly clockSecs: () => bigint;
   readonly explainFailure: (read: ReadEntry, failure: VmFailure) => string;
   /** Takes a signed transaction (BCS) into the mempool; it is in a block soon after. Throws `Refusal`. */
   readonly submit: (body: Uint8Array) => JsonObject & { readonly hash: string };
@@ -98,7 +100,7 @@ export const openChain = async (options: ChainOptions): Promise<Chain> => {
   let closed = false;
 
   const nowUs = (): number => Math.max(tip.timeUs + 1, clockUs());
-  const secs = (timeUs: number): bigint => BigInt(Math.floor(timeUs / 1_000_000));
+  const clockSecs = (): bigint => BigInt(Math.floor(clock() / 1000));
   const explainFailure: Chain['explainFailure'] = (read, failure) => explain(failure, abortName(read, failure));
   const statusOf = (read: ReadEntry, executed: Executed): string =>
     executed.failure === undefined ? 'Executed successfully' : explainFailure(read, executed.failure);
@@ -120,7 +122,7 @@ export const openChain = async (options: ChainOptions): Promise<Chain> => {
     at: { height: number; timeUs: number; version: number },
   ): TransactionRow | undefined => {
     try {
-      checkForm(tx, options.chainId, secs(at.timeUs));
+      checkForm(tx, options.chainId, clockSecs());
       checkAccounts(tx, signers, block.read);
     } catch (error) {
       if (error instanceof Refusal) return undefined;
@@ -137,7 +139,7 @@ export const openChain = async (options: ChainOptions): Promise<Chain> => {
   /** One block of what is ready. Returns whether it held anything. */
   const produceBlock = (): boolean => {
     const timeUs = nowUs();
-    for (const { tx } of mempool.expired(secs(timeUs))) drop(tx);
+    for (const { tx } of mempool.expired(clockSecs())) drop(tx);
     const block = overlay((key) => store.read(key));
     const rows: TransactionRow[] = [];
     const done: SignedTransaction[] = [];
@@ -187,7 +189,7 @@ export const openChain = async (options: ChainOptions): Promise<Chain> => {
 
   const submit: Chain['submit'] = (body) => {
     const tx = readTransaction(body);
-    const now = secs(nowUs());
+    const now = clockSecs();
     checkForm(tx, options.chainId, now);
     if (tx.expirationSecs > now + BigInt(limits.maxTimeToLiveSecs))
       throw new Refusal(400, 'invalid_input', 'The transaction expires too far in the future');
@@ -201,7 +203,7 @@ export const openChain = async (options: ChainOptions): Promise<Chain> => {
     const tx = readTransaction(body);
     const signers = claimedSigners(tx);
     const timeUs = nowUs();
-    checkForm(tx, options.chainId, secs(timeUs));
+    checkForm(tx, options.chainId, clockSecs());
     const read: ReadEntry = (key) => store.read(key);
     checkAccounts(tx, signers, read);
     const executed = execute(vm, read, { height: tip.height + 1, timeUs, transactionHash: tx.hash }, tx, signers);
@@ -233,6 +235,7 @@ export const openChain = async (options: ChainOptions): Promise<Chain> => {
     modules,
     tip: () => tip,
     nowUs,
+    clockSecs,
     explainFailure,
     submit,
     simulate,

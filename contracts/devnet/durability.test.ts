@@ -13,7 +13,7 @@ import { fund } from './api/faucet.ts';
 import { fromHex, hex } from './bytes.ts';
 import { openChain } from './chain.ts';
 import type { Chain } from './chain.ts';
-import { writeFramework } from './framework.ts';
+import { bundleDevnet } from './bundle.ts';
 import { call, framework, fundedAccount, sdkFor } from './testing/devnet.ts';
 
 const main = fileURLToPath(new URL('main.ts', import.meta.url));
@@ -33,9 +33,10 @@ afterEach(async () => {
 type Started = { readonly child: ChildProcess; readonly url: string; readonly line: string };
 
 /** The devnet as a process of its own, as `make devnet` and the image start it. */
-const start = async (...more: string[]): Promise<Started> => {
-  const child = spawn(process.execPath, [main, '--listen', '127.0.0.1:0', '--data', path.join(folder, 'data'), ...more], {
+const launch = async (file: string, more: readonly string[], env: NodeJS.ProcessEnv): Promise<Started> => {
+  const child = spawn(process.execPath, [file, '--listen', '127.0.0.1:0', '--data', path.join(folder, 'data'), ...more], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env,
   });
   children.add(child);
   const lines = createInterface({ input: child.stdout });
@@ -47,6 +48,7 @@ const start = async (...more: string[]): Promise<Started> => {
   const text = String(line);
   return { child, line: text, url: /http:\/\/[^/]+/.exec(text)?.[0] ?? '' };
 };
+const start = (...more: string[]): Promise<Started> => launch(main, more, process.env);
 const stop = async (child: ChildProcess, signal: NodeJS.Signals): Promise<void> => {
   const exited = once(child, 'exit');
   child.kill(signal);
@@ -83,10 +85,16 @@ test('a second process on the same data fails at once', async () => {
   await stop(first.child, 'SIGTERM');
 });
 
-test('starts from a framework compiled before, as in an image', async () => {
-  const file = path.join(folder, 'framework.json');
-  await writeFramework(file);
-  const { child, url } = await start('--framework', file, '--no-faucet');
+test('the bundle of the image runs without compiler, sources and packages', async () => {
+  const bundle = path.join(folder, 'image');
+  await bundleDevnet(bundle);
+  const env = {
+    PATH: process.env['PATH'],
+    SCS_MOVE_LIBRARY_DIR: path.join(bundle, 'lib'),
+    SCS_DEVNET_FRAMEWORK: path.join(bundle, 'framework.json'),
+  };
+  const { child, url } = await launch(path.join(bundle, 'devnet.mjs'), ['--no-faucet'], env);
+  expect(await (await fetch(`${url}/v1`)).json()).toMatchObject({ git_hash: 'devnet-not-aptos' });
   expect((await fetch(`${url}/fund`, { method: 'POST', body: '{}' })).status).toBe(404);
   expect((await fetch(`${url}/v1/devnet/advance_time`, { method: 'POST', body: '{"seconds":1}' })).status).toBe(404);
   await stop(child, 'SIGTERM');

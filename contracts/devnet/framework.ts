@@ -28,5 +28,3 @@ export const writeFramework = async (file: string): Promise<void> => {
 };
 
 export const readFramework = async (file: string): Promise<FrameworkBundle> => BundleFile.parse(JSON.parse(await readFile(file, 'utf8')));
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) await writeFramework(process.argv[2] ?? 'framework.json');

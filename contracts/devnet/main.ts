@@ -13,7 +13,7 @@ const usage = `devnet, not Aptos: an embedded node with the Aptos REST API over 
   --data DIR            where to keep the chain (default: in memory only)
   --chain-id N          3 to 255 (default 4); 1 and 2 are those of Aptos mainnet and testnet
   --genesis FILE        JSON { "gas": { "0x...": "amount" } }: devnet gas that accounts hold from the start
-  --framework FILE      the framework, compiled before (node contracts/devnet/framework.ts FILE); default: compile it now
+  --framework FILE      the framework, compiled before (bundle.ts makes it); default: SCS_DEVNET_FRAMEWORK, else compile it now
   --no-faucet           serve no faucet
   --allow-time-travel   serve POST /v1/devnet/advance_time { "seconds": n }: tests only
 `;
@@ -56,7 +56,7 @@ const main = async (): Promise<void> => {
     console.log(usage);
     return;
   }
-  const { framework } = values;
+  const framework = values.framework ?? process.env['SCS_DEVNET_FRAMEWORK'];
   const chain = await openChain({
     chainId: chainIdOf(values['chain-id']),
     ...(values.data === undefined ? {} : { dataDir: values.data }),

@@ -28,9 +28,13 @@ export const openMempool = (): Mempool => {
   const bySender = new Map<string, Map<bigint, Pending>>();
   const byHash = new Map<string, Pending>();
   const remove = (tx: SignedTransaction): void => {
-    const queue = bySender.get(keyOf(tx.sender));
+    const key = keyOf(tx.sender);
+    const queue = bySender.get(key);
     byHash.delete(keyOf(tx.hash));
-    if (queue?.delete(tx.sequenceNumber) === true && queue.size === 0) bySender.delete(keyOf(tx.sender));
+    if (queue?.delete(tx.sequenceNumber) !== true) return;
+    // To the end of the line: nobody who sends much keeps others waiting.
+    bySender.delete(key);
+    if (queue.size > 0) bySender.set(key, queue);
   };
   const add = (pending: Pending): void => {
     const { tx } = pending;

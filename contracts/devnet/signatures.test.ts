@@ -49,7 +49,7 @@ const invalid = (code: string, vmCode: number) => ({
   status: 400,
   answer: { message: `Invalid transaction: Type: Validation Code: ${code}`, error_code: 'vm_error', vm_error_code: vmCode },
 });
-const secs = (): number => Math.floor(devnet.chain.nowUs() / 1e6);
+const secs = (): number => Number(devnet.chain.clockSecs());
 const succeeds = async (hash: unknown): Promise<void> => {
   expect(await devnet.aptos.waitForTransaction({ transactionHash: String(hash) })).toMatchObject({ success: true });
 };

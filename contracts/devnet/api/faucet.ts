@@ -28,7 +28,7 @@ export const fund = (chain: Chain, to: Uint8Array, amount: bigint): string => {
   const faucet = faucetAccount(chain.chainId);
   const sequence = chain.nextSequence(faucet.accountAddress.toUint8Array());
   const mint = EntryFunction.build('0x1::devnet_gas', 'mint', [], [new AccountAddress(to), new U64(amount)]);
-  const expiration = BigInt(Math.floor(chain.nowUs() / 1_000_000)) + timeToLiveSecs;
+  const expiration = chain.clockSecs() + timeToLiveSecs;
   const raw = new RawTransaction(
     faucet.accountAddress,
     sequence,
