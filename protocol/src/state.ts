@@ -103,6 +103,8 @@ export interface TaskRecord {
   readonly sealedResult?: string;
   readonly cancelRequested?: boolean;
   readonly verifiedEpoch?: number;
+  /** Log time at which it became ready for a batch: once, and from then on no deadline moves it. */
+  readonly readyAt?: number;
   readonly batch?: bigint;
   readonly transaction?: { readonly hash: string; readonly version: bigint };
 }

@@ -3,7 +3,7 @@
  * a fault may not be in a block; a legitimate "no", such as FeeAboveMaximum, is a task moved to rejected.
  */
 import { blockDigest, type Block } from '../block.ts';
-import type { Command } from '../commands.ts';
+import type { Command, CommandType } from '../commands.ts';
 import type { Genesis } from '../genesis.ts';
 import type { State } from '../state.ts';
 import { admit, NEXT } from './admission.ts';
@@ -27,36 +27,26 @@ import { tick } from './windows.ts';
 export type Applied =
   { readonly ok: true; readonly state: State; readonly touched: readonly string[] } | { readonly ok: false; readonly fault: Fault };
 
-const write = (draft: Draft, command: Command, ctx: RuleContext): Fault | undefined => {
-  switch (command.type) {
-    case 'vault.register':
-      return registerVault(draft, command, ctx);
-    case 'task.admit':
-      return admit(draft, command, ctx);
-    case 'task.resolve':
-      return resolveTask(draft, command.uid, ctx);
-    case 'task.cancel':
-      return cancelTask(draft, command.uid, ctx);
-    case 'vault.answer':
-      return answerOfVault(draft, command, ctx);
-    case 'task.dispatch':
-      return dispatchTask(draft, command.uid, ctx);
-    case 'enclave.ready':
-      return enclaveReady(draft, command, ctx);
-    case 'slice.release':
-      return releaseSlice(draft, command, ctx);
-    case 'aggregator.replace':
-      return replaceAggregator(draft, command.uid, command.failed, ctx);
-    case 'aggregate.evidence':
-      return aggregateEvidence(draft, command, ctx);
-    case 'tick':
-      return tick(draft, ctx);
-    case 'settlement.batch':
-      return settleBatch(draft, command.number, ctx);
-    case 'chain.observed':
-      return chainObserved(draft, command, ctx);
-  }
+type CommandOf<T extends CommandType> = Extract<Command, { type: T }>;
+type Rule<C> = (draft: Draft, command: C, ctx: RuleContext) => Fault | undefined;
+
+const rules: { readonly [T in CommandType]: Rule<CommandOf<T>> } = {
+  'vault.register': registerVault,
+  'task.admit': admit,
+  'task.resolve': (draft, { uid }, ctx) => resolveTask(draft, uid, ctx),
+  'task.cancel': (draft, { uid }, ctx) => cancelTask(draft, uid, ctx),
+  'vault.answer': answerOfVault,
+  'task.dispatch': (draft, { uid }, ctx) => dispatchTask(draft, uid, ctx),
+  'enclave.ready': enclaveReady,
+  'slice.release': releaseSlice,
+  'aggregator.replace': (draft, { uid, failed }, ctx) => replaceAggregator(draft, uid, failed, ctx),
+  'aggregate.evidence': aggregateEvidence,
+  tick: (draft, _, ctx) => tick(draft, ctx),
+  'settlement.batch': (draft, { number }, ctx) => settleBatch(draft, number, ctx),
+  'chain.observed': chainObserved,
 };
+const write = (draft: Draft, command: Command, ctx: RuleContext): Fault | undefined =>
+  (rules[command.type] as Rule<Command>)(draft, command, ctx);
 
 /** Work that is done leaves the queue from its front; at most a few items a command, so the cost stays bounded. */
 const trimNext = (draft: Draft): void => {

@@ -23,7 +23,7 @@ export const readyToSettle = (draft: Draft, task: TaskRecord, ctx: RuleContext):
       [...epochs, String(epoch)].toSorted((a, b) => Number(a) - Number(b)),
     );
   enqueue(draft, queueOf(epoch), [task.uid, String(ctx.time)]);
-  saveTask(draft, task);
+  saveTask(draft, { ...task, readyAt: ctx.time });
 };
 
 export interface Waiting {

@@ -26,12 +26,9 @@ const enterpriseFault = (draft: Draft, { offer, signature }: Register, ctx: Rule
     : fault('SignatureInvalid', `the offer of ${offer.vault} is not signed by its enterprise`);
 };
 
-const withoutHeight = ({ registeredAt: _, ...offer }: VaultRecord): VaultOffer => offer;
-const sameOffer = (known: VaultRecord, offer: VaultOffer): boolean => {
-  const { journal: _, ...before } = withoutHeight(known);
-  const { journal: __, ...now } = offer;
-  return equalBytes(encodeCanonical(before), encodeCanonical(now));
-};
+/** The journal moves on by itself, so it doesn't tell two offers apart. */
+const offerBytes = (offer: VaultOffer | VaultRecord): Uint8Array => encodeCanonical({ ...offer, journal: null, registeredAt: null });
+const sameOffer = (known: VaultRecord, offer: VaultOffer): boolean => equalBytes(offerBytes(known), offerBytes(offer));
 const revisionFault = (known: VaultRecord, offer: VaultOffer): Fault | undefined => {
   if (offer.revision > known.revision) {
     const kept = offer.enterprise === known.enterprise && offer.noiseKeyCommitment === known.noiseKeyCommitment;
@@ -53,7 +50,7 @@ const domainFault = (draft: Draft, vault: string, name: string, ctx: RuleContext
     : fault('DomainFull', `domain ${name} takes at most ${domain.overlapBound} Vaults`);
 };
 const offerFault = (draft: Draft, offer: VaultOffer, ctx: RuleContext): Fault | undefined => {
-  const names = offer.domains.map(({ name }) => name);
+  const names = domainNames(offer);
   if (new Set(names).size !== names.length) return fault('OfferInvalid', `${offer.vault} names a domain twice`);
   const { perSizeBand } = policyOf(ctx.genesis, draft.must('meta').policyVersion).fees.query;
   if (offer.sizeBand >= perSizeBand.length) return fault('OfferInvalid', `size band ${offer.sizeBand} has no price`);
@@ -77,6 +74,8 @@ const changeIndex = (draft: Draft, vault: string, before: readonly string[], now
       draft.put('index', index, indexed(draft.get('index', index) ?? [], vault));
 };
 
+const domainNames = (offer: VaultOffer | undefined): readonly string[] => (offer?.domains ?? []).map(({ name }) => name);
+
 export const registerVault = (draft: Draft, command: Register, ctx: RuleContext): Fault | undefined => {
   const { offer } = command;
   const known = draft.get('vault', offer.vault);
@@ -86,8 +85,7 @@ export const registerVault = (draft: Draft, command: Register, ctx: RuleContext)
     offerFault(draft, offer, ctx) ??
     journalFault(draft, offer.vault, offer.journal);
   if (found) return found;
-  const names = (domains: VaultOffer['domains']) => domains.map(({ name }) => name);
-  changeIndex(draft, offer.vault, names(known?.domains ?? []), names(offer.domains));
+  changeIndex(draft, offer.vault, domainNames(known), domainNames(offer));
   draft.put('vault', offer.vault, { ...offer, registeredAt: ctx.height });
   noteJournal(draft, offer.vault, offer.journal);
   return undefined;

@@ -46,11 +46,12 @@ const budgetExhausted = (exhausted: readonly { vault: VaultRecord; room: Room }[
   return { code: 'BudgetExhausted', vault: fullest.vault.vault, usage: plan.usage, limit, asked, left: left > 0n ? left : 0n };
 };
 
+const no = (rejection: Rejection): Selection => ({ ok: false, rejection });
+
 /** The Vaults to ask, ascending by name; all that can serve, at least the quorum. */
 export const selectVaults = (state: Readable, task: TaskRecord, plan: Plan, policy: Policy): Selection => {
   const wanted: Wanted = { task, plan, policy, quorum: task.spec.coordination.quorum };
   const { quorum } = wanted;
-  const no = (rejection: Rejection): Selection => ({ ok: false, rejection });
   const inDomain = vaultsOf(state, plan.domain);
   const offering = inDomain.filter((vault) => offers(vault, wanted));
   if (offering.length === 0) return no(usageNotOffered(inDomain, wanted));

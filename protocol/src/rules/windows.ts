@@ -77,7 +77,7 @@ const onDeadline: { readonly [S in TaskState]?: OnDeadline } = {
 /** Entries are not searched for when a task moves on, so one may be out of date: then its task has a later deadline, or none. */
 const taskDue = (draft: Draft, uid: string, ctx: RuleContext): void => {
   const task = draft.must('task', uid);
-  if (task.deadline > ctx.time || task.batch !== undefined) return;
+  if (task.deadline > ctx.time || task.readyAt !== undefined) return;
   onDeadline[task.state]?.(draft, task, ctx);
 };
 const entryDue = (draft: Draft, entry: string, ctx: RuleContext): void => {

@@ -7,7 +7,7 @@ import type { Command } from '../commands.ts';
 import { parseSym } from '../amounts.ts';
 import { genesisDigest, type Genesis } from '../genesis.ts';
 import { batchKey, decodeBatch } from '../settlement-layout.ts';
-import type { State, TaskRecord } from '../state.ts';
+import type { State, TaskRecord, VaultPart } from '../state.ts';
 import { apply, applyBlock, type Applied } from '../rules/apply.ts';
 import { nextCommands, nextDue } from '../rules/due.ts';
 import { initialState } from '../rules/genesis-state.ts';
@@ -47,7 +47,7 @@ export class World {
   static ready(genesis: Genesis = aGenesis()): World {
     const world = new World(genesis);
     world.block(...vaultNames.map((vault) => registerCommand(world, anOffer(vault))));
-    for (const name of submitters) world.fund(name, '100');
+    for (const name of submitters) if (world.state.get('escrow', world.address(name))) world.fund(name, '100');
     world.observe();
     return world;
   }
@@ -145,7 +145,11 @@ export class World {
     this.#sequences.set(vault, next);
     return next;
   }
-  answer(uid: string, vaults = this.task(uid).parts.map((p) => p.vault)): void {
+  /** The Vaults whose part of the task is in that state. */
+  vaultsIn(uid: string, state: VaultPart['state']): string[] {
+    return this.task(uid).parts.flatMap((p) => (p.state === state ? [p.vault] : []));
+  }
+  answer(uid: string, vaults = this.vaultsIn(uid, 'asked')): void {
     for (const vault of vaults) this.block(answerCommand(this, this.task(uid), vault, this.sequence(vault)));
     this.followUp();
   }
@@ -153,20 +157,10 @@ export class World {
     this.block(answerCommand(this, this.task(uid), vault, 0n, { code, message: 'not now' }));
     this.followUp();
   }
-  ready(
-    uid: string,
-    vaults = this.task(uid)
-      .parts.filter((p) => p.state === 'reserved')
-      .map((p) => p.vault),
-  ): void {
+  ready(uid: string, vaults = this.vaultsIn(uid, 'reserved')): void {
     for (const vault of vaults) this.block(sliceReadyCommand(this, this.task(uid), vault));
   }
-  release(
-    uid: string,
-    vaults = this.task(uid)
-      .parts.filter((p) => p.state === 'ready')
-      .map((p) => p.vault),
-  ): void {
+  release(uid: string, vaults = this.vaultsIn(uid, 'ready')): void {
     for (const vault of vaults) this.block(releaseCommand(this, this.task(uid), vault, this.sequence(vault)));
   }
   /** Address and name of the enterprise that aggregates now. */
@@ -188,17 +182,23 @@ export class World {
     this.advance(windows.challengeMs + settlement.maxDelayMs + 1000);
     this.observe();
   }
-  /** From a submitted task on, everything goes well until it is in `state`. */
+  /** From wherever the task is, everything goes well until it is in `state`. */
   runTo(uid: string, state: 'dispatched' | 'verifying' | 'awaiting_settlement' | 'completed'): TaskRecord {
+    const execute = (): void => {
+      this.ready(uid);
+      this.release(uid);
+      this.aggregatorReady(uid);
+      this.aggregate(uid);
+    };
     const steps = [
-      ['dispatched', () => this.answer(uid)],
-      ['verifying', () => (this.ready(uid), this.release(uid), this.aggregatorReady(uid), this.aggregate(uid))],
-      ['awaiting_settlement', () => this.followUp()],
-      ['completed', () => this.settle()],
+      ['resolving', () => this.answer(uid)],
+      ['dispatched', execute],
+      ['verifying', () => this.followUp()],
+      ['awaiting_settlement', () => this.settle()],
     ] as const;
-    for (const [reached, step] of steps) {
-      step();
-      if (reached === state) break;
+    for (const [from, step] of steps) {
+      if (this.task(uid).state === state) break;
+      if (this.task(uid).state === from) step();
     }
     return this.task(uid);
   }
