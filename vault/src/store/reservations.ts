@@ -1,7 +1,6 @@
 /** Reservations as rows (rule B2), and the signed receipt's contents (C3). */
 import { randomBytes } from 'node:crypto';
-import { encodeCanonical, hex, utf8, digest, type Usage } from '@scs/protocol';
-import { consentCommitment } from '@scs/protocol/slice-input.ts';
+import { consentCommitment, encodeCanonical, hex, utf8, digest, type Usage } from '@scs/protocol';
 import type { Sql } from './database.ts';
 import type { Snapshot } from './snapshots.ts';
 

@@ -8,8 +8,8 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { commit } from '@scs/protocol';
-import { MAX_SLICE_BYTES } from '@scs/protocol/slice-input.ts';
+import { commit, MAX_SLICE_BYTES, SLICE_CHUNK_BYTES } from '@scs/protocol';
+
 import { CONSENTING } from './consents.ts';
 import { named, quoted, type Sql } from './database.ts';
 import { recordsTable } from './schema.ts';
@@ -138,7 +138,12 @@ export const openSnapshot = async function* (snapshot: Snapshot, folder: string)
     const tag = Buffer.alloc(TAG_BYTES);
     await file.read(tag, 0, TAG_BYTES, snapshot.bytes);
     decipher.setAuthTag(tag);
-    for await (const chunk of file.createReadStream({ start: 0, end: snapshot.bytes - 1, autoClose: false }))
+    for await (const chunk of file.createReadStream({
+      start: 0,
+      end: snapshot.bytes - 1,
+      autoClose: false,
+      highWaterMark: SLICE_CHUNK_BYTES,
+    }))
       yield decipher.update(chunk as Buffer);
     decipher.final();
   } finally {
@@ -152,9 +157,8 @@ export const forgetSnapshots = (sql: Sql): Promise<void> =>
     `DELETE FROM snapshots s WHERE NOT EXISTS (SELECT 1 FROM reservations r WHERE r.snapshot = s.id AND NOT r.ended)
        AND id <> (SELECT max(id) FROM snapshots n WHERE n.domain = s.domain AND n.usage = s.usage)`,
   );
-/** Removes files that no committed entry names. Runs as the writer, so that no transaction is making one. */
-export const removeOrphans = async (sql: Sql, folders: SnapshotFolders): Promise<void> => {
+/** Removes sealed files that no committed entry names. Runs as the writer, so that no transaction is making one. */
+export const removeOrphans = async (sql: Sql, folder: string): Promise<void> => {
   const kept = new Set((await sql.rows('SELECT id FROM snapshots')).map((row) => `${String(row['id'])}.sealed`));
-  for (const name of await readdir(folders.sealed)) if (!kept.has(name)) await rm(join(folders.sealed, name), { force: true });
-  for (const name of await readdir(folders.scratch)) await rm(join(folders.scratch, name), { force: true });
+  for (const name of await readdir(folder)) if (!kept.has(name)) await rm(join(folder, name), { force: true });
 };

@@ -4,11 +4,10 @@
  *
  *   reserve -> reserved -> storeOutput -> commit      before a release is decided: release; after it: commit, never back
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { equalBytes, hex, type Catalogue, type Usage } from '@scs/protocol';
+import { consentCommitment, equalBytes, hex, type Catalogue, type Usage } from '@scs/protocol';
 import type { ConsentEntry } from '@scs/protocol/rules/consent.ts';
-import { consentCommitment } from '@scs/protocol/slice-input.ts';
 import { eraseSubject, recordConsent } from './consents.ts';
 import { Database, quoted, type DatabaseOptions, type Sql } from './database.ts';
 import { appendJournal, journalHead, type JournalHead } from './journal.ts';
@@ -107,6 +106,7 @@ export class VaultStore {
       sealed: join(options.folder, 'snapshots'),
       incoming: join(options.folder, 'incoming'),
     };
+    await rm(folders.scratch, { recursive: true, force: true });
     for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true, mode: 0o700 });
     const readable = [folders.scratch, folders.incoming, ...(options.importFolder === undefined ? [] : [options.importFolder])];
     const database = await Database.open({ ...options, folders: readable });
@@ -250,7 +250,7 @@ export class VaultStore {
   /** Removes what a crash or ended tasks left behind on the volume. */
   async tidy(): Promise<void> {
     await this.database.write(forgetSnapshots);
-    await this.database.write((sql) => removeOrphans(sql, this.folders));
+    await this.database.write((sql) => removeOrphans(sql, this.folders.sealed));
   }
 
   consent(entry: ConsentEntry): Promise<void> {

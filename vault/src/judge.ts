@@ -1,0 +1,70 @@
+/**
+ * What a Vault thinks of a certified task (rules C1, C5, N5): it believes that the masters decided it, and still goes by its own
+ * rules. Pure, and of public state only (B4): record, genesis and manifest.
+ */
+import {
+  addressOf,
+  authorizationMessage,
+  encodePlan,
+  equalBytes,
+  instantMs,
+  parseSym,
+  resolveQuery,
+  termsOf,
+  verifySignature,
+  type Genesis,
+  type Plan,
+  type TaskRecord,
+  type VaultSpec,
+} from '@scs/protocol';
+import { subjectLimit } from '@scs/protocol/rules/ledger.ts';
+import { useRefusal } from '@scs/protocol/rules/consent.ts';
+import { refusal, type Refusal } from './refusal.ts';
+
+export interface Judge {
+  readonly genesis: Genesis;
+  readonly genesisDigest: string;
+  readonly manifest: VaultSpec;
+}
+
+/** N5: whoever administers the API server can spend nobody's escrow, nor anybody's privacy. */
+const authorizationRefusal = ({ namespace, name, spec }: TaskRecord, { genesis, genesisDigest }: Judge): Refusal | undefined => {
+  const { authorization } = spec;
+  if (!authorization)
+    return parseSym(spec.maxFee) === 0n ? undefined : refusal('AuthorizationMissing', 'a paid task must carry its actor’s signature');
+  const { publicKey, nonce, expiry, signature } = authorization;
+  const expiryMs = instantMs(expiry);
+  if (expiryMs === undefined) return refusal('SignatureInvalid', 'the authorization’s expiry is not a time');
+  const { chainId } = genesis.chain;
+  const message = authorizationMessage({ genesis: genesisDigest, chainId, namespace, name, spec, nonce, expiryMs: BigInt(expiryMs) });
+  return addressOf(publicKey) === spec.submitter && verifySignature(publicKey, message, signature)
+    ? undefined
+    : refusal('SignatureInvalid', 'the signature does not fit the task and its submitter');
+};
+
+/** S6: the plan follows from the terms, the catalogue and the policy; the Vault resolves it by itself. */
+const planRefusal = (record: TaskRecord, plan: Plan, { genesis }: Judge): Refusal | undefined => {
+  if (record.policyVersion !== genesis.policy.version)
+    return refusal('PolicyUnknown', `policy version ${record.policyVersion} is not known here`);
+  const own = resolveQuery(termsOf(record.spec), genesis.catalogue, genesis.policy);
+  return own.ok && equalBytes(encodePlan(own.value.plan), encodePlan(plan))
+    ? undefined
+    : refusal('PlanMismatch', 'the certified plan does not follow from the task’s terms');
+};
+
+/** undefined when the Vault may answer with a reservation; what budget is left is asked of the store. */
+export const taskRefusal = (record: TaskRecord, judge: Judge): Refusal | undefined => {
+  const { plan, spec } = record;
+  if (!plan) return refusal('PlanMissing', 'the task is not resolved');
+  if (spec.class !== 'query') return refusal('ClassNotOffered', `this Vault serves no tasks of class ${spec.class}`);
+  const use = { submitter: spec.submitter, class: spec.class, domain: plan.domain, usage: plan.usage };
+  return useRefusal(judge.manifest, use) ?? authorizationRefusal(record, judge) ?? planRefusal(record, plan, judge);
+};
+
+/** B1, C5: micro-rho that a subject may lose of the plan's usage here. */
+export const limitOf = (plan: Plan, { genesis, manifest }: Judge): bigint => {
+  const own = manifest.limits.find(({ usage }) => usage === plan.usage);
+  return subjectLimit(genesis.policy, plan.usage, plan.overlapBound, own && wholeMicroRho(own.microRho));
+};
+/** B5: a limit rounds down. */
+const wholeMicroRho = (decimal: string): bigint => BigInt(decimal.split('.')[0]!);

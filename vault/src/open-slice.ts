@@ -1,0 +1,144 @@
+/**
+ * Opening a slice (rules A2, B6, C2, C5): the verified enclave gets, sealed to its key, either the snapshot with the eligible
+ * subjects and the noise seed, or, when an output was released before, just that output.
+ */
+import { randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  decodeCanonical,
+  decodeSliceOutput,
+  encodePlan,
+  encodeSliceInput,
+  envelopeAad,
+  hex,
+  SignedSliceEvidence,
+  SLICE_CHUNK_BYTES,
+  type SliceInput,
+  type TaskRecord,
+} from '@scs/protocol';
+import { sealContext } from '@scs/proto';
+import { certifiedEnvelope, certifiedTask } from './certified.ts';
+import { enclaveRefusal } from './enclave-check.ts';
+import { noiseSeed } from './noise-seed.ts';
+import { refusal, type Refusal } from './refusal.ts';
+import { decideRelease, type ReleaseContext } from './release.ts';
+import type { Reservation, StoredOutput } from './store/reservations.ts';
+import { commitmentsOf } from './store/vault-store.ts';
+
+export interface SealedPart {
+  /** Only in the first part. */
+  readonly enc: Uint8Array;
+  readonly ciphertext: Uint8Array;
+}
+export type OpenedSlice =
+  { readonly ok: true; readonly parts: AsyncGenerator<SealedPart, void> } | { readonly ok: false; readonly refusal: Refusal };
+const no = (refused: Refusal): OpenedSlice => ({ ok: false, refusal: refused });
+
+/** C5: the envelope must say of this Vault what the Vault itself answered. */
+const envelopeRefusal = async (
+  record: TaskRecord,
+  reservation: Reservation,
+  { store, masters }: ReleaseContext,
+): Promise<Refusal | undefined> => {
+  const envelope = await certifiedEnvelope(masters, record);
+  const entry = envelope?.vaults.find(({ vault }) => vault === store.vault);
+  const fits =
+    envelope !== undefined &&
+    entry !== undefined &&
+    entry.key === store.keys.publicKey &&
+    entry.reservedMicroRho === reservation.ask &&
+    entry.snapshotCommitment === reservation.firstSnapshot &&
+    entry.consentCommitment === reservation.firstConsent &&
+    envelope.usage === reservation.usage &&
+    envelope.submitter === reservation.submitter &&
+    record.plan !== undefined &&
+    envelope.plan === hex(encodePlan(record.plan));
+  return fits ? undefined : refusal('EnvelopeMismatch', 'the certified envelope is not what this Vault answered to');
+};
+
+/** Throws MastersUnavailable and StoreError. */
+export const openSlice = async (task: string, sealKey: string, context: ReleaseContext): Promise<OpenedSlice> => {
+  const { store, masters } = context;
+  const record = await certifiedTask(masters, task);
+  if (!record) return no(refusal('TaskUnknown', 'no certified task of that name asks this Vault'));
+  const unfit = enclaveRefusal(record, sealKey, context, store.vault);
+  if (unfit) return no(unfit);
+  const known = await store.reservation(task);
+  if (!known || known.state === 'released') return no(refusal('NotReserved', 'this Vault holds no reservation for the task'));
+  const mismatch = await envelopeRefusal(record, known, context);
+  if (mismatch) return no(mismatch);
+  const stored = await store.output(task);
+  if (stored) return openStored(stored, known, sealKey, context);
+  const reservation = await store.refresh(task);
+  if (!reservation) return no(refusal('NotReserved', 'this Vault holds no reservation for the task'));
+  return { ok: true, parts: sealSnapshot(record, reservation, sealKey, context) };
+};
+
+/** B6: sent again, once its release is decided; never computed again. */
+const openStored = async (
+  stored: StoredOutput,
+  reservation: Reservation,
+  sealKey: string,
+  context: ReleaseContext,
+): Promise<OpenedSlice> => {
+  const released = await decideRelease(stored, reservation, context);
+  if (!released.ok) return no(released.refusal);
+  const header: SliceInput = {
+    kind: 'stored',
+    envelope: stored.envelope,
+    vault: context.store.vault,
+    output: decodeSliceOutput(stored.output),
+    evidence: SignedSliceEvidence.parse(decodeCanonical(stored.evidence)),
+  };
+  return { ok: true, parts: sealed(sealKey, header, noFiles()) };
+};
+
+// oxlint-disable-next-line require-yield -- a slice without files
+const noFiles = async function* (): AsyncGenerator<Uint8Array, void> {
+  await Promise.resolve();
+};
+
+const sealSnapshot = async function* (
+  record: TaskRecord,
+  reservation: Reservation,
+  sealKey: string,
+  { store }: ReleaseContext,
+): AsyncGenerator<SealedPart, void> {
+  const eligible = join(store.folders.scratch, `${randomUUID()}.parquet`);
+  try {
+    const snapshot = await store.snapshot(reservation.snapshot);
+    await store.writeEligible(reservation.id, eligible);
+    const commitments = commitmentsOf(reservation, snapshot);
+    const envelope = record.envelope!;
+    const header: SliceInput = {
+      kind: 'snapshot',
+      envelope,
+      vault: store.vault,
+      plan: record.plan!,
+      noiseSeed: noiseSeed(store.keys.noiseKey, { envelope, snapshotCommitment: commitments.snapshot, vault: store.vault, round: 0 }),
+      snapshot: { commitment: commitments.snapshot, nonce: snapshot.nonce, bytes: snapshot.bytes },
+      consent: { commitment: commitments.consent, nonce: reservation.consentNonce, receipt: hex(reservation.receipt) },
+      eligibleBytes: (await stat(eligible)).size,
+      vaultSealKey: store.keys.sealKey,
+    };
+    const files = async function* (): AsyncGenerator<Uint8Array, void> {
+      yield* store.readSnapshot(snapshot);
+      for await (const chunk of createReadStream(eligible, { highWaterMark: SLICE_CHUNK_BYTES })) yield chunk as Uint8Array;
+    };
+    yield* sealed(sealKey, header, files());
+  } finally {
+    await rm(eligible, { force: true });
+  }
+};
+
+/** Chunk 0 is the header; all under one HPKE context, in order, bound to the envelope. */
+const sealed = async function* (sealKey: string, header: SliceInput, files: AsyncIterable<Uint8Array>): AsyncGenerator<SealedPart, void> {
+  const context = await sealContext(sealKey, 'slice-input');
+  const aad = envelopeAad(header.envelope);
+  yield { enc: context.enc, ciphertext: await context.seal(encodeSliceInput(header), aad) };
+  for await (const bytes of files)
+    for (let at = 0; at < bytes.length; at += SLICE_CHUNK_BYTES)
+      yield { enc: new Uint8Array(), ciphertext: await context.seal(bytes.subarray(at, at + SLICE_CHUNK_BYTES), aad) };
+};

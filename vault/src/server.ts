@@ -1,0 +1,205 @@
+/**
+ * The gRPC service of a Vault. Callers are its own enterprise's sidecars and agent, by mutual TLS; what a slice gets is decided
+ * by the certified record and its attestation. Work at once is bounded.
+ */
+import { once } from 'node:events';
+import { create } from '@bufbuild/protobuf';
+import { Server, status, type sendUnaryData, type ServerUnaryCall, type ServerWritableStream } from '@grpc/grpc-js';
+import {
+  channelOptions,
+  HealthReplySchema,
+  ReleaseReplySchema,
+  SealedChunkSchema,
+  serviceDefinition,
+  VaultNode,
+  type HealthReply,
+  type HealthRequest,
+  type OpenSliceRequest,
+  type ReleaseReply,
+  type ReleaseRequest,
+  type SealedChunk,
+} from '@scs/proto';
+import { callerIdentity, enterpriseIdentity, serverCredentials, type Authorities, type TlsFiles } from '@scs/proto/tls.ts';
+import { errorCode, type Logger } from './logger.ts';
+import { openSlice, type SealedPart } from './open-slice.ts';
+import { release, type ReleaseContext } from './release.ts';
+
+export interface Health {
+  readonly ready: boolean;
+  /** PascalCase code and a sentence of what it waits for. */
+  readonly reason: string;
+  readonly message: string;
+}
+export interface ServerOptions extends ReleaseContext {
+  /** `address:port`; port 0 takes a free one. */
+  readonly listen: string;
+  readonly tls: TlsFiles;
+  readonly authorities: Authorities;
+  readonly log: Logger;
+  readonly health: () => Health;
+  readonly onCall?: (method: string, code: string) => void;
+}
+const MAX_OPENING = 4;
+const MAX_RELEASING = 64;
+const MAX_SEALED_OUTPUT = 64 * 1024;
+
+type Call = ServerUnaryCall<unknown, unknown> | ServerWritableStream<unknown, unknown>;
+
+/** At most `limit` at once; more are told to come again. */
+class Gate {
+  readonly #limit: number;
+  #inside = 0;
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+  enter(): boolean {
+    if (this.#inside >= this.#limit) return false;
+    this.#inside++;
+    return true;
+  }
+  leave(): void {
+    this.#inside--;
+  }
+}
+
+class VaultService {
+  readonly #options: ServerOptions;
+  readonly #opening = new Gate(MAX_OPENING);
+  readonly #releasing = new Gate(MAX_RELEASING);
+  constructor(options: ServerOptions) {
+    this.#options = options;
+  }
+
+  allowed(call: Call): boolean {
+    return callerIdentity(call, this.#options.authorities) === enterpriseIdentity(this.#options.manifest.enterprise);
+  }
+
+  async open(call: ServerWritableStream<OpenSliceRequest, SealedChunk>): Promise<string> {
+    if (!this.#opening.enter()) return this.#fail(call, status.RESOURCE_EXHAUSTED, 'Busy', 'other slices are being opened');
+    try {
+      const opened = await openSlice(call.request.task, call.request.sealKey, this.#options);
+      if (!opened.ok) return this.#fail(call, status.FAILED_PRECONDITION, opened.refusal.code, opened.refusal.message);
+      for await (const part of opened.parts) {
+        if (call.cancelled) return 'Cancelled';
+        await this.#write(call, part);
+      }
+      call.end();
+      return 'OK';
+    } catch (error) {
+      return this.#fail(call, status.UNAVAILABLE, errorCode(error), 'the slice could not be opened now');
+    } finally {
+      this.#opening.leave();
+    }
+  }
+  async #write(call: ServerWritableStream<OpenSliceRequest, SealedChunk>, part: SealedPart): Promise<void> {
+    if (call.write(create(SealedChunkSchema, part))) return;
+    const settled = new AbortController();
+    try {
+      await Promise.race(['drain', 'cancelled', 'close'].map((event) => once(call, event, { signal: settled.signal })));
+    } finally {
+      settled.abort();
+    }
+  }
+  #fail(call: ServerWritableStream<unknown, unknown>, grpcCode: status, code: string, message: string): string {
+    call.emit('error', { code: grpcCode, details: `${code}: ${message}` });
+    return code;
+  }
+
+  async release(request: ReleaseRequest): Promise<ReleaseReply> {
+    const reply = (code: string, message: string, height = 0n): ReleaseReply => create(ReleaseReplySchema, { code, message, height });
+    if (request.sealedOutput.length > MAX_SEALED_OUTPUT) return reply('EvidenceInvalid', 'the sealed output is too large');
+    if (!this.#releasing.enter()) return reply('Busy', 'other slices are being released');
+    try {
+      const released = await release(request, this.#options);
+      return released.ok ? reply('', '', released.height) : reply(released.refusal.code, released.refusal.message);
+    } catch (error) {
+      return reply(errorCode(error), 'the release could not be completed now; ask again');
+    } finally {
+      this.#releasing.leave();
+    }
+  }
+
+  async health(): Promise<HealthReply> {
+    const { store, health } = this.#options;
+    const { ready, reason, message } = health();
+    const { sequence, head } = await store.journal();
+    const { publicKey, noiseKeyCommitment } = store.keys;
+    return create(HealthReplySchema, {
+      ready,
+      reason,
+      message,
+      publicKey,
+      noiseKeyCommitment,
+      journalSequence: sequence,
+      journalHead: head,
+    });
+  }
+}
+
+export interface RunningServer {
+  readonly port: number;
+  /** Lets calls end for a moment, then cuts them. */
+  close(): Promise<void>;
+}
+
+/** Rejects when the address is taken. */
+export const startServer = async (options: ServerOptions): Promise<RunningServer> => {
+  const service = new VaultService(options);
+  const server = new Server(channelOptions);
+  const note = (method: string, code: string): void => {
+    options.onCall?.(method, code);
+    if (code !== 'OK' && method !== 'Health') options.log.info({ vault: options.store.vault, method, code }, 'refused');
+  };
+  const unary =
+    <Request, Reply>(method: string, work: (request: Request) => Promise<Reply>, codeOf: (reply: Reply) => string) =>
+    (call: ServerUnaryCall<Request, Reply>, reply: sendUnaryData<Reply>): void => {
+      if (!service.allowed(call)) return reply({ code: status.PERMISSION_DENIED, details: 'only this Vault’s enterprise may ask' });
+      work(call.request).then(
+        (message) => {
+          note(method, codeOf(message) || 'OK');
+          reply(null, message);
+        },
+        (error: unknown) => {
+          note(method, errorCode(error));
+          reply({ code: status.UNAVAILABLE, details: errorCode(error) });
+        },
+      );
+    };
+  server.addService(serviceDefinition(VaultNode), {
+    openSlice: (call: ServerWritableStream<OpenSliceRequest, SealedChunk>): void => {
+      if (!service.allowed(call)) {
+        call.emit('error', { code: status.PERMISSION_DENIED, details: 'only this Vault’s enterprise may ask' });
+        return;
+      }
+      service.open(call).then(
+        (code) => note('OpenSlice', code),
+        (error: unknown) => note('OpenSlice', errorCode(error)),
+      );
+    },
+    release: unary<ReleaseRequest, ReleaseReply>(
+      'Release',
+      (request) => service.release(request),
+      ({ code }) => code,
+    ),
+    health: unary<HealthRequest, HealthReply>(
+      'Health',
+      () => service.health(),
+      () => '',
+    ),
+  });
+  const credentials = serverCredentials(options.tls, options.authorities);
+  const port = await new Promise<number>((resolve, reject) =>
+    server.bindAsync(options.listen, credentials, (error, bound) => (error ? reject(error) : resolve(bound))),
+  );
+  return {
+    port,
+    close: () =>
+      new Promise((resolve) => {
+        const cut = setTimeout(() => server.forceShutdown(), 5_000);
+        server.tryShutdown(() => {
+          clearTimeout(cut);
+          resolve();
+        });
+      }),
+  };
+};
