@@ -50,7 +50,8 @@ export interface Disk {
   blob(task: string, name: string): Uint8Array | undefined;
   blobSizes(task: string): readonly { readonly name: string; readonly size: number }[];
   blobTasks(): readonly string[];
-  dropBlobs(task: string): void;
+  /** All blobs of a task whose names begin so; all, without a prefix. */
+  dropBlobs(task: string, prefix?: string): void;
   close(): void;
 }
 

@@ -56,8 +56,8 @@ export interface Candidates {
 export type Testimony =
   | { readonly kind: 'fits' }
   | { readonly kind: 'refused'; readonly code: string; readonly message: string; readonly command?: number }
-  /** It can't tell now (an API server or a chain away): ask again. */
-  | { readonly kind: 'unknown'; readonly message: string };
+  /** It can't tell now (an API server or a chain away): ask again, or without that command. */
+  | { readonly kind: 'unknown'; readonly message: string; readonly command?: number };
 
 /** Checks a proposal against the world. `before` and `after` are the states around the block. */
 export interface Witness {

@@ -1,5 +1,5 @@
 /** The Lease holder's rounds: hear, choose, vote, collect a second vote, tell (rules in `voting.ts`). One block in flight. */
-import { blockDigest, decodeBlock, headOf, type Command, type Vote } from '@scs/protocol';
+import { blobDigest, blockDigest, decodeBlock, encodeCommand, headOf, type Command, type Vote } from '@scs/protocol';
 import type { Clock } from '../../kube/clock.ts';
 import { backoffMs } from '../../kube/backoff.ts';
 import { type Logger, errorFields } from '../../kube/logger.ts';
@@ -45,10 +45,14 @@ const LATE_VOTE_MS = 100;
 const worldly: ReadonlySet<Command['type']> = new Set(['task.admit', 'task.cancel', 'chain.observed', 'aggregate.evidence', 'tick']);
 const transient = new Set(['Busy', 'Behind', 'Unavailable', 'Barred', 'VotedOtherwise']);
 
+const commandDigest = (command: Command): string => blobDigest(encodeCommand(command));
+
 export class Proposing {
   readonly #o: ProposingOptions;
   /** A "none" answer for this height, and the count of own ones when it was asked for. */
   #clear: { readonly height: bigint; readonly asked: number } | undefined;
+  /** Commands that the others doubt: left out of the next block, so that the rest goes on. */
+  readonly #setAside = new Set<string>();
   #woken = new AbortController();
 
   constructor(options: ProposingOptions) {
@@ -180,11 +184,13 @@ export class Proposing {
     const fromPool = new Set(submitted);
     const gathered = candidates.take(state, time);
     const offered = new Set(gathered);
+    const aside = new Set(this.#setAside);
+    this.#setAside.clear();
     return buildBlock({
       rules,
       state,
       base: { height: replica.height() + 1n, generation, parent: replica.parent(), time, proposer: index },
-      commands: [...rules.next(state, time), ...submitted, ...gathered],
+      commands: [...rules.next(state, time), ...submitted, ...gathered].filter((c) => aside.size === 0 || !aside.has(commandDigest(c))),
       refused: (command, { code, message }) => {
         if (fromPool.has(command)) pool.refused(command, code, message);
         if (offered.has(command)) candidates.refused(command, code, message);
@@ -206,14 +212,15 @@ export class Proposing {
       return 'again';
     }
     const heard = answers.filter((a) => a !== undefined);
-    if (heard.length < peers.length || heard.some((a) => transient.has(a.code))) return 'failed';
-    for (const { command, code, message: why } of heard) {
-      const refused = command === undefined ? undefined : block.commands[command];
+    const doubted = heard.flatMap((a) => (a.command === undefined ? [] : [{ ...a, refused: block.commands[a.command] }]));
+    const final = heard.length === peers.length && !heard.some((a) => transient.has(a.code));
+    for (const { refused, code, message: why } of doubted) {
       if (!refused) continue;
-      this.#o.pool.refused(refused, code, why);
+      this.#setAside.add(commandDigest(refused));
       this.#o.candidates.refused(refused, code, why);
+      if (final) this.#o.pool.refused(refused, code, why);
     }
-    return 'failed';
+    return doubted.length > 0 ? 'again' : 'failed';
   }
 
   async #ask(peer: Peer, message: Parameters<Peer['propose']>[0]): Promise<ProposeAnswer | undefined> {

@@ -177,8 +177,8 @@ class SqliteDisk implements Disk {
   blobTasks(): readonly string[] {
     return this.#all('SELECT DISTINCT task FROM blobs').map((row) => textOf(row, 'task'));
   }
-  dropBlobs(task: string): void {
-    this.#run('DELETE FROM blobs WHERE task = ?', task);
+  dropBlobs(task: string, prefix = ''): void {
+    this.#run('DELETE FROM blobs WHERE task = ? AND substr(name, 1, length(?)) = ?', task, prefix, prefix);
   }
 
   close(): void {

@@ -1,0 +1,138 @@
+/** Sealed blobs of tasks (rules M3, M5, H5): bounded by what was decided of the task, held by at least two masters, dropped with it. */
+import { blobDigest, isTerminal, type TaskRecord } from '@scs/protocol';
+import type { Disk } from '../log/disk.ts';
+import type { TaskIndex } from '../task-index.ts';
+import { concerns } from '../task-index.ts';
+import { denied, invalid, notNow, tooMuch } from './refusal.ts';
+import { type Logger, errorFields } from '../../kube/logger.ts';
+
+/** The other masters, as far as blobs go. */
+export interface BlobPeer {
+  readonly index: number;
+  storeBlob(task: string, name: string, bytes: Uint8Array): Promise<void>;
+  /** undefined when the peer hasn't got it. */
+  fetchBlob(task: string, name: string): Promise<Uint8Array | undefined>;
+}
+
+/** A slice's output and evidence; a result that must fit in a ConfigMap beside its proof, base64 and all. */
+const LIMIT = { slice: 512 * 1024, result: 500 * 1024 } as const;
+/** Results beside the one that is decided: an aggregator that starts anew seals anew. */
+const MOST_RESULTS = 16;
+
+type BlobName =
+  { readonly kind: 'slice'; readonly vault: string; readonly sealKey: string } | { readonly kind: 'result'; readonly digest: string };
+const parseName = (name: string): BlobName | undefined => {
+  const slice = /^slice\/([a-z0-9-]{1,63}\/[a-z0-9.-]{1,63})\/([0-9a-f]{64})$/.exec(name);
+  if (slice) return { kind: 'slice', vault: slice[1]!, sealKey: slice[2]! };
+  const result = /^result\/([0-9a-f]{64})$/.exec(name);
+  return result ? { kind: 'result', digest: result[1]! } : undefined;
+};
+
+export class Blobs {
+  readonly #disk: Disk;
+  readonly #tasks: TaskIndex;
+  readonly #peers: readonly BlobPeer[];
+  readonly #logger: Logger;
+  constructor(disk: Disk, tasks: TaskIndex, peers: readonly BlobPeer[], logger: Logger) {
+    this.#disk = disk;
+    this.#tasks = tasks;
+    this.#peers = peers;
+    this.#logger = logger;
+  }
+
+  /** From an enterprise: checked against the decided task, stored here and at one other master at least. Throws Refusal. */
+  async put(enterprise: string, task: string, name: string, bytes: Uint8Array): Promise<string> {
+    const { record, parsed } = this.#acceptable(task, name, bytes);
+    if (parsed.kind === 'slice') {
+      const part = record.parts.find((p) => p.vault === parsed.vault);
+      if (part?.enterprise !== enterprise) throw denied(`${parsed.vault} is not a Vault of yours in this task`);
+      if (record.aggregatorEnclave?.sealKey !== parsed.sealKey)
+        throw notNow('that is not the current aggregator’s seal key, as far as this master knows');
+    } else if (record.aggregators?.[record.aggregator ?? 0] !== enterprise) throw denied('another enterprise aggregates this task');
+    this.#disk.putBlob({ task, name, bytes });
+    const stored = await Promise.all(this.#peers.map((peer) => this.#copyTo(peer, task, name, bytes)));
+    if (!stored.includes(true)) throw notNow('no other master could store the blob');
+    return blobDigest(bytes);
+  }
+
+  async #copyTo(peer: BlobPeer, task: string, name: string, bytes: Uint8Array): Promise<boolean> {
+    try {
+      await peer.storeBlob(task, name, bytes);
+      return true;
+    } catch (thrown) {
+      this.#logger.info({ peer: peer.index, ...errorFields(thrown) }, 'a blob could not be copied to a peer');
+      return false;
+    }
+  }
+
+  /** From another master, which has checked who sent it; bounds are checked again. Throws Refusal. */
+  take(task: string, name: string, bytes: Uint8Array): string {
+    this.#acceptable(task, name, bytes);
+    this.#disk.putBlob({ task, name, bytes });
+    return blobDigest(bytes);
+  }
+
+  #acceptable(task: string, name: string, bytes: Uint8Array): { record: TaskRecord; parsed: BlobName } {
+    const parsed = parseName(name);
+    if (!parsed) throw invalid('no such kind of blob');
+    if (bytes.length === 0 || bytes.length > LIMIT[parsed.kind])
+      throw invalid(`a ${parsed.kind} blob has at most ${LIMIT[parsed.kind]} bytes`);
+    if (parsed.kind === 'result' && parsed.digest !== blobDigest(bytes)) throw invalid('name and content do not agree');
+    const record = this.#tasks.record(task);
+    if (!record || record.state !== 'dispatched') throw notNow('the task takes no blobs now, as far as this master knows');
+    const others = this.#disk.blobSizes(task).filter((b) => b.name !== name);
+    if (parsed.kind === 'slice') {
+      // a Vault has one blob a time: the one for the current aggregator
+      if (!record.parts.some((p) => p.vault === parsed.vault)) throw invalid('no such Vault in the task');
+      this.#disk.dropBlobs(task, `slice/${parsed.vault}/`);
+    } else if (others.filter((b) => b.name.startsWith('result/')).length >= MOST_RESULTS) throw tooMuch('too many results of one task');
+    return { record, parsed };
+  }
+
+  /** undefined when nobody has it. Throws Refusal for a caller who has no part in the task. */
+  async get(enterprise: string, task: string, name: string): Promise<Uint8Array | undefined> {
+    const record = this.#tasks.record(task);
+    if (!record || !concerns(record, enterprise)) throw denied('you have no part in that task');
+    return this.find(task, name);
+  }
+  local(task: string, name: string): Uint8Array | undefined {
+    return this.#disk.blob(task, name);
+  }
+
+  /** Here, or at another master; what is fetched is kept. */
+  async find(task: string, name: string): Promise<Uint8Array | undefined> {
+    const here = this.local(task, name);
+    if (here || !parseName(name)) return here;
+    for (const peer of this.#peers) {
+      const bytes = await this.#fetchFrom(peer, task, name);
+      if (!bytes) continue;
+      const record = this.#tasks.record(task);
+      if (record && (!isTerminal(record.state) || name === `result/${record.sealedResult}`)) this.#disk.putBlob({ task, name, bytes });
+      return bytes;
+    }
+    return undefined;
+  }
+
+  async #fetchFrom(peer: BlobPeer, task: string, name: string): Promise<Uint8Array | undefined> {
+    try {
+      const bytes = await peer.fetchBlob(task, name);
+      const parsed = parseName(name);
+      const fits =
+        bytes && parsed && bytes.length <= LIMIT[parsed.kind] && (parsed.kind === 'slice' || parsed.digest === blobDigest(bytes));
+      return fits ? bytes : undefined;
+    } catch (thrown) {
+      this.#logger.info({ peer: peer.index, ...errorFields(thrown) }, 'a blob could not be fetched from a peer');
+      return undefined;
+    }
+  }
+
+  /** Drops what ended tasks left: slices at once, the result when its Task object is gone. */
+  collect(objectExists: (uid: string) => boolean): void {
+    for (const task of this.#disk.blobTasks()) {
+      const record = this.#tasks.record(task);
+      if (record && !isTerminal(record.state)) continue;
+      if (record && objectExists(task)) this.#disk.dropBlobs(task, 'slice/');
+      else this.#disk.dropBlobs(task);
+    }
+  }
+}

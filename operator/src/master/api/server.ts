@@ -1,0 +1,113 @@
+/** The Masters service (port 7444): what enterprises' agents, Vaults and sidecars ask. Mutual TLS says who calls. */
+import type { ServerWritableStream } from '@grpc/grpc-js';
+import {
+  CertifiedLeafSchema,
+  GetBlobReplySchema,
+  GetBlobRequestSchema,
+  GetLeafRequestSchema,
+  leafToWire,
+  Masters,
+  PutBlobReplySchema,
+  PutBlobRequestSchema,
+  StatusReplySchema,
+  StatusRequestSchema,
+  SubmitReplySchema,
+  SubmitRequestSchema,
+  WatchTasksRequestSchema,
+  type CertifiedLeaf,
+  type WatchTasksRequest,
+} from '@scs/proto';
+import { decodeCommand, hex, type Command } from '@scs/protocol';
+import type { UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { Log } from '../log/log.ts';
+import { concerns, type TaskIndex } from '../task-index.ts';
+import type { Blobs } from './blobs.ts';
+import { denied, invalid, notFound } from './refusal.ts';
+import { serverStream, unary, type CallContext } from './serve.ts';
+import type { TaskStreams } from './task-streams.ts';
+
+/** What enterprises may state; the rest masters propose from their own reading. */
+const fromEnterprises: ReadonlySet<Command['type']> = new Set([
+  'vault.register',
+  'vault.answer',
+  'enclave.ready',
+  'slice.release',
+  'aggregate.evidence',
+]);
+
+/** Decodes and bounds a submitted command. Throws Refusal. */
+export const submitted = (bytes: Uint8Array): Command => {
+  let command: Command;
+  try {
+    command = decodeCommand(bytes);
+  } catch (error) {
+    throw invalid(`not a command: ${error instanceof Error ? error.message.slice(0, 300) : 'malformed'}`);
+  }
+  if (!fromEnterprises.has(command.type)) throw denied(`${command.type} comes from the masters' own reading`);
+  return command;
+};
+
+/** The enterprise that an identity names; undefined for a master. */
+const enterpriseOf = (identity: string): string | undefined => /^scs:\/\/enterprise\/(0x[0-9a-f]{64})$/.exec(identity)?.[1];
+
+export interface MastersApi {
+  readonly log: Log;
+  readonly tasks: TaskIndex;
+  readonly blobs: Blobs;
+  readonly streams: TaskStreams;
+  readonly index: number;
+  readonly genesis: string;
+}
+
+export const mastersService = (
+  { log, tasks, blobs, streams, index, genesis }: MastersApi,
+  context: CallContext,
+): UntypedServiceImplementation => {
+  const mustSee = (identity: string, key: string): void => {
+    const enterprise = enterpriseOf(identity);
+    const uid = /^(?:task|envelope)\/(.+)$/.exec(key)?.[1];
+    const record = uid === undefined ? undefined : tasks.record(uid);
+    if (enterprise && record && !concerns(record, enterprise)) throw denied('you have no part in that task');
+  };
+  const enterprise = (identity: string): string => {
+    const address = enterpriseOf(identity);
+    if (!address) throw denied('only enterprises store and read blobs here');
+    return address;
+  };
+  return {
+    submit: unary(SubmitRequestSchema, SubmitReplySchema, context, async ({ command }) => {
+      const decision = await log.propose(submitted(command));
+      return decision.ok ? { height: decision.height } : { code: decision.code, message: decision.message };
+    }),
+    getLeaf: unary(GetLeafRequestSchema, CertifiedLeafSchema, context, ({ key }, identity) => {
+      if (key.length > 256) throw invalid('no such key');
+      mustSee(identity, key);
+      const leaf = log.leaf(key);
+      if (!leaf) throw notFound(key);
+      return leafToWire(leaf);
+    }),
+    watchTasks: serverStream(
+      WatchTasksRequestSchema,
+      CertifiedLeafSchema,
+      context,
+      (call: ServerWritableStream<WatchTasksRequest, CertifiedLeaf>, identity) => streams.open(call, identity, enterpriseOf(identity)),
+    ),
+    putBlob: unary(PutBlobRequestSchema, PutBlobReplySchema, context, async ({ task, name, blob }, identity) => ({
+      digest: await blobs.put(enterprise(identity), task, name, blob),
+    })),
+    getBlob: unary(GetBlobRequestSchema, GetBlobReplySchema, context, async ({ task, name }, identity) => {
+      const blob = await blobs.get(enterprise(identity), task, name);
+      if (!blob) throw notFound(name);
+      return { blob };
+    }),
+    status: unary(StatusRequestSchema, StatusReplySchema, context, () => ({
+      master: index,
+      height: log.height(),
+      stateRoot: hex(log.state().root()),
+      leader: log.isPrimary(),
+      genesis,
+    })),
+  };
+};
+
+export { Masters as MastersService };
