@@ -1,0 +1,48 @@
+/**
+ * Our images, for the embedded cluster (test/cluster/images.ts builds them without Docker) and for the Dockerfiles beside this
+ * file, which hold the same. Production images carry no non-free code; `scs-devnet` is for development and tests only.
+ */
+import { join } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { writeFramework } from '../contracts/devnet/framework.ts';
+import { cacheFolder } from '../test/cluster/paths.ts';
+import type { ImageSpec } from '../test/cluster/images.ts';
+import { duckdbParts, moveParts } from '../test/cluster/native-parts.ts';
+import { httpfsExtension } from '../vault/scripts/fetch-httpfs.ts';
+
+/** What an image holds beyond its bundle may have to be fetched or compiled first. */
+export const imageSpecs = async (): Promise<readonly ImageSpec[]> => [
+  { name: 'scs-master', entry: 'operator/src/master/main.ts', folders: ['/var/lib/scs'] },
+  { name: 'scs-agent', entry: 'operator/src/agent/main.ts' },
+  { name: 'scs-enclave-sidecar', entry: 'enclave-sidecar/src/main.ts' },
+  { name: 'scs-executor', entry: 'executor/src/main.ts', ...duckdbParts },
+  {
+    name: 'scs-vault',
+    entry: 'vault/src/main.ts',
+    ...duckdbParts,
+    files: [{ path: '/app/httpfs.duckdb_extension', source: await httpfsExtension() }],
+    folders: ['/var/lib/scs'],
+  },
+  {
+    name: 'scs-devnet',
+    entry: 'contracts/devnet/main.ts',
+    external: ['@initia/builder.js'],
+    ...moveParts,
+    files: [
+      ...(moveParts.files ?? []).filter((file) => file.path.includes('libmovevm')),
+      { path: '/app/framework.json', source: await compiledFramework() },
+      { path: '/app/NOTICE', source: 'NOTICE' },
+    ],
+    environment: { ...moveParts.environment, SCS_DEVNET_FRAMEWORK: '/app/framework.json' },
+    folders: ['/var/lib/devnet'],
+  },
+];
+
+/** Compiled here, so that no compiler is in the image. */
+const compiledFramework = async (): Promise<string> => {
+  const folder = join(cacheFolder(), 'images');
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, 'devnet-framework.json');
+  await writeFramework(file);
+  return file;
+};

@@ -1,0 +1,149 @@
+/** The main job as steps that the demo narrates and e2e asserts. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse, stringify } from 'yaml';
+import type { Task, TaskStatus } from '@scs/protocol';
+import { step } from '../cluster/progress.ts';
+import { buildImages, embeddedCluster, namedCluster, type ClusterUnderTest } from './cluster-under-test.ts';
+import { enterprises, prepareData, type DemoData } from './data.ts';
+import { repository } from './folders.ts';
+import { makeGroup } from './group.ts';
+import {
+  declareVault,
+  diagnose,
+  installEnterprise,
+  installMasters,
+  loadRecords,
+  openSystem,
+  prepareNamespaces,
+  settleChain,
+  submitterNamespaces,
+  SYSTEM,
+  until,
+  waitForPod,
+  type Images,
+  type System,
+} from './system.ts';
+
+export interface Scene extends System {
+  readonly cluster: ClusterUnderTest;
+  readonly data: DemoData;
+  readonly images: Images;
+  /** kubeconfig of a submitter. */
+  readonly as: Readonly<Record<'roastery' | 'stranger', string>>;
+}
+export const ESCROW = '60';
+
+/** Everything up to "a submitter may submit". */
+export const setUp = async (name: string, context: string | undefined): Promise<Scene> => {
+  const data = await step('records: The Complete Journey, 1,469,307 grocery transactions, split over three Vaults', prepareData);
+  const { built, images, measurement } = await step('images, without Docker', buildImages);
+  const cluster = context ? await namedCluster(context) : await embeddedCluster(true);
+  const { kubeconfig } = cluster;
+  await step('loading the images into the cluster', () => cluster.load(built));
+  const group = await step('keys and genesis: three masters, three enterprises, two submitters', () => makeGroup(name, measurement, true));
+  const { kubectlOf } = await import('../cluster/kubectl.ts');
+  const kubectl = await kubectlOf(kubeconfig);
+  if (context) await step('removing what an earlier demo left in the cluster', () => removeSystem(kubectl));
+  await step('namespaces and Secrets', () => prepareNamespaces(kubectl, group));
+  await step('helm install scs: three masters, admission policies, the embedded devnet (not Aptos)', () => installMasters(kubeconfig, group, images));
+  await waitForPod(kubectl, SYSTEM, 'scs-devnet-0');
+  const system = await openSystem(kubeconfig, group);
+  try {
+    await step('contracts: publish, initialise from the genesis', () => settleChain(system.chainUrl, group));
+    await step('helm install scs-enterprise, three times', async () => {
+      for (const enterprise of enterprises) await installEnterprise(kubeconfig, group, images, enterprise);
+    });
+    await step('masters agree, and refuse a forged submitter', () => mastersReady(system));
+    await step('three Vaults: declare, load records and consents', async () => {
+      for (const enterprise of enterprises) await declareVault(kubectl, group, enterprise);
+      await Promise.all(enterprises.map((enterprise) => waitForPod(kubectl, enterprise, 'vault-shoppers-0')));
+      for (const enterprise of enterprises) await loadRecords(kubectl, enterprise, data);
+    });
+    await step('Vaults register with the masters', () => vaultsReady(system));
+    for (const submitter of submitterNamespaces) await group.symphony('fund', ESCROW, '--keys', group.keys(`submitter-${submitter}`), '--chain-url', `${system.chainUrl}/v1`);
+    const as = { roastery: await cluster.userKubeconfig('roastery'), stranger: await cluster.userKubeconfig('stranger') };
+    return { ...system, cluster, data, images, as };
+  } catch (cause) {
+    process.stderr.write(`${await diagnose(kubeconfig)}\n`);
+    system.stop();
+    throw cause;
+  }
+};
+
+const removeSystem = async (kubectl: System['kubectl']): Promise<void> => {
+  for (const namespace of [SYSTEM, ...enterprises, ...submitterNamespaces]) await kubectl('delete', 'namespace', namespace, '--ignore-not-found', '--timeout=120s');
+};
+
+const mastersReady = ({ kubectl }: System): Promise<unknown> =>
+  kubectl('wait', '-n', SYSTEM, 'pod', '-l', 'app.kubernetes.io/name=scs-master', '--for=condition=Ready', '--timeout=180s');
+const vaultsReady = async ({ kubectl }: System): Promise<void> => {
+  for (const namespace of enterprises) await kubectl('wait', '-n', namespace, 'vault/shoppers', '--for=condition=Ready', '--timeout=180s');
+};
+
+/** The campaign's task as its file says, with changes. */
+export const campaign = (change: (spec: Record<string, never> & TaskManifest['spec']) => void = () => undefined): TaskManifest => {
+  const manifest = parse(readFileSync(join(repository, 'examples/campaign/task.yaml'), 'utf8')) as TaskManifest;
+  change(manifest.spec as never);
+  return manifest;
+};
+export interface TaskManifest {
+  readonly metadata: { name: string; namespace: string };
+  readonly spec: {
+    submitter?: string;
+    usage: string;
+    maxFee: string;
+    query: { domain: string; where: { attribute: string; in?: string[]; from?: string; until?: string }[]; groupBy?: string };
+    privacy: { epsilon: string; minimumResultCardinality: number };
+    coordination?: { quorum: number };
+    deadlineSeconds?: number;
+  };
+}
+
+type Submitter = 'roastery' | 'stranger';
+/** Signs with `keys` and creates as Kubernetes user `as`. Resolves with exit code and both streams. */
+export const submit = async (scene: Scene, name: string, manifest: TaskManifest, as: Submitter = 'roastery', keys: Submitter = as) => {
+  const text = stringify({ ...manifest, metadata: { ...manifest.metadata, name } });
+  const file = join(scene.group.folder, `task-${name}.yaml`);
+  const { writeFile } = await import('node:fs/promises');
+  await writeFile(file, text);
+  return scene.group.trySymphony(['submit', '-f', file, '--keys', scene.group.keys(`submitter-${keys}`)], { KUBECONFIG: scene.as[as] });
+};
+
+export const taskOf = async ({ kubectl }: System, name: string, namespace = 'roastery'): Promise<Task | undefined> => {
+  const { code, stdout } = await kubectl.attempt('get', 'task', '-n', namespace, name, '-o', 'json');
+  return code === 0 ? (JSON.parse(stdout) as Task) : undefined;
+};
+
+const ENDED = new Set<string | undefined>(['completed', 'rejected', 'timed_out']);
+/** Follows a task to its end; `onChange` hears of each transition once. */
+export const followToEnd = async (scene: System, name: string, timeoutMs: number, onChange: (entry: NonNullable<TaskStatus['history']>[number]) => void = () => undefined, namespace = 'roastery'): Promise<Task> => {
+  let seen = 0;
+  return until(`task ${name} to end`, timeoutMs, async () => {
+    const task = await taskOf(scene, name, namespace);
+    for (const entry of task?.status?.history?.slice(seen) ?? []) {
+      seen += 1;
+      onChange(entry);
+    }
+    return ENDED.has(task?.status?.state) ? task : undefined;
+  });
+};
+
+export interface PodSeen {
+  readonly namespace: string;
+  readonly name: string;
+  readonly role: string;
+  readonly containers: readonly string[];
+}
+/** Pods of slices that exist now. */
+export const slicePods = async ({ kubectl }: System): Promise<PodSeen[]> => {
+  const list = JSON.parse(await kubectl('get', 'pods', '-A', '-l', 'app.kubernetes.io/name=scs-slice', '-o', 'json')) as {
+    items: { metadata: { namespace: string; name: string; labels: Record<string, string> }; spec: { containers: { name: string }[]; initContainers?: { name: string }[] } }[];
+  };
+  return list.items.map(({ metadata, spec }) => ({
+    namespace: metadata.namespace,
+    name: metadata.name,
+    role: metadata.labels['app.kubernetes.io/component'] ?? '',
+    containers: [...(spec.initContainers ?? []), ...spec.containers].map((c) => c.name),
+  }));
+};
