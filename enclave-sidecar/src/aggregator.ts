@@ -49,7 +49,8 @@ const readEnvelope = async (session: Session, digest: string, wanted: AbortSigna
         return envelope;
       }
     } catch (error) {
-      if (error instanceof EnclaveFault || wanted.aborted) throw error;
+      if (error instanceof EnclaveFault) throw error;
+      if (wanted.aborted) return undefined;
       session.log.warn({ code: errorKind(error) }, 'the envelope could not be read; trying again');
     }
     await backOff(failures, session, wanted);

@@ -56,8 +56,10 @@ const isStatus = (reply: unknown): reply is Partial<StatusObject> => typeof repl
 
 const getWork = (desk: WorkDesk): handleUnaryCall<GetWorkRequest, Work> =>
   handler<GetWorkRequest, Work>(async (_request, signal) => {
-    const item = await desk.getWork(signal);
-    return item && 'task' in item ? create(WorkSchema, item) : { code: status.ALREADY_EXISTS, details: item?.code ?? '' };
+    const answer = await desk.getWork(signal);
+    if (!answer) return { code: status.CANCELLED, details: '' };
+    if ('task' in answer) return create(WorkSchema, answer);
+    return { code: answer.released ? status.ALREADY_EXISTS : status.FAILED_PRECONDITION, details: answer.code };
   });
 const finishing = <Q>(desk: WorkDesk, read: (request: Q) => WorkResult): handleUnaryCall<Q, FinishReply> =>
   handler<Q, FinishReply>(async (request, signal) => create(FinishReplySchema, { ...(await desk.finish(read(request), signal)) }));

@@ -29,7 +29,7 @@ const LINGER_MS = 60_000;
 /** Where Kubernetes reads why a container ended; the agent puts it into a condition. */
 const leaveWord = (log: Logger, code: string, message: string): void => {
   try {
-    writeFileSync(process.env['SCS_TERMINATION_LOG'] ?? '/dev/termination-log', JSON.stringify({ code, message: message.slice(0, 1000) }));
+    writeFileSync(process.env['SCS_TERMINATION_LOG'] ?? '/dev/termination-log', `${code}: ${message}`.slice(0, 1000));
   } catch (error) {
     log.warn({ code: errorKind(error) }, 'no termination log can be written here');
   }

@@ -28,7 +28,7 @@ const sleep = (ms: number): Promise<void> =>
 /** Where Kubernetes reads why a container ended. */
 const leaveWord = ({ code, message }: { code: string; message: string }): void => {
   try {
-    writeFileSync(process.env['SCS_TERMINATION_LOG'] ?? '/dev/termination-log', JSON.stringify({ code, message }));
+    writeFileSync(process.env['SCS_TERMINATION_LOG'] ?? '/dev/termination-log', `${code}: ${message}`.slice(0, 1000));
   } catch (error) {
     log.warn({ code: error instanceof Error ? error.name : 'Unknown' }, 'no termination log can be written here');
   }
