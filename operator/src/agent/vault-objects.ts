@@ -144,8 +144,15 @@ export const vaultStatefulSet = (vault: Vault, config: AgentConfig): StatefulSet
   };
 };
 
-/** client-node's type spells `from` as `_from`; the wire does not. Only slices and the agent of this namespace come in; only masters and DNS are reached. A CNI has to enforce it. */
-export const vaultNetworkPolicy = (vault: Vault): KubeObject & { readonly spec: object } => ({
+const tcp = (port: number) => ({ port, protocol: 'TCP' });
+/** Masters may be exposed at other ports than ours in another cluster. */
+const masterPorts = (masters: readonly string[]): number[] => [...new Set(masters.map((address) => Number(address.split(':').at(-1))))];
+
+/**
+ * Only slices and the agent of this namespace come in; only masters and DNS are reached. A CNI has to enforce it.
+ * Typed by hand: client-node's type spells `from` as `_from`; the wire does not.
+ */
+export const vaultNetworkPolicy = (vault: Vault, { masters }: Pick<AgentConfig, 'masters'>): KubeObject & { readonly spec: object } => ({
   apiVersion: 'networking.k8s.io/v1',
   kind: 'NetworkPolicy',
   metadata: metadataOf(vault),
@@ -158,17 +165,9 @@ export const vaultNetworkPolicy = (vault: Vault): KubeObject & { readonly spec: 
           { podSelector: { matchLabels: { 'app.kubernetes.io/name': 'scs-slice' } } },
           { podSelector: { matchLabels: { 'app.kubernetes.io/name': 'scs-agent' } } },
         ],
-        ports: [{ port: VAULT_PORT, protocol: 'TCP' }],
+        ports: [tcp(VAULT_PORT)],
       },
     ],
-    egress: [
-      { ports: [{ port: 7444, protocol: 'TCP' }] },
-      {
-        ports: [
-          { port: 53, protocol: 'UDP' },
-          { port: 53, protocol: 'TCP' },
-        ],
-      },
-    ],
+    egress: [{ ports: masterPorts(masters).map(tcp) }, { ports: [{ port: 53, protocol: 'UDP' }, tcp(53)] }],
   },
 });

@@ -67,7 +67,7 @@ const ensureObjects = async ({ cluster, config }: VaultContext, vault: Vault, si
   await ensureDataKey(cluster, vault, signal);
   await cluster.apply(vaultConfigMap(vault), { signal });
   await cluster.apply(vaultService(vault), { signal });
-  await cluster.apply(vaultNetworkPolicy(vault), { signal });
+  await cluster.apply(vaultNetworkPolicy(vault, config), { signal });
   await cluster.apply(vaultStatefulSet(vault, config), { signal });
 };
 
