@@ -19,6 +19,8 @@ export interface VaultInput {
   readonly pod: Pod | undefined;
   readonly health: VaultHealth | undefined;
   readonly certified: VaultRecord | undefined;
+  /** False while no master answers: then `certified` says nothing. */
+  readonly mastersReachable: boolean;
   /** Last refusal of the masters, if they refused the registration. */
   readonly refusal: { readonly code: string; readonly message: string } | undefined;
 }
@@ -45,7 +47,8 @@ export const decideVault = (input: VaultInput, now: number): VaultDecision => {
       ...(certified && { registeredAtHeight: Number(certified.registeredAt) }),
       conditions,
     },
-    register: offer && health?.ready && !registered ? offer : undefined,
+    register:
+      offer && health?.ready && !registered && input.mastersReachable && vault.spec.enterprise === input.enterprise ? offer : undefined,
   };
 };
 
@@ -66,6 +69,12 @@ const finding = (input: VaultInput, registered: boolean): { state: NonNullable<V
     };
   if (!health.ready)
     return { state: 'Importing', reason: health.reason || 'NotReady', message: health.message || 'The Vault is not ready yet.' };
+  if (!input.mastersReachable)
+    return {
+      state: 'Degraded',
+      reason: 'MastersUnavailable',
+      message: 'No master answers. Check the masters and the network between; the agent tries on.',
+    };
   if (registered) return { state: 'Ready', reason: 'Registered', message: 'The Vault is registered with the masters and serves tasks.' };
   if (refusal) return { state: 'Degraded', reason: refusal.code, message: refusal.message };
   return { state: 'Registering', reason: 'Registering', message: 'The registration is waiting for the masters.' };

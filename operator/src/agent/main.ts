@@ -82,6 +82,17 @@ const vaultHealth = ({ genesis, address, tls }: Identity) => {
   };
 };
 
+/** Says the same thing at most once in `ms`: an unreachable master is tried often. */
+const quietly = (ms: number, say: (master: number, code: string) => void) => {
+  const said = new Map<string, number>();
+  return (master: number, code: string): void => {
+    const key = `${master}/${code}`;
+    if (Date.now() - (said.get(key) ?? 0) < ms) return;
+    said.set(key, Date.now());
+    say(master, code);
+  };
+};
+
 const run = async (signal: AbortSignal): Promise<void> => {
   const config = readConfig(process.env);
   const identity = await loadIdentity(config);
@@ -97,7 +108,7 @@ const run = async (signal: AbortSignal): Promise<void> => {
     tls: identity.tls,
     genesis: identity.genesis,
     genesisDigest: identity.digest,
-    onFault: (master, code) => log.warn({ master, code }, 'a master did not answer well'),
+    onFault: quietly(30_000, (master, code) => log.warn({ master, code }, 'a master did not answer well')),
   });
   const health = await startHealth({ port: config.healthPort });
   let synced = false;

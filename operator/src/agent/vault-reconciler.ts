@@ -1,7 +1,7 @@
 /** Vault: gather -> decide -> act. Makes its objects, asks it how it is, registers it with the masters. */
 import { randomBytes } from 'node:crypto';
 import { API_VERSION, decodeRecord, signStatement, type Vault, type VaultOffer, type VaultRecord } from '@scs/protocol';
-import type { Masters } from '@scs/proto/masters-client.ts';
+import { MastersUnavailable, type Masters } from '@scs/proto/masters-client.ts';
 import type { Cluster } from '../kube/client.ts';
 import { isApiError } from '../kube/errors.ts';
 import type { EventRecorder } from '../kube/events.ts';
@@ -44,15 +44,12 @@ export const reconcileVault = async (
   if (vault.metadata.deletionTimestamp) return {};
   if (vault.spec.enterprise === enterprise.address) await ensureObjects(context, vault, signal);
   const key = `${vault.metadata.namespace}/${vault.metadata.name}`;
-  const [pod, health, certified] = await Promise.all([
+  const [pod, health, known] = await Promise.all([
     cluster.get<Pod>({ kind: kinds.Pod, namespace: config.namespace, name: `${vaultObjectName(vault.metadata.name)}-0` }, { signal }),
     context.healthOf(vaultAddress(config.namespace, vault.metadata.name), signal),
     certifiedVault(context, key, signal),
   ]);
-  const decision = decideVault(
-    { vault, enterprise: enterprise.address, pod, health, certified, refusal: refusals.get(key) },
-    context.now(),
-  );
+  const decision = decideVault({ vault, enterprise: enterprise.address, pod, health, ...known, refusal: refusals.get(key) }, context.now());
   if (decision.register) await register(context, decision.register, refusals, signal);
   await writeStatus(context, vault, decision.status);
   return { requeueAfterMs: decision.status.state === 'Ready' ? READY_MS : NOT_READY_MS };
@@ -86,10 +83,19 @@ const ensureDataKey = async (cluster: Cluster, vault: Vault, signal: AbortSignal
   }
 };
 
-const certifiedVault = async ({ masters }: VaultContext, key: string, signal: AbortSignal): Promise<VaultRecord | undefined> => {
-  const leaf = await masters.getLeaf(`vault/${key}`, { signal, timeoutMs: 10_000 });
-  return leaf && decodeRecord('vault', leaf.value);
+const certifiedVault = async ({ masters }: VaultContext, key: string, signal: AbortSignal): Promise<Certified> => {
+  try {
+    const leaf = await masters.getLeaf(`vault/${key}`, { signal, timeoutMs: 5_000 });
+    return { mastersReachable: true, certified: leaf && decodeRecord('vault', leaf.value) };
+  } catch (thrown) {
+    if (thrown instanceof MastersUnavailable) return { mastersReachable: false, certified: undefined };
+    throw thrown;
+  }
 };
+interface Certified {
+  readonly mastersReachable: boolean;
+  readonly certified: VaultRecord | undefined;
+}
 
 const register = async (
   { masters, enterprise, genesisDigest }: VaultContext,

@@ -1,0 +1,63 @@
+import { expect, test } from 'vitest';
+import type { Vault, VaultRecord } from '@scs/protocol';
+import { decideVault, type VaultHealth, type VaultInput } from './decide-vault.ts';
+
+const enterprise = `0x${'a'.repeat(64)}`;
+const head = { sequence: 3n, head: '1'.repeat(64) };
+const vault: Vault = {
+  apiVersion: 'scp.symphony.foundation/v1alpha1',
+  kind: 'Vault',
+  metadata: { name: 'shoppers', namespace: 'alder', uid: 'v-uid', generation: 2 },
+  spec: {
+    enterprise,
+    domains: [{ name: 'retail.purchase', usages: ['marketing'], classes: ['query'] }],
+    actors: [],
+    sizeBand: 1,
+    measurements: [],
+    limits: [],
+    storage: { size: '1Gi' },
+    sources: [],
+  },
+};
+const health: VaultHealth = {
+  ready: true,
+  reason: '',
+  message: '',
+  publicKey: '2'.repeat(64),
+  noiseKeyCommitment: '3'.repeat(64),
+  journal: head,
+};
+const offer = {
+  vault: 'alder/shoppers',
+  uid: 'v-uid',
+  enterprise,
+  publicKey: health.publicKey,
+  noiseKeyCommitment: health.noiseKeyCommitment,
+  domains: vault.spec.domains,
+  actors: [],
+  sizeBand: 1,
+  revision: 2,
+  journal: head,
+};
+const certified: VaultRecord = { ...offer, registeredAt: 7n };
+const decide = (input: Partial<VaultInput>) =>
+  decideVault({ vault, enterprise, pod: undefined, health, certified: undefined, mastersReachable: true, refusal: undefined, ...input }, 0);
+
+test.each`
+  rule    | what                                  | input                                                                         | state             | reason                  | registers
+  ${'C5'} | ${'a ready Vault is registered'}      | ${{}}                                                                         | ${'Registering'}  | ${'Registering'}        | ${true}
+  ${'C5'} | ${'once certified, it serves'}        | ${{ certified }}                                                              | ${'Ready'}        | ${'Registered'}         | ${false}
+  ${'C5'} | ${'a changed manifest is registered'} | ${{ certified: { ...certified, revision: 1 } }}                               | ${'Registering'}  | ${'Registering'}        | ${true}
+  ${'B8'} | ${'a moved journal is no new offer'}  | ${{ certified: { ...certified, journal: { ...head, sequence: 9n } } }}        | ${'Ready'}        | ${'Registered'}         | ${false}
+  ${'N3'} | ${'another enterprise in the spec'}   | ${{ enterprise: `0x${'b'.repeat(64)}` }}                                      | ${'Degraded'}     | ${'WrongEnterprise'}    | ${false}
+  ${'N1'} | ${'masters away: it says so'}         | ${{ mastersReachable: false }}                                                | ${'Degraded'}     | ${'MastersUnavailable'} | ${false}
+  ${'B8'} | ${'importing: not registered yet'}    | ${{ health: { ...health, ready: false, reason: 'Importing', message: 'x' } }} | ${'Importing'}    | ${'Importing'}          | ${false}
+  ${'T6'} | ${'refused: the reason is shown'}     | ${{ refusal: { code: 'DomainFull', message: 'x' } }}                          | ${'Degraded'}     | ${'DomainFull'}         | ${true}
+  ${'C5'} | ${'no answer yet'}                    | ${{ health: undefined }}                                                      | ${'Provisioning'} | ${'Starting'}           | ${false}
+`('$rule: $what', ({ input, state, reason, registers }) => {
+  const { status, register } = decide(input);
+  expect([status.state, status.conditions?.[0]?.reason, register !== undefined]).toEqual([state, reason, registers]);
+});
+
+test('a Vault that was deleted and made again under its name takes a newer revision', () =>
+  expect(decide({ certified: { ...certified, uid: 'old-uid', revision: 9 } }).register?.revision).toBe(10));
