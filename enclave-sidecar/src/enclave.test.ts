@@ -228,12 +228,23 @@ describe('what a Vault may do', () => {
     expect(await slice.executor).toBe('refused: VaultFaulty');
   });
 
-  test('a refusal for good ends the slice with its code', async () => {
+  test('a refusal for good ends the slice with its code, at release and at opening', async () => {
     await using group = await TestGroup.start();
-    group.vaults.get(alder)!.replies.push({ code: 'ManifestForbids', message: 'not this measurement' });
+    group.vaults.get(alder)!.replies.push({ code: 'EvidenceInvalid', message: 'not this one' });
     const slice = await group.slice(alder);
-    await expect(slice.ended).rejects.toMatchObject({ code: 'ManifestForbids' });
-    expect(await slice.executor).toBe('ManifestForbids');
+    await expect(slice.ended).rejects.toMatchObject({ code: 'EvidenceInvalid', message: `Vault ${alder}: not this one` });
+    expect(await slice.executor).toBe('EvidenceInvalid');
+    group.vaults.get(birch)!.refusal = 'ManifestForbids: not this measurement';
+    await expect((await group.slice(birch)).ended).rejects.toMatchObject({ code: 'ManifestForbids' });
+  });
+
+  test('a refusal unknown to us is borne some times, then said aloud', async () => {
+    await using group = await TestGroup.start();
+    const vault = group.vaults.get(alder)!;
+    vault.replies.push(...Array.from({ length: 20 }, () => ({ code: 'DiskFull', message: 'no room' })));
+    const slice = await group.slice(alder);
+    await expect(slice.ended).rejects.toMatchObject({ code: 'DiskFull' });
+    expect(vault.opened).toHaveLength(9);
   });
 });
 

@@ -9,6 +9,7 @@
  * An output that the Vault stored before is sent again, never computed again. Nothing leaves before the release is decided.
  */
 import { setMaxListeners } from 'node:events';
+import { status } from '@grpc/grpc-js';
 import {
   encodeCanonical,
   encodePlan,
@@ -44,9 +45,35 @@ export interface SliceSession extends Session {
   readonly scratch: string;
   readonly executorMemoryBytes: bigint;
 }
-/** Times in a row that a Vault may send what does not hold, or refuse, before that is said aloud. */
+/** Times that a Vault may send what does not hold, or refuse, before that is said aloud. */
 const PATIENCE = 8;
 const RELEASE_TIMEOUT_MS = 120_000;
+/** Refusals that time or another opening cures: the Vault lags behind the masters, restarts or is busy. If we are done for, the certified record says so. */
+const MAY_PASS = new Set([
+  'AlreadyStored',
+  'Busy',
+  'EnclaveMissing',
+  'EnclaveReplaced',
+  'JournalBehind',
+  'MastersUnavailable',
+  'NotReady',
+  'SealInvalid',
+  'TaskUnknown',
+  'TimedOut',
+  'TooLate',
+  'Unavailable',
+]);
+/** Refusals that no repetition cures. */
+const FINAL = new Set(['AttestationInvalid', 'EnvelopeMismatch', 'EvidenceInvalid', 'NotReserved']);
+
+const refusal = (vault: string, code: string, message: string): EnclaveFault =>
+  new EnclaveFault(/^[A-Z][A-Za-z]{2,60}$/.test(code) ? code : 'VaultRefused', `Vault ${vault}: ${message.slice(0, 500)}`);
+/** A Vault's refusal to open: FAILED_PRECONDITION with "Code: sentence". */
+const refusalOf = (error: unknown, vault: string): EnclaveFault | undefined => {
+  if (!(error instanceof Error) || !('code' in error) || error.code !== status.FAILED_PRECONDITION) return undefined;
+  const [code = '', ...message] = ('details' in error ? String(error.details) : '').split(': ');
+  return refusal(vault, code, message.join(': '));
+};
 
 const partOf = (record: TaskRecord, vault: string): VaultPart | undefined => record.parts.find((part) => part.vault === vault);
 
@@ -61,7 +88,7 @@ const expectedSlice = (session: Session, record: TaskRecord): ExpectedSlice => {
   return { task, vault, envelope: record.envelope, plan: record.plan, genesisDigest };
 };
 
-/** An opened slice; undefined when stopped. Throws EnclaveFault when the Vault's patience is used up. */
+/** An opened slice; undefined when no longer wanted. Throws EnclaveFault when our patience with the Vault is used up. */
 const openWithRetry = async (
   session: SliceSession,
   vault: VaultPort,
@@ -69,13 +96,15 @@ const openWithRetry = async (
   ended: AbortSignal,
 ): Promise<OpenedSlice | undefined> => {
   session.enter('opening');
+  let refusals = 0;
   for (let failures = 0; !ended.aborted; failures++) {
     try {
       return await openSlice(vault, session.keys, expected, ended);
     } catch (error) {
       if (ended.aborted) return undefined;
-      session.log.warn({ code: errorKind(error), vault: expected.vault }, 'the slice could not be opened; trying again');
-      if (failures >= PATIENCE && error instanceof EnclaveFault) throw error;
+      const refused = error instanceof EnclaveFault ? error : refusalOf(error, expected.vault);
+      session.log.warn({ code: refused?.code ?? errorKind(error), vault: expected.vault }, 'the slice could not be opened; trying again');
+      if (refused && !MAY_PASS.has(refused.code) && ++refusals > PATIENCE) throw refused;
       await backOff(failures, session, ended);
     }
   }
@@ -162,25 +191,12 @@ const release = async (
   return vault.release(request, { timeoutMs: RELEASE_TIMEOUT_MS, signal: wanted });
 };
 
-type Verdict = 'released' | 'open again' | 'run again' | Ending;
-/** Refusals that ask for another try with what the Vault now has. */
-const OPEN_AGAIN = new Set([
-  'SealInvalid',
-  'Unavailable',
-  'MastersUnavailable',
-  'Busy',
-  'TimedOut',
-  'NotReady',
-  'JournalBehind',
-  'EnclaveMissing',
-]);
-const verdictOf = ({ code, message }: ReleaseReply): Verdict => {
+type Verdict = 'released' | 'open again' | 'run again' | 'TaskEnded' | EnclaveFault;
+const verdictOf = ({ code, message }: ReleaseReply, vault: string): Verdict => {
   if (code === '' || code === 'AlreadyDecided') return 'released';
   if (code === 'ConsentChanged') return 'run again';
-  if (code === 'TooLate' || code === 'Cancelled') return 'TaskEnded';
-  if (code === 'EnclaveReplaced') return 'Replaced';
-  if (OPEN_AGAIN.has(code)) return 'open again';
-  throw new EnclaveFault(/^[A-Z][A-Za-z]{2,60}$/.test(code) ? code : 'VaultRefused', message.slice(0, 500));
+  if (code === 'TooLate') return 'TaskEnded';
+  return MAY_PASS.has(code) ? 'open again' : refusal(vault, code, message);
 };
 const askRelease = async (
   session: SliceSession,
@@ -191,9 +207,8 @@ const askRelease = async (
 ): Promise<Verdict> => {
   session.enter('releasing');
   try {
-    return verdictOf(await release(vault, expected, computed, wanted));
+    return verdictOf(await release(vault, expected, computed, wanted), expected.vault);
   } catch (error) {
-    if (error instanceof EnclaveFault) throw error;
     session.log.warn({ code: errorKind(error), vault: expected.vault }, 'the release was not answered; asking the Vault again');
     return 'open again';
   }
@@ -209,6 +224,7 @@ const produce = async (
 ): Promise<SlicePayload | Ending> => {
   const expected = expectedSlice(session, record);
   let computed: Computed | undefined;
+  let refusals = 0;
   for (let round = 0; ; round++) {
     if (round > 0) await backOff(Math.min(round, PATIENCE), session, ended);
     const opened = await openWithRetry(session, vault, expected, ended);
@@ -223,9 +239,11 @@ const produce = async (
       computed = { input, payload: { output, evidence: signEvidence(session, expected, input, output, counted.program, attestation) } };
     }
     const verdict = await askRelease(session, vault, expected, computed, ended);
-    session.log.info({ verdict, vault: expected.vault }, 'release asked');
+    const refused = verdict instanceof EnclaveFault ? verdict : undefined;
+    session.log.info({ verdict: refused?.code ?? verdict, vault: expected.vault }, 'release asked');
     if (verdict === 'released') return computed.payload;
-    if (verdict !== 'run again' && verdict !== 'open again') return verdict;
+    if (verdict === 'TaskEnded') return verdict;
+    if (refused && (FINAL.has(refused.code) || ++refusals > PATIENCE)) throw refused;
   }
 };
 

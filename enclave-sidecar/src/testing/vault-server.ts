@@ -47,6 +47,8 @@ export class VaultServer {
   readonly replies: { code: string; message?: string }[] = [];
   /** Calls of OpenSlice to be answered with UNAVAILABLE first. */
   unavailable = 0;
+  /** "Code: sentence" that every OpenSlice is refused with. */
+  refusal: string | undefined;
   /** Changes what is sent. */
   alter: (input: SliceInput) => SliceInput = (input) => input;
   /** Says "released" although the masters were not told. */
@@ -107,12 +109,16 @@ export class VaultServer {
       call.emit('error', { code: status.UNAVAILABLE, details: 'starting' });
       return;
     }
+    if (this.refusal !== undefined) {
+      call.emit('error', { code: status.FAILED_PRECONDITION, details: this.refusal });
+      return;
+    }
     const answer = async (): Promise<void> => {
       try {
         await this.#send(call.request, (chunk) => call.write(chunk));
         call.end();
       } catch {
-        call.emit('error', { code: status.FAILED_PRECONDITION, details: 'no' });
+        call.emit('error', { code: status.FAILED_PRECONDITION, details: 'EnclaveMissing: not yet' });
       }
     };
     void answer();
