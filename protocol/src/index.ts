@@ -41,3 +41,4 @@ export { failedPrice, queryPrice } from './rules/pricing.ts';
 export { receiptOf } from './rules/release.ts';
 export { resolveQuery } from './rules/resolution.ts';
 export { contributorsOf, settlementLeafOf } from './rules/settle.ts';
+export { BATCH_LIMITS, batchFault, buildBatch, settlementSums, splitFee, tasksThatFit } from './settlement.ts';

@@ -10,7 +10,15 @@ export interface TestKey {
 }
 /** 32 bytes in hex that depend on the text alone. */
 export const digestOf = (text: string): string => hex(sha3(utf8(`SCS testing ${text}`)));
+const made = new Map<string, TestKey>();
 export const testKey = (name: string): TestKey => {
+  const known = made.get(name);
+  if (known) return known;
+  const key = newKey(name);
+  made.set(name, key);
+  return key;
+};
+const newKey = (name: string): TestKey => {
   const seed = digestOf(name);
   const publicKey = publicKeyOf(seed);
   return { seed, publicKey, address: addressOf(publicKey) };

@@ -63,7 +63,7 @@ export const answerCommand = (
 };
 
 /** Names the enclave's keys: another `start` is a restarted pod. */
-const enclaveKey = (task: string, subject: string, start: number) => testKey(`enclave ${task} ${subject} ${start}`);
+export const enclaveKey = (task: string, subject: string, start: number) => testKey(`enclave ${task} ${subject} ${start}`);
 
 /** `subject`: a Vault for a slice, an enterprise's address for an aggregator; `enterprise` names whose chip it runs on. */
 export const readyCommand = (
@@ -82,10 +82,14 @@ export const readyCommand = (
 export const sliceReadyCommand = (group: Group, task: TaskRecord, vault: string, start = 0): CommandOf<'enclave.ready'> =>
   readyCommand(group, task, 'slice', vault, enterpriseOf(vault), start);
 
-/** The evidence of the decided enclave of `vault`; `start` must be the one it was made with. */
-export const sliceEvidence = (group: Group, task: TaskRecord, vault: string, start = 0): SignedSliceEvidence => {
+/** Which start made the enclave with that key. */
+const startOf = (task: string, subject: string, signKey: string): number => {
+  for (let start = 0; start < 64; start++) if (enclaveKey(task, subject, start).publicKey === signKey) return start;
+  throw new Error(`no enclave of ${subject} has key ${signKey}`);
+};
+const evidenceAt = (group: Group, task: TaskRecord, vault: string, start: number): SignedSliceEvidence => {
+  const { signKey, sealKey, attestation } = sliceReadyCommand(group, task, vault, start).statement;
   const part = task.parts.find((p) => p.vault === vault)!;
-  const { signKey, sealKey, attestation } = part.enclave!;
   const output = { cells: [1n, 2n, 3n], nonce: digestOf(`output ${task.uid} ${vault}`) };
   const evidence = {
     envelope: task.envelope!,
@@ -99,11 +103,26 @@ export const sliceEvidence = (group: Group, task: TaskRecord, vault: string, sta
     consentCommitment: part.consentCommitment!,
     outputCommitment: outputCommitment(output),
   };
-  const { seed } = enclaveKey(task.uid, vault, start);
-  return { evidence, signature: signStatement(seed, 'slice.evidence', group.genesisDigest, evidence) };
+  return { evidence, signature: signStatement(enclaveKey(task.uid, vault, start).seed, 'slice.evidence', group.genesisDigest, evidence) };
 };
-export const releaseCommand = (group: Group, task: TaskRecord, vault: string, sequence: bigint, start = 0): CommandOf<'slice.release'> => {
-  const signed = sliceEvidence(group, task, vault, start);
+/** The evidence that the Vault's decided receipt names; before the release, that of the decided enclave. */
+export const sliceEvidence = (group: Group, task: TaskRecord, vault: string): SignedSliceEvidence => {
+  const { enclave, release, formerEnclaves } = task.parts.find((p) => p.vault === vault)!;
+  const last = startOf(task.uid, vault, enclave!.signKey);
+  const released = (start: number): SignedSliceEvidence | undefined => {
+    const signed = evidenceAt(group, task, vault, start);
+    return !release || sliceEvidenceDigest(signed) === release.evidence ? signed : undefined;
+  };
+  const now = released(last);
+  if (now) return now;
+  for (let start = 0; start <= formerEnclaves!.length; start++) {
+    const before = released(start);
+    if (before) return before;
+  }
+  return evidenceAt(group, task, vault, last);
+};
+export const releaseCommand = (group: Group, task: TaskRecord, vault: string, sequence: bigint): CommandOf<'slice.release'> => {
+  const signed = sliceEvidence(group, task, vault);
   const receipt = {
     envelope: task.envelope!,
     task: task.uid,
@@ -120,7 +139,6 @@ export const aggregateCommand = (
   group: Group,
   task: TaskRecord,
   enterprise: string,
-  start = 0,
   sealedResult: Uint8Array = utf8(`sealed result of ${task.uid}`),
 ): CommandOf<'aggregate.evidence'> => {
   const { signKey, sealKey, attestation } = task.aggregatorEnclave!;
@@ -134,7 +152,7 @@ export const aggregateCommand = (
     inputs: survivors.map(({ vault, release }) => ({ vault, outputCommitment: release!.outputCommitment })),
     sealedResult: blobDigest(sealedResult),
   };
-  const { seed } = enclaveKey(task.uid, enterprise, start);
+  const { seed } = enclaveKey(task.uid, enterprise, startOf(task.uid, enterprise, signKey));
   return {
     type: 'aggregate.evidence',
     task: task.uid,

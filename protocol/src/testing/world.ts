@@ -173,8 +173,8 @@ export class World {
     const { address, name } = this.aggregator(uid);
     this.block(readyCommand(this, this.task(uid), 'aggregator', address, name, start));
   }
-  aggregate(uid: string, start = 0): void {
-    this.block(aggregateCommand(this, this.task(uid), this.aggregator(uid).address, start));
+  aggregate(uid: string): void {
+    this.block(aggregateCommand(this, this.task(uid), this.aggregator(uid).address));
   }
   /** Windows pass, the batch is cut and lands. */
   settle(): void {
