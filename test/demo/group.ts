@@ -94,11 +94,13 @@ const make = async (folder: string, launcher: string, genesisFile: string, measu
   mkdirSync(keys, { recursive: true, mode: 0o700 });
   const keygen = (...args: readonly string[]) => run(launcher, ['keygen', ...args, '--out', keys]);
   await keygen('simulated-root');
-  await keygen('publisher');
-  for (const i of identities.masters) await keygen('master', i);
-  for (const i of identities.recovery) await keygen('recovery', i);
-  for (const name of identities.enterprises) await keygen('enterprise', name, '--simulated-root', join(keys, 'simulated-root'));
-  for (const name of identities.submitters) await keygen('submitter', name);
+  await Promise.all([
+    keygen('publisher'),
+    ...identities.masters.map((i) => keygen('master', i)),
+    ...identities.recovery.map((i) => keygen('recovery', i)),
+    ...identities.enterprises.map((name) => keygen('enterprise', name, '--simulated-root', join(keys, 'simulated-root'))),
+    ...identities.submitters.map((name) => keygen('submitter', name)),
+  ]);
   for (const file of ['genesis.yaml', 'catalogue.yaml']) copyFileSync(join(repository, 'examples/demo', file), join(folder, file));
   await run(launcher, ['genesis', 'build', '-f', join(folder, 'genesis.yaml'), '--out', genesisFile, '--measurement', measurement]);
 };

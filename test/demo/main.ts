@@ -52,7 +52,9 @@ const showFees = async (scene: Scene): Promise<void> => {
   const fee = JSON.parse(await kubectl('get', 'task', '-n', 'roastery', TASK, '-o', 'jsonpath={.status.fee}')) as Record<string, string>;
   say(`locked at most ${fee['maximum']} SYM, quoted ${fee['quoted']}, charged ${fee['charged']}, freed ${fee['freed']}`);
   for (const identity of ['submitter-roastery', 'enterprise-alder', 'enterprise-birch', 'enterprise-cedar']) {
-    const { stdout } = await group.trySymphony(['account', '--keys', group.keys(identity), '--chain-url', `${chainUrl}/v1`, '-o', 'json'], { KUBECONFIG: scene.kubeconfig });
+    const { stdout } = await group.trySymphony(['account', '--keys', group.keys(identity), '--chain-url', `${chainUrl}/v1`, '-o', 'json'], {
+      KUBECONFIG: scene.kubeconfig,
+    });
     const account = JSON.parse(stdout) as Record<string, string>;
     say(`${identity.padEnd(20)} escrow ${account['escrow']?.padEnd(14)} claimable ${account['claimable']}`);
   }

@@ -12,7 +12,13 @@ export interface Refusal {
 const TIMEOUT_MS = 240_000;
 
 /** A task that ends rejected with a stable reason; `kubectl describe` shows reason and advice. */
-const rejected = (what: string, reason: string, name: string, change: (spec: TaskManifest['spec']) => void, as: 'roastery' | 'stranger' = 'roastery'): Refusal => ({
+const rejected = (
+  what: string,
+  reason: string,
+  name: string,
+  change: (spec: TaskManifest['spec']) => void,
+  as: 'roastery' | 'stranger' = 'roastery',
+): Refusal => ({
   what,
   expected: reason,
   show: async (scene) => {
@@ -21,7 +27,10 @@ const rejected = (what: string, reason: string, name: string, change: (spec: Tas
     const submitted = await submit(scene, name, manifest, as);
     if (submitted.code !== 0) return { lines: [submitted.stderr.trim()], asExpected: false };
     const { status } = await followToEnd(scene, name, TIMEOUT_MS, undefined, as);
-    return { lines: [`${status?.state}: ${status?.reason}`, status?.message ?? ''], asExpected: status?.state === 'rejected' && status.reason === reason };
+    return {
+      lines: [`${status?.state}: ${status?.reason}`, status?.message ?? ''],
+      asExpected: status?.state === 'rejected' && status.reason === reason,
+    };
   },
 });
 
@@ -60,13 +69,23 @@ const suppressed: Refusal = {
   expected: 'at least one suppressed cell, and a charge',
   show: async (scene) => {
     const name = 'coffee-by-band';
-    const submitted = await submit(scene, name, campaign((spec) => {
-      spec.query.groupBy = 'age_band';
-    }));
+    const submitted = await submit(
+      scene,
+      name,
+      campaign((spec) => {
+        spec.query.groupBy = 'age_band';
+      }),
+    );
     if (submitted.code !== 0) return { lines: [submitted.stderr.trim()], asExpected: false };
     const { status } = await followToEnd(scene, name, TIMEOUT_MS);
-    const { stdout } = await scene.group.trySymphony(['result', `task/${name}`, '--keys', scene.group.keys('submitter-roastery'), '-n', 'roastery'], { KUBECONFIG: scene.as.roastery });
-    return { lines: [...stdout.trimEnd().split('\n'), `charged ${status?.fee?.charged} SYM`], asExpected: status?.state === 'completed' && /suppressed/.test(stdout) && status.fee?.charged !== undefined };
+    const { stdout } = await scene.group.trySymphony(
+      ['result', `task/${name}`, '--keys', scene.group.keys('submitter-roastery'), '-n', 'roastery'],
+      { KUBECONFIG: scene.as.roastery },
+    );
+    return {
+      lines: [...stdout.trimEnd().split('\n'), `charged ${status?.fee?.charged} SYM`],
+      asExpected: status?.state === 'completed' && /suppressed/.test(stdout) && status.fee?.charged !== undefined,
+    };
   },
 };
 
@@ -83,8 +102,14 @@ const exhausted: Refusal = {
     const ended = await Promise.all(names.map((name) => followToEnd(scene, name, TIMEOUT_MS)));
     const refused = ended.filter((t) => t.status?.state === 'rejected');
     return {
-      lines: [...ended.map((t) => `${t.metadata.name}: ${t.status?.state}${t.status?.reason ? ` (${t.status.reason})` : ''}`), ...refused.map((t) => t.status?.message ?? '')],
-      asExpected: refused.length === 1 && refused[0]?.status?.reason === 'BudgetExhausted' && ended.filter((t) => t.status?.state === 'completed').length === 2,
+      lines: [
+        ...ended.map((t) => `${t.metadata.name}: ${t.status?.state}${t.status?.reason ? ` (${t.status.reason})` : ''}`),
+        ...refused.map((t) => t.status?.message ?? ''),
+      ],
+      asExpected:
+        refused.length === 1 &&
+        refused[0]?.status?.reason === 'BudgetExhausted' &&
+        ended.filter((t) => t.status?.state === 'completed').length === 2,
     };
   },
 };

@@ -32,7 +32,7 @@ export interface Scene extends System {
   /** kubeconfig of a submitter. */
   readonly as: Readonly<Record<'roastery' | 'stranger', string>>;
 }
-export const ESCROW = '60';
+export const ESCROW = '200';
 
 /** Everything up to "a submitter may submit". */
 export const setUp = async (name: string, context: string | undefined): Promise<Scene> => {
@@ -46,7 +46,9 @@ export const setUp = async (name: string, context: string | undefined): Promise<
   const kubectl = await kubectlOf(kubeconfig);
   if (context) await step('removing what an earlier demo left in the cluster', () => removeSystem(kubectl));
   await step('namespaces and Secrets', () => prepareNamespaces(kubectl, group));
-  await step('helm install scs: three masters, admission policies, the embedded devnet (not Aptos)', () => installMasters(kubeconfig, group, images));
+  await step('helm install scs: three masters, admission policies, the embedded devnet (not Aptos)', () =>
+    installMasters(kubeconfig, group, images),
+  );
   await waitForPod(kubectl, SYSTEM, 'scs-devnet-0');
   const system = await openSystem(kubeconfig, group);
   try {
@@ -61,7 +63,8 @@ export const setUp = async (name: string, context: string | undefined): Promise<
       for (const enterprise of enterprises) await loadRecords(kubectl, enterprise, data);
     });
     await step('Vaults register with the masters', () => vaultsReady(system));
-    for (const submitter of submitterNamespaces) await group.symphony('fund', ESCROW, '--keys', group.keys(`submitter-${submitter}`), '--chain-url', `${system.chainUrl}/v1`);
+    for (const submitter of submitterNamespaces)
+      await group.symphony('fund', ESCROW, '--keys', group.keys(`submitter-${submitter}`), '--chain-url', `${system.chainUrl}/v1`);
     const as = { roastery: await cluster.userKubeconfig('roastery'), stranger: await cluster.userKubeconfig('stranger') };
     return { ...system, cluster, data, images, as };
   } catch (cause) {
@@ -72,7 +75,8 @@ export const setUp = async (name: string, context: string | undefined): Promise<
 };
 
 const removeSystem = async (kubectl: System['kubectl']): Promise<void> => {
-  for (const namespace of [SYSTEM, ...enterprises, ...submitterNamespaces]) await kubectl('delete', 'namespace', namespace, '--ignore-not-found', '--timeout=120s');
+  for (const namespace of [SYSTEM, ...enterprises, ...submitterNamespaces])
+    await kubectl('delete', 'namespace', namespace, '--ignore-not-found', '--timeout=120s');
 };
 
 const mastersReady = ({ kubectl }: System): Promise<unknown> =>
@@ -117,7 +121,13 @@ export const taskOf = async ({ kubectl }: System, name: string, namespace = 'roa
 
 const ENDED = new Set<string | undefined>(['completed', 'rejected', 'timed_out']);
 /** Follows a task to its end; `onChange` hears of each transition once. */
-export const followToEnd = async (scene: System, name: string, timeoutMs: number, onChange: (entry: NonNullable<TaskStatus['history']>[number]) => void = () => undefined, namespace = 'roastery'): Promise<Task> => {
+export const followToEnd = async (
+  scene: System,
+  name: string,
+  timeoutMs: number,
+  onChange: (entry: NonNullable<TaskStatus['history']>[number]) => void = () => undefined,
+  namespace = 'roastery',
+): Promise<Task> => {
   let seen = 0;
   return until(`task ${name} to end`, timeoutMs, async () => {
     const task = await taskOf(scene, name, namespace);
@@ -138,7 +148,10 @@ export interface PodSeen {
 /** Pods of slices that exist now. */
 export const slicePods = async ({ kubectl }: System): Promise<PodSeen[]> => {
   const list = JSON.parse(await kubectl('get', 'pods', '-A', '-l', 'app.kubernetes.io/name=scs-slice', '-o', 'json')) as {
-    items: { metadata: { namespace: string; name: string; labels: Record<string, string> }; spec: { containers: { name: string }[]; initContainers?: { name: string }[] } }[];
+    items: {
+      metadata: { namespace: string; name: string; labels: Record<string, string> };
+      spec: { containers: { name: string }[]; initContainers?: { name: string }[] };
+    }[];
   };
   return list.items.map(({ metadata, spec }) => ({
     namespace: metadata.namespace,
