@@ -10,21 +10,19 @@ import type { ImageSpec } from '../test/cluster/images.ts';
 import { duckdbParts, moveParts } from '../test/cluster/native-parts.ts';
 import { httpfsExtension } from '../vault/scripts/fetch-httpfs.ts';
 
-/** What an image holds beyond its bundle may have to be fetched or compiled first. */
-export const imageSpecs = async (): Promise<readonly ImageSpec[]> => [
-  { name: 'scs-master', entry: 'operator/src/master/main.ts', folders: ['/var/lib/scs'] },
-  { name: 'scs-agent', entry: 'operator/src/agent/main.ts' },
-  { name: 'scs-enclave-sidecar', entry: 'enclave-sidecar/src/main.ts' },
-  { name: 'scs-executor', entry: 'executor/src/main.ts', ...duckdbParts },
-  {
-    name: 'scs-vault',
+/** By name; what an image holds beyond its bundle may have to be fetched or compiled first. */
+const makers: Readonly<Record<string, () => Promise<Omit<ImageSpec, 'name'>> | Omit<ImageSpec, 'name'>>> = {
+  'scs-master': () => ({ entry: 'operator/src/master/main.ts', folders: ['/var/lib/scs'] }),
+  'scs-agent': () => ({ entry: 'operator/src/agent/main.ts' }),
+  'scs-enclave-sidecar': () => ({ entry: 'enclave-sidecar/src/main.ts' }),
+  'scs-executor': () => ({ entry: 'executor/src/main.ts', ...duckdbParts }),
+  'scs-vault': async () => ({
     entry: 'vault/src/main.ts',
     ...duckdbParts,
     files: [{ path: '/app/httpfs.duckdb_extension', source: await httpfsExtension() }],
     folders: ['/var/lib/scs'],
-  },
-  {
-    name: 'scs-devnet',
+  }),
+  'scs-devnet': async () => ({
     entry: 'contracts/devnet/main.ts',
     external: ['@initia/builder.js'],
     ...moveParts,
@@ -35,8 +33,17 @@ export const imageSpecs = async (): Promise<readonly ImageSpec[]> => [
     ],
     environment: { ...moveParts.environment, SCS_DEVNET_FRAMEWORK: '/app/framework.json' },
     folders: ['/var/lib/devnet'],
-  },
-];
+  }),
+};
+
+export const imageNames = Object.keys(makers);
+/** Throws on a name that is not ours. */
+export const imageSpec = async (name: string): Promise<ImageSpec> => {
+  const make = makers[name];
+  if (!make) throw new Error(`there is no image ${name}; there are ${imageNames.join(', ')}`);
+  return { name, ...(await make()) };
+};
+export const imageSpecs = (): Promise<readonly ImageSpec[]> => Promise.all(imageNames.map(imageSpec));
 
 /** Compiled here, so that no compiler is in the image. */
 const compiledFramework = async (): Promise<string> => {

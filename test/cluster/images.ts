@@ -89,7 +89,8 @@ const filesUnder = (folder: string, at: string): Entry[] =>
     return [{ path, mode: lstatSync(source).mode & 0o111 ? 0o755 : 0o644, file: source }];
   });
 
-const packageEntries = (item: string | { name: string; only: RegExp }): Entry[] => {
+/** The files of an installed package, by their paths in an image. */
+export const packageEntries = (item: string | { name: string; only: RegExp }): Entry[] => {
   const root = `app/node_modules/${packageName(item)}`;
   const all = filesUnder(packageFolder(packageName(item)), root);
   return typeof item === 'string'

@@ -1,0 +1,14 @@
+# The enclave of a slice or an aggregator. The build prints its simulated measurement ("measurement ..."). Built from the root of the repository: docker build -f images/scs-enclave-sidecar.Dockerfile -t scs-enclave-sidecar .
+FROM node:24.21.0-slim AS build
+WORKDIR /source
+COPY . .
+RUN npm ci --ignore-scripts
+RUN node images/lay-out.ts scs-enclave-sidecar /image
+
+FROM node:24.21.0-slim
+LABEL org.opencontainers.image.title="scs-enclave-sidecar" org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /image/ /
+COPY LICENSE NOTICE /app/
+ENV NODE_ENV=production
+USER 65532:65532
+ENTRYPOINT ["/usr/local/bin/node", "/app/main.mjs"]
