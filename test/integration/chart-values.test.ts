@@ -11,6 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => helm.close());
 
+const sha256 = (bytes: Uint8Array | string): string => createHash('sha256').update(bytes).digest('hex');
 const hardware = aGenesis({ enclave: { kind: 'hardware', roots: ['a root'] } });
 const scs = ['simulation=true', 'devnet.enabled=true'];
 
@@ -68,7 +69,6 @@ describe.each<[Chart, ChartOptions]>([
     const genesis = aGenesis({ name: 'Größe <1> & "2" \\ {{ 3 }}' });
     const objects = await helm.template(chart, { ...options, genesis });
     const text = theOne(objects, 'ConfigMap', 'scs-genesis').data?.['genesis.bin'] ?? '';
-    const sha256 = (bytes: Uint8Array | string): string => createHash('sha256').update(bytes).digest('hex');
     expect(sha256(text)).toBe(sha256(encodeGenesis(genesis)));
   });
 

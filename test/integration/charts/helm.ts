@@ -12,7 +12,12 @@ import { ensureHelm } from '../../cluster/tools.ts';
 
 export type Chart = 'scs' | 'scs-enterprise';
 /** An object as Helm writes it. */
-export type Rendered = KubeObject & { readonly spec?: unknown; readonly data?: Readonly<Record<string, string>> };
+export type Rendered = KubeObject & {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly spec?: unknown;
+  readonly data?: Readonly<Record<string, string>>;
+};
 
 export type ChartOptions = {
   readonly namespace?: string;
@@ -37,6 +42,11 @@ export type Helm = {
 const KUBE_VERSION = '1.37.0';
 const chartFolder = (chart: Chart): string => resolve(import.meta.dirname, '../../../charts', chart);
 
+const ofTheCluster = /^(Cluster|CustomResource|MutatingAdmission|ValidatingAdmission)/;
+/** Helm puts what names no namespace into the release's. */
+const placed = (object: Rendered, namespace: string): Rendered =>
+  ofTheCluster.test(object.kind) ? object : { ...object, metadata: { namespace, ...object.metadata } };
+
 export const openHelm = async (): Promise<Helm> => {
   const command = await ensureHelm();
   const folder = mkdtempSync(join(tmpdir(), 'scs-helm-'));
@@ -60,7 +70,10 @@ export const openHelm = async (): Promise<Helm> => {
   const template = async (chart: Chart, options: ChartOptions = {}): Promise<Rendered[]> => {
     const args = ['template', 'test', chartFolder(chart), '--kube-version', KUBE_VERSION, '-n', options.namespace ?? 'scs'];
     const documents = parseAllDocuments(await helm([...args, ...valuesOf(options)]));
-    return documents.map((document) => document.toJS() as Rendered | null).filter((object) => object !== null);
+    return documents
+      .map((document) => document.toJS() as Rendered | null)
+      .filter((object) => object !== null)
+      .map((object) => placed(object, options.namespace ?? 'scs'));
   };
   return {
     template,
