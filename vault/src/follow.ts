@@ -13,7 +13,6 @@ import { limitOf, taskRefusal } from './judge.ts';
 import { errorCode, type Logger } from './logger.ts';
 import { decideRelease, type ReleaseContext } from './release.ts';
 import { sendAnswer, type Answer } from './statements.ts';
-import { commitmentsOf } from './store/vault-store.ts';
 
 export interface FollowOptions extends ReleaseContext {
   readonly masters: Pick<MastersPort, 'getLeaf' | 'submit' | 'watchTasks'>;

@@ -62,6 +62,8 @@ class Gate {
   }
 }
 
+const reply = (code: string, message: string, height = 0n): ReleaseReply => create(ReleaseReplySchema, { code, message, height });
+
 class VaultService {
   readonly #options: ServerOptions;
   readonly #opening = new Gate(MAX_OPENING);
@@ -106,7 +108,6 @@ class VaultService {
   }
 
   async release(request: ReleaseRequest): Promise<ReleaseReply> {
-    const reply = (code: string, message: string, height = 0n): ReleaseReply => create(ReleaseReplySchema, { code, message, height });
     if (request.sealedOutput.length > MAX_SEALED_OUTPUT) return reply('EvidenceInvalid', 'the sealed output is too large');
     if (!this.#releasing.enter()) return reply('Busy', 'other slices are being released');
     try {
@@ -152,18 +153,17 @@ export const startServer = async (options: ServerOptions): Promise<RunningServer
   };
   const unary =
     <Request, Reply>(method: string, work: (request: Request) => Promise<Reply>, codeOf: (reply: Reply) => string) =>
-    (call: ServerUnaryCall<Request, Reply>, reply: sendUnaryData<Reply>): void => {
-      if (!service.allowed(call)) return reply({ code: status.PERMISSION_DENIED, details: 'only this Vault’s enterprise may ask' });
-      work(call.request).then(
-        (message) => {
-          note(method, codeOf(message) || 'OK');
-          reply(null, message);
-        },
-        (error: unknown) => {
-          note(method, errorCode(error));
-          reply({ code: status.UNAVAILABLE, details: errorCode(error) });
-        },
-      );
+    (call: ServerUnaryCall<Request, Reply>, done: sendUnaryData<Reply>): void => {
+      if (!service.allowed(call)) return done({ code: status.PERMISSION_DENIED, details: 'only this Vault’s enterprise may ask' });
+      const serve = async (): Promise<void> => {
+        const message = await work(call.request);
+        note(method, codeOf(message) || 'OK');
+        done(null, message);
+      };
+      serve().catch((error: unknown) => {
+        note(method, errorCode(error));
+        done({ code: status.UNAVAILABLE, details: errorCode(error) });
+      });
     };
   server.addService(serviceDefinition(VaultNode), {
     openSlice: (call: ServerWritableStream<OpenSliceRequest, SealedChunk>): void => {

@@ -1,0 +1,98 @@
+/** The serving process of a Vault: store, local door, gRPC service, follower, health; started in that order, stopped in reverse. */
+import { pino } from 'pino';
+import { createMasters } from '@scs/proto';
+import { authoritiesOf } from '@scs/proto/tls.ts';
+import { socketPath, startAdmin } from './admin/socket.ts';
+import { ConfigError, type VaultConfig } from './config.ts';
+import { Follower } from './follow.ts';
+import { startHealth } from './health.ts';
+import { ImportError } from './import/import-error.ts';
+import { importSources } from './import/sources.ts';
+import { errorCode } from './logger.ts';
+import { startServer, type Health } from './server.ts';
+import { VaultStore } from './store/vault-store.ts';
+
+const splitListen = (listen: string): { host: string; port: number } => {
+  const at = listen.lastIndexOf(':');
+  return { host: listen.slice(0, at).replace(/^\[|\]$/g, '') || '0.0.0.0', port: Number(listen.slice(at + 1)) };
+};
+const IMPORT_RETRY_MS = 30_000;
+
+/** Serves until `signal` aborts. Throws ConfigError and StoreError when it can't start. */
+export const serve = async (config: VaultConfig, signal: AbortSignal): Promise<void> => {
+  const { environment: env, genesis, genesisDigest, manifest, tls } = config;
+  const log = pino({ level: env.SCS_LOG_LEVEL, base: { vault: env.SCS_VAULT } });
+  const authorities = authoritiesOf(genesis);
+  if (!genesis.actors.some(({ address, enterprise }) => address === manifest.enterprise && enterprise))
+    throw new ConfigError('SCS_VAULT_SPEC: the enterprise is not registered in the genesis');
+  let health: Health = { ready: false, reason: 'Opening', message: "the Vault's file is being opened" };
+  let follower: Follower | undefined;
+  const probes = await startHealth({
+    ...splitListen(env.SCS_HEALTH_LISTEN),
+    health: () => health,
+    progressAt: () => follower?.progressAt ?? Date.now(),
+  });
+  await using cleanup = new AsyncDisposableStack();
+  cleanup.defer(() => probes.close());
+  const store = await VaultStore.open({
+    vault: env.SCS_VAULT,
+    folder: env.SCS_DATA,
+    scratch: env.SCS_SCRATCH,
+    ...(env.SCS_IMPORT !== undefined && { importFolder: env.SCS_IMPORT }),
+    key: config.dataKey,
+    httpfs: env.SCS_HTTPFS,
+    catalogue: genesis.catalogue,
+    domains: manifest.domains.map(({ name }) => name),
+    memoryLimitBytes: config.memoryLimitBytes,
+    threads: config.threads,
+  });
+  cleanup.defer(() => store.close());
+  const admin = await startAdmin(store, socketPath(env.SCS_DATA), log);
+  cleanup.defer(() => admin.close());
+  const masters = createMasters({
+    addresses: env.SCS_MASTERS,
+    tls,
+    genesis,
+    genesisDigest,
+    onFault: (master, code) => log.warn({ master, code }, 'a master did not serve'),
+  });
+  cleanup.defer(() => masters.close());
+  const context = { store, masters, genesis, genesisDigest, manifest };
+  const server = await startServer({
+    ...context,
+    listen: env.SCS_LISTEN,
+    tls,
+    authorities,
+    log,
+    health: () => health,
+    onCall: probes.countCall,
+  });
+  cleanup.defer(() => server.close());
+  health = { ready: false, reason: 'Importing', message: 'the sources of the manifest are being loaded' };
+  while (!signal.aborted) {
+    try {
+      await importSources(store, manifest.sources, env.SCS_IMPORT, (line) =>
+        log.info({ import: line.replace(/\d+ rows/, 'rows') }, 'import'),
+      );
+      break;
+    } catch (error) {
+      const message = error instanceof ImportError ? error.message : 'the sources could not be loaded; trying again';
+      health = { ready: false, reason: errorCode(error), message };
+      log.error({ code: errorCode(error) }, 'a source could not be loaded');
+      await aborted(signal, IMPORT_RETRY_MS);
+    }
+  }
+  if (signal.aborted) return;
+  health = { ready: true, reason: 'Serving', message: 'the Vault serves' };
+  log.info({ port: server.port }, 'serving');
+  follower = new Follower({ ...context, log, onDone: probes.countTask });
+  await follower.run(signal);
+  health = { ready: false, reason: 'Stopping', message: 'the Vault is being stopped' };
+};
+
+/** Resolves when the signal aborts, or after `ms`. */
+const aborted = (signal: AbortSignal, ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+  });
