@@ -1,6 +1,8 @@
 import { encodeHead, decideMessage } from '@scs/protocol/certificate.ts';
 import { hex } from '@scs/protocol/encoding/bytes.ts';
 import { encodeBatch, encodeCommittee, encodeSettlementLeaf, listPath, listRoot } from '@scs/protocol/settlement-layout.ts';
+import { encodeEnvelope, envelopeDigest } from '@scs/protocol/envelope.ts';
+import { envelope } from './envelope.ts';
 import { batches, committees, forged, genesis, leafBytes, lists, sound, state, stateEntries, tasks, unsound } from './scenario.ts';
 
 const plain = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value);
@@ -11,6 +13,7 @@ export const jsonFiles = (): Map<string, string> => {
   const head = sound.batch_1.certificate.head;
   return new Map([
     ['head.json', json({ head, bytes: hex(encodeHead(head)), decideMessage: hex(decideMessage(head)) })],
+    ['envelope.json', json({ envelope, bytes: hex(encodeEnvelope(envelope)), digest: envelopeDigest(envelope) })],
     ['committee.json', json(committees.map((committee) => ({ committee, bytes: hex(encodeCommittee(committee)) })))],
     ['certificate.json', json({ genesis, sound, forged })],
     [
