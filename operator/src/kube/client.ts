@@ -55,6 +55,8 @@ export interface Cluster {
   create<T extends KubeObject>(object: T, options?: WriteOptions): Promise<T>;
   /** Full update, only on top of the object's `resourceVersion` (which is required): a stale one is a `Conflict`. For Leases. */
   replace<T extends KubeObject>(object: T, options?: WriteOptions): Promise<T>;
+  /** The same for the status subresource: the only way to take out what another manager put there. */
+  replaceStatus<T extends KubeObject>(object: T, options?: WriteOptions): Promise<T>;
   delete(ref: ObjectRef, options?: DeleteOptions): Promise<'deleted' | 'gone'>;
   /** Asks for a pod's eviction; `refused` when a disruption budget stands against it. */
   evict(ref: ObjectRef, options?: { uid?: string } & CallOptions): Promise<'evicted' | 'gone' | 'refused'>;
@@ -121,6 +123,12 @@ function clusterOver(transport: Transport, { fieldManager, clock, random }: Cont
     ...(write.dryRun === true ? { dryRun: 'All' } : {}),
   });
 
+  const replaceAt = async <T extends KubeObject>(object: T, write: WriteOptions | undefined, subresource?: 'status'): Promise<T> => {
+    if (object.metadata.resourceVersion === undefined) throw new TypeError('replace needs the resourceVersion that it builds on');
+    const path = objectPath(refOf(object, write?.kind), subresource);
+    return asObject<T>(await send({ method: 'PUT', path, query: writeQuery(write), body: JSON.stringify(object) }, write, false));
+  };
+
   const applyTo = async <T extends KubeObject>(path: string, object: T, force: boolean, write?: WriteOptions): Promise<T> => {
     const request: HttpRequest = {
       method: 'PATCH',
@@ -149,11 +157,8 @@ function clusterOver(transport: Transport, { fieldManager, clock, random }: Cont
       const path = collectionPath(write?.kind ?? kindOf(object), object.metadata.namespace);
       return asObject<T>(await send({ method: 'POST', path, query: writeQuery(write), body: JSON.stringify(object) }, write, false));
     },
-    replace: async <T extends KubeObject>(object: T, write?: WriteOptions) => {
-      if (object.metadata.resourceVersion === undefined) throw new TypeError('replace needs the resourceVersion that it builds on');
-      const path = objectPath(refOf(object, write?.kind));
-      return asObject<T>(await send({ method: 'PUT', path, query: writeQuery(write), body: JSON.stringify(object) }, write, false));
-    },
+    replace: (object, write) => replaceAt(object, write),
+    replaceStatus: (object, write) => replaceAt(object, write, 'status'),
     delete: async (ref, { uid, propagation = 'Background', ...call } = {}) => {
       const body = JSON.stringify({
         apiVersion: 'v1',
