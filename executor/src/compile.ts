@@ -25,6 +25,9 @@ const INTEGERS = new Set(['TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'HUGEINT',
 /** No float: its text, and so its bucket, would not be one for all (X3). */
 const hasOneText = (type: string): boolean => type === 'VARCHAR' || type === 'DATE' || INTEGERS.has(type);
 
+/** Subjects are names, or the numbers that a Vault gives them. */
+export const identifiesSubjects = (type: string): boolean => type === 'VARCHAR' || INTEGERS.has(type);
+
 const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 /** Collects parameters and hands out their places. */
@@ -69,7 +72,9 @@ const predicateFault = (p: PlanPredicate, columns: Columns): Outcome<never> | un
 };
 
 const planFault = (plan: Plan, columns: Columns): Outcome<never> | undefined => {
-  if (columns.get('subject') !== 'VARCHAR') return failed('ColumnMissing', 'The snapshot has no text column subject.');
+  const subject = columns.get('subject');
+  if (subject === undefined || !identifiesSubjects(subject))
+    return failed('ColumnMissing', 'The snapshot has no column subject of text or integers.');
   const { column, cells } = plan.group;
   if (column === undefined)
     return cells.length === 1 && cells[0]?.values === undefined

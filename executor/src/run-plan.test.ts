@@ -206,6 +206,19 @@ describe('hostile input', () => {
     expect(await runPlan(plan({ where }), { snapshot, eligible }, limits)).toEqual({ ok: true, value: [2n] });
   });
 
+  test('subjects are names or numbers, the same in both files', async () => {
+    const numbers = await writeQuery(fresh(), 'SELECT i AS subject FROM range(10) t(i)');
+    const few = await writeQuery(fresh(), 'SELECT i AS subject FROM range(4) t(i)');
+    const names = await writeQuery(fresh(), 'SELECT CAST(i AS VARCHAR) AS subject FROM range(10) t(i)');
+    const floats = await writeQuery(fresh(), 'SELECT CAST(i AS DOUBLE) AS subject FROM range(10) t(i)');
+    const none = await writeQuery(fresh(), 'SELECT i AS other FROM range(10) t(i)');
+    const on = (snapshot: string, eligible: string) => runPlan(plan(), { snapshot, eligible }, limits);
+    expect(await on(numbers, few)).toEqual({ ok: true, value: [4n] });
+    expect(await on(names, numbers)).toMatchObject({ fault: { code: 'ColumnTypeUnfit' } });
+    expect(await on(floats, floats)).toMatchObject({ fault: { code: 'ColumnMissing' } });
+    expect(await on(none, none)).toMatchObject({ fault: { code: 'ColumnMissing' } });
+  });
+
   test('a broken file, a missing file, a wrong path: a fault without its content', async () => {
     const broken = fresh();
     writeFileSync(broken, 'PAR1 secret-content PAR1');

@@ -22,9 +22,12 @@ const countsInOrder = (rows: readonly (readonly unknown[])[], cells: number): bi
 };
 
 const evaluate = async (database: LockedDatabase, plan: Plan, files: Files): Promise<Outcome<bigint[]>> => {
+  const columns = await database.columns(files.snapshot);
   const eligible = await database.columns(files.eligible);
-  if (eligible.get('subject') !== 'VARCHAR') return failed('ColumnMissing', 'The eligible subjects have no text column subject.');
-  const statement = compile(plan, await database.columns(files.snapshot), files);
+  // One type in both: a conversion could make two subjects one.
+  if (eligible.get('subject') !== columns.get('subject'))
+    return failed('ColumnTypeUnfit', "The eligible subjects are not of the snapshot's type of subject.");
+  const statement = compile(plan, columns, files);
   if (!statement.ok) return statement;
   return done(countsInOrder(await database.rows(statement.value), plan.group.cells.length));
 };

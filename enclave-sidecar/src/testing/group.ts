@@ -1,10 +1,10 @@
 /** A dispatched task over three Vaults, with real gRPC, TLS, sealing and rules; enclaves run in this process. For tests. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readFile } from 'node:fs/promises';
 import { credentials, status } from '@grpc/grpc-js';
-import type { Genesis } from '@scs/protocol';
+import { encodeGenesis, type Genesis } from '@scs/protocol';
 import { aGenesis, chipOf, enterprises, MEASUREMENT, vaultNames } from '@scs/protocol/testing/genesis.ts';
 import { actorKey, digestOf, masterKey } from '@scs/protocol/testing/keys.ts';
 import { aTask, type TaskBuilder } from '@scs/protocol/testing/task.ts';
@@ -98,8 +98,11 @@ export class TestGroup implements AsyncDisposable {
     this.#tls = tls;
   }
 
-  static async start(shape: (task: TaskBuilder) => TaskBuilder = (task) => task): Promise<TestGroup> {
-    const { genesis, tls } = await certified(aGenesis());
+  static async start(
+    shape: (task: TaskBuilder) => TaskBuilder = (task) => task,
+    alter: (genesis: Genesis) => Genesis = (genesis) => genesis,
+  ): Promise<TestGroup> {
+    const { genesis, tls } = await certified(alter(aGenesis()));
     const world = World.ready(genesis);
     const resultKey = await generateSealKey();
     const uid = world.submit(shape(aTask().with({ resultKey: resultKey.publicKey })));
@@ -110,6 +113,26 @@ export class TestGroup implements AsyncDisposable {
     const vaultAddresses = new Map<string, string>();
     for (const [name, vault] of vaults) vaultAddresses.set(name, await vault.listen(tls.get(identityOf(name))!));
     return new TestGroup({ world, server, vaults, uid, resultKey }, { masters, vaults: vaultAddresses }, tls);
+  }
+
+  /** For enclaves in processes of their own: files in `folder`, and the environment that names them. */
+  place(folder: string, enterprise: string, vault?: string): Record<string, string> {
+    const tls = this.#tls.get(enterpriseIdentity(actorKey(enterprise).address))!;
+    const at = (name: string): string => join(folder, name);
+    writeFileSync(at('genesis.bin'), encodeGenesis(this.world.genesis));
+    writeFileSync(at('tls.crt'), tls.certificatePem);
+    writeFileSync(at('tls.key'), tls.keyPem, { mode: 0o600 });
+    writeFileSync(at('chip.json'), JSON.stringify(chipOf(enterprise)), { mode: 0o600 });
+    return {
+      SCS_TASK: this.uid,
+      SCS_GENESIS: at('genesis.bin'),
+      SCS_TLS: folder,
+      SCS_CHIP: at('chip.json'),
+      SCS_MASTERS: this.#addresses.masters.join(','),
+      SCS_TERMINATION_LOG: at('termination'),
+      SCS_HEALTH_LISTEN: '127.0.0.1:0',
+      ...(vault !== undefined && { SCS_VAULT_ADDRESS: this.#addresses.vaults.get(vault)! }),
+    };
   }
 
   /** The masters' client of an enterprise. */

@@ -43,6 +43,8 @@ export class VaultServer {
   readonly masters: MastersServer;
   /** Content of the snapshot: another text is another snapshot, with other noise. */
   snapshot = 'first snapshot';
+  /** Real files instead of made-up text. */
+  files: { readonly snapshot: Uint8Array; readonly eligible: Uint8Array } | undefined;
   /** Replies of the next releases, instead of storing anything. */
   readonly replies: { code: string; message?: string }[] = [];
   /** Calls of OpenSlice to be answered with UNAVAILABLE first. */
@@ -67,6 +69,7 @@ export class VaultServer {
     return digestOf(`noise ${this.vault} ${this.snapshot}`);
   }
   file(of: 'snapshot' | 'eligible'): Uint8Array {
+    if (this.files) return this.files[of];
     return utf8(`${of} of ${this.vault}: ${this.snapshot} `.repeat(50));
   }
 
