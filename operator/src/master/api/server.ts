@@ -50,6 +50,12 @@ export const submitted = (bytes: Uint8Array): Command => {
 /** The enterprise that an identity names; undefined for a master. */
 const enterpriseOf = (identity: string): string | undefined => /^scs:\/\/enterprise\/(0x[0-9a-f]{64})$/.exec(identity)?.[1];
 
+const enterprise = (identity: string): string => {
+  const address = enterpriseOf(identity);
+  if (!address) throw denied('only enterprises store and read blobs here');
+  return address;
+};
+
 export interface MastersApi {
   readonly log: Log;
   readonly tasks: TaskIndex;
@@ -68,11 +74,6 @@ export const mastersService = (
     const uid = /^(?:task|envelope)\/(.+)$/.exec(key)?.[1];
     const record = uid === undefined ? undefined : tasks.record(uid);
     if (enterprise && record && !concerns(record, enterprise)) throw denied('you have no part in that task');
-  };
-  const enterprise = (identity: string): string => {
-    const address = enterpriseOf(identity);
-    if (!address) throw denied('only enterprises store and read blobs here');
-    return address;
   };
   return {
     submit: unary(SubmitRequestSchema, SubmitReplySchema, context, async ({ command }) => {

@@ -6,7 +6,7 @@ import { aptosChain } from './aptos-chain.ts';
 import { abortWord, faultOfStatus } from './chain-fault.ts';
 import { ChainError } from './chain.ts';
 import type { Chain } from './chain.ts';
-import { batchOf, certifiedBatch, contractGenesis } from './chain-contract.ts';
+import { batchOf, certifiedBatch, contractGenesis } from './testing/chain-contract.ts';
 
 type Play = (request: IncomingMessage, response: ServerResponse, body: string) => void;
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { contractCommittee, contractGenesis, batchOf, certifiedBatch, describeChain } from './chain-contract.ts';
+import { contractCommittee, contractGenesis, batchOf, certifiedBatch, describeChain } from './testing/chain-contract.ts';
 import { simulatedChain } from './simulated-chain.ts';
 
 const submitters = [`0x${'1'.repeat(64)}`, `0x${'2'.repeat(64)}`] as const;

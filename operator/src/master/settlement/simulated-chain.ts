@@ -1,6 +1,6 @@
 /**
  * The settlement chain in memory: the rules of `contracts/scs` as far as the port shows them, for tests of the masters and
- * for the simulator. It passes the same contract test as the real one (`chain-contract.ts`).
+ * for the simulator. It passes the same contract test as the real one (`testing/chain-contract.ts`).
  */
 import { leafFault } from '@scs/protocol/certificate.ts';
 import type { CertifiedLeaf, Committee } from '@scs/protocol/certificate.ts';

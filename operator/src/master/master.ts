@@ -1,0 +1,277 @@
+/** One master, put together: log, witness, proposer, projection, settlement and the two services. */
+import { FIRST_GENERATION, type Committee, type Genesis } from '@scs/protocol';
+import { Masters, Peers } from '@scs/proto';
+import { authoritiesOf, masterIdentity, serverCredentials, type TlsFiles } from '@scs/proto/tls.ts';
+import type { Registry } from 'prom-client';
+import type { Clock } from '../kube/clock.ts';
+import type { Cluster } from '../kube/client.ts';
+import { createEventRecorder } from '../kube/events.ts';
+import type { Health } from '../kube/health.ts';
+import { runLease } from '../kube/lease.ts';
+import type { Logger } from '../kube/logger.ts';
+import { informerMetrics, queueMetrics } from '../kube/metrics.ts';
+import { AdmissionProbe } from './admission-probe.ts';
+import { Blobs } from './api/blobs.ts';
+import { connectPeer, peersService } from './api/peers.ts';
+import { rateLimit } from './api/rate-limit.ts';
+import { serve, type CallContext, type Serving } from './api/serve.ts';
+import { mastersService } from './api/server.ts';
+import { TaskStreams } from './api/task-streams.ts';
+import type { Disk } from './log/disk.ts';
+import { LeaseLog } from './log/lease-log.ts';
+import { masterMetrics } from './metrics.ts';
+import { Projector } from './projection/projector.ts';
+import { Proposer } from './proposer.ts';
+import { rulesOf } from './rules.ts';
+import { ChainReader } from './settlement/chain-reader.ts';
+import type { Chain } from './settlement/chain.ts';
+import { SettlementEffects } from './settlement/effects.ts';
+import { TaskIndex } from './task-index.ts';
+import { TaskObjects } from './task-objects.ts';
+import { createWitness } from './witness.ts';
+
+export interface MasterOptions {
+  readonly genesis: Genesis;
+  readonly genesisDigest: string;
+  readonly index: number;
+  /** Seed of the durable key, hex. */
+  readonly seed: string;
+  readonly tls: TlsFiles;
+  readonly disk: Disk;
+  readonly cluster: Cluster;
+  readonly chain: Chain;
+  /** Submitters' namespaces; where our Lease lives. */
+  readonly namespaces: readonly string[];
+  readonly namespace: string;
+  readonly leaseName?: string;
+  readonly leaseMs: number;
+  /** `host:port` of the peers service of each master, in index order. */
+  readonly peers: readonly string[];
+  readonly listen: { readonly peers: string; readonly public: string };
+  /** Tells this process from the one before it. */
+  readonly instance: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly registry: Registry;
+  /** How long a master that doesn't propose waits before it looks at a projection. */
+  readonly followMs?: number;
+}
+export interface Master {
+  readonly log: LeaseLog;
+  readonly publicPort: number;
+  /** Adds what must move and what must be so to the health endpoints. */
+  reportTo(health: Health): void;
+  /** Gives the Lease back, ends calls, closes the disk. */
+  stop(): Promise<void>;
+}
+
+const EVERY_MINUTE = 60_000;
+const STUCK_MS = 120_000;
+/** Calls a second of one enterprise, all its processes together; of one master. */
+const RATE = { enterprises: { perSecond: 1_000, burst: 4_000 }, masters: { perSecond: 5_000, burst: 10_000 } } as const;
+
+/** Starts a master. Rejects when a port is taken or the disk isn't ours. */
+export const startMaster = async (o: MasterOptions): Promise<Master> => {
+  const { genesis, genesisDigest, index, cluster, chain, clock, logger, disk, registry } = o;
+  const stopping = new AbortController();
+  const committee: Committee = { generation: FIRST_GENERATION, keys: genesis.masters.map((m) => m.publicKey) };
+  const rules = rulesOf(genesis, genesisDigest);
+  const authorities = authoritiesOf(genesis);
+  const others = [0, 1, 2].filter((i) => i !== index).map((i) => connectPeer(i, o.peers[i]!, o.tls, authorities));
+  const probe = new AdmissionProbe(cluster, o.namespaces, clock, logger);
+
+  const proposer: Proposer = new Proposer({
+    maxEscrowAgeMs: genesis.policy.settlement.maxEscrowAgeMs,
+    state: () => log.state(),
+    tasks: () => objects,
+    reader: () => reader,
+    mayAdmit: () => synced && probe.notAdmitting() === undefined,
+    wake: () => log.wake(),
+    clock,
+    logger,
+  });
+  const witness = createWitness({
+    tasks: { byUid: (uid) => objects.byUid(uid), read: (ns, name) => objects.read(ns, name), listed: (ns) => objects.listed(ns) },
+    chain,
+    hasBlob: async (task, name) => (await blobs.find(task, name)) !== undefined,
+    rules,
+    pending: () => log.pending(),
+  });
+  const log: LeaseLog = new LeaseLog({
+    disk,
+    rules,
+    genesis: genesisDigest,
+    genesisTime: genesis.time,
+    committee,
+    index,
+    seed: o.seed,
+    peers: others,
+    witness,
+    candidates: proposer,
+    startLeadership: ({ identity, onStarted, onStopped }) =>
+      runLease({
+        cluster,
+        namespace: o.namespace,
+        name: o.leaseName ?? 'scs-proposer',
+        identity,
+        durationMs: o.leaseMs,
+        renewMs: Math.floor(o.leaseMs / 4),
+        clock,
+        logger,
+        onStarted: (signal) => {
+          projector.lookAtAll();
+          return onStarted(signal);
+        },
+        onStopped,
+      }),
+    restMs: o.leaseMs,
+    clockBoundMs: genesis.policy.windows.clockBoundMs,
+    instance: o.instance,
+    clock,
+    logger,
+    onRound: (ms, commands) => metrics.round(ms, commands),
+  });
+  const tasks = new TaskIndex(log);
+  const blobs = new Blobs(disk, tasks, others, logger);
+  const streams = new TaskStreams(log, tasks, clock);
+  const reader = new ChainReader({
+    chain,
+    accounts: genesis.actors.filter((a) => a.role !== 'producer').map((a) => a.address),
+    state: () => log.state(),
+    active: () => log.isPrimary(),
+    maxAgeMs: genesis.policy.settlement.maxEscrowAgeMs,
+    clock,
+    logger,
+    onReading: () => log.wake(),
+  });
+  const effects = new SettlementEffects({
+    chain,
+    log,
+    clock,
+    logger,
+    onLanded: () => reader.request(),
+    onFault: (code) => metrics.chainFault(code),
+  });
+  const metrics = masterMetrics(registry, {
+    log,
+    tasks,
+    streams: () => streams.count(),
+    offences: () => disk.offences(),
+    chainReadAt: () => reader.lastReadAt(),
+    waiting: () => proposer.waiting(),
+  });
+  const events = createEventRecorder({
+    cluster,
+    controller: 'scp.symphony.foundation/master',
+    instance: o.instance,
+    perSecond: 50,
+    burst: 500,
+    clock,
+    logger,
+    signal: stopping.signal,
+  });
+  const projector: Projector = new Projector({
+    cluster,
+    log,
+    tasks: () => objects,
+    blobs,
+    events,
+    genesis,
+    genesisDigest,
+    committee,
+    clock,
+    logger,
+    notAdmitting: () => probe.notAdmitting(),
+    observer: queueMetrics(registry, 'projection'),
+    ...(o.followMs !== undefined && { followMs: o.followMs }),
+  });
+  const objects: TaskObjects = new TaskObjects({
+    cluster,
+    namespaces: o.namespaces,
+    clock,
+    logger,
+    observer: informerMetrics(registry, 'Task'),
+    onChange: (change) => {
+      proposer.changed(change);
+      projector.taskChanged(change);
+    },
+  });
+  let synced = false;
+  const sync = async (): Promise<void> => {
+    try {
+      await objects.hasSynced();
+    } catch {
+      return; // stopped before
+    }
+    synced = true;
+    log.wake();
+  };
+
+  log.onDecided(({ block }) => {
+    if (block.commands.some((c) => c.type === 'chain.observed')) reader.drop();
+  });
+
+  /** What no event tells: tasks whose objects went while nobody watched, blobs whose tasks are over. */
+  const sweep = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      if (synced) {
+        for (const uid of tasks.unfinished()) if (!objects.byUid(uid)) await proposer.checkGone(uid);
+        blobs.collect((uid) => objects.byUid(uid) !== undefined);
+      }
+      await clock.sleep(synced ? EVERY_MINUTE : 500, stopping.signal);
+    }
+  };
+
+  const context = (rate: { perSecond: number; burst: number }, admits: (identity: string) => boolean): CallContext => ({
+    authorities,
+    admits,
+    withinRate: rateLimit(rate, clock),
+    logger,
+  });
+  const isPeer = (identity: string): boolean => [0, 1, 2].some((i) => i !== index && identity === masterIdentity(i));
+  const credentials = serverCredentials(o.tls, authorities);
+  const api = { log, tasks, blobs, streams, index, genesis: genesisDigest };
+  const servers: Serving[] = [];
+  servers.push(
+    await serve(o.listen.peers, credentials, [
+      { service: Peers, methods: peersService(log.handlers(), blobs, context(RATE.masters, isPeer)) },
+    ]),
+  );
+  servers.push(
+    await serve(o.listen.public, credentials, [
+      {
+        service: Masters,
+        methods: mastersService(
+          api,
+          context(RATE.enterprises, () => true),
+        ),
+      },
+    ]),
+  );
+  log.start();
+  projector.start();
+  const loops = Promise.all([sync(), sweep(), probe.run(stopping.signal), reader.run(stopping.signal), effects.run(stopping.signal)]);
+
+  return {
+    log,
+    publicPort: servers[1]!.port,
+    reportTo: (health) => {
+      health.watchLoop({ name: 'log', lastProgressAt: () => log.lastProgressAt(), maxAgeMs: STUCK_MS });
+      health.watchLoop({ name: 'projection', lastProgressAt: () => projector.lastProgressAt(), maxAgeMs: STUCK_MS });
+      health.watchLoop({ name: 'chain-reader', lastProgressAt: () => reader.lastTurnAt(), maxAgeMs: STUCK_MS });
+      health.watchLoop({ name: 'settlement', lastProgressAt: () => effects.lastTurnAt(), maxAgeMs: STUCK_MS });
+      health.require({ name: 'tasks-listed', ready: () => synced });
+      health.require({ name: 'log-going-on', ready: () => log.halted() === undefined });
+      health.require({ name: 'admission-policy', ready: () => probe.notAdmitting() === undefined });
+    },
+    stop: async () => {
+      stopping.abort();
+      await log.stop();
+      await Promise.all(servers.map((s) => s.stop()));
+      await Promise.all([projector.stop(), objects.stop(), loops]);
+      await events.flush();
+      for (const peer of others) peer.close();
+      disk.close();
+    },
+  };
+};

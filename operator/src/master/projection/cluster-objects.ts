@@ -1,0 +1,217 @@
+/** Genesis and log as cluster-scoped objects (rule G7): what each should look like, one at a time. */
+import {
+  batchKey,
+  decodeBatch,
+  digest,
+  encodeCanonical,
+  formatEpsilon,
+  formatSym,
+  semanticVersion,
+  usages,
+  type Actor,
+  type CertifiedLeaf,
+  type Genesis,
+  type State,
+} from '@scs/protocol';
+import { settlementSums } from '@scs/protocol/settlement.ts';
+import { joinedIndex } from '@scs/protocol/rules/vault-selection.ts';
+import type { ScpKind } from '../../kube/kinds.ts';
+import { proofOf, type Proof } from './proof.ts';
+
+export type ClusterKind = Extract<
+  ScpKind,
+  'PolicyVersion' | 'Epoch' | 'Settlement' | 'Actor' | 'Domain' | 'CanonicalAttribute' | 'QueryAttribute'
+>;
+export const clusterKinds: readonly ClusterKind[] = [
+  'PolicyVersion',
+  'Epoch',
+  'Settlement',
+  'Actor',
+  'Domain',
+  'CanonicalAttribute',
+  'QueryAttribute',
+];
+export interface Wanted {
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly spec: object;
+  readonly status: { readonly proof?: Proof; readonly [field: string]: unknown };
+}
+export interface Sources {
+  readonly genesis: Genesis;
+  readonly state: State;
+  readonly leaf: (key: string) => CertifiedLeaf | undefined;
+}
+
+/** Objects of which there come more and more: so many are shown, the newest. */
+const SHOWN = { epochs: 48, settlements: 200 } as const;
+
+const iso = (ms: number): string => new Date(ms).toISOString();
+const sanitized = (text: string): string =>
+  text
+    .toLowerCase()
+    .replace(/[^a-z0-9.-]+/g, '-')
+    .replace(/^[.-]+|[.-]+$/g, '');
+/** Catalogue names have underscores, Kubernetes names have not. */
+export const catalogueName = (name: string): string => sanitized(name);
+/** The address makes it unique whatever people call themselves. */
+export const actorName = ({ name, address }: Pick<Actor, 'name' | 'address'>): string =>
+  `${sanitized(name).slice(0, 50) || 'actor'}-${address.slice(2, 10)}`;
+
+const proved = (leaf: CertifiedLeaf | undefined) => {
+  const proof = leaf && proofOf(leaf);
+  return proof ? { proof } : {};
+};
+
+const policyVersion = ({ genesis, state }: Sources, name: string): Wanted | undefined => {
+  const { policy } = genesis;
+  if (name !== `v${policy.version}`) return undefined;
+  const { query, shares } = policy.fees;
+  const { answerMs, executionMs, verificationMs, challengeMs, maxTaskMs } = policy.windows;
+  return {
+    spec: {
+      version: policy.version,
+      digest: digest('policy', encodeCanonical(policy)),
+      fees: {
+        base: formatSym(query.base),
+        perVault: formatSym(query.perVault),
+        perSizeBand: query.perSizeBand.map(formatSym),
+        perEpsilon: formatSym(query.perEpsilon),
+        shares,
+      },
+      privacy: {
+        minimumResultCardinality: policy.privacy.minimumResultCardinality,
+        maxEpsilonPerTask: formatEpsilon(policy.privacy.maxEpsilonPerTask),
+        subjectLimits: usages.map((usage) => ({ usage, microRho: String(policy.privacy.subjectLimitMicroRho[usage]) })),
+        actorShareBasisPoints: policy.privacy.actorShareBasisPoints,
+      },
+      windows: { answerMs, executionMs, verificationMs, challengeMs, maxTaskMs },
+      epochLengthMs: policy.epoch.lengthMs,
+      measurements: policy.enclave.measurements,
+    },
+    status: { observedGeneration: 1, state: state.must('meta').policyVersion === policy.version ? 'Active' : 'Superseded', sinceEpoch: 0 },
+  };
+};
+
+const epoch = ({ state, leaf }: Sources, name: string): Wanted | undefined => {
+  const record = state.get('epoch', name.replace(/^epoch-/, ''));
+  if (!record || record.number <= state.must('meta').epoch - SHOWN.epochs) return undefined;
+  const { number, policyVersion: version, start, end, tasks } = record;
+  return {
+    spec: { number, policyVersion: version, start: iso(start) },
+    status: {
+      observedGeneration: 1,
+      state: end === null ? 'Open' : 'Closed',
+      ...(end !== null && { end: iso(end) }),
+      tasks,
+      ...proved(leaf(`epoch/${number}`)),
+    },
+  };
+};
+
+const settlement = ({ state, leaf }: Sources, name: string): Wanted | undefined => {
+  const record = state.get('settlement', name.replace(/^settlement-/, ''));
+  const bytes = record && state.map.get(batchKey(record.number));
+  if (!record || !bytes || record.number < state.must('meta').nextBatch - BigInt(SHOWN.settlements)) return undefined;
+  const batch = decodeBatch(bytes);
+  const sums = settlementSums(batch);
+  return {
+    spec: { number: Number(record.number), epoch: record.epoch, taskCount: record.tasks.length, tasksRoot: batch.tasksRoot },
+    status: {
+      observedGeneration: 1,
+      state: record.state,
+      taken: formatSym(sums.debits),
+      distributed: formatSym(sums.credits + sums.dividends + sums.treasury),
+      ...(record.transaction && { transaction: record.transaction.hash, ledgerVersion: record.transaction.version.toString() }),
+      ...proved(leaf(`settlement/${record.number}`)),
+    },
+  };
+};
+
+const actor = ({ genesis, state, leaf }: Sources, name: string): Wanted | undefined => {
+  const listed = genesis.actors.find((a) => actorName(a) === name);
+  const record = listed && state.get('actor', listed.address);
+  if (!record) return undefined;
+  const { address, publicKey, role, enterprise, kubernetesUsers } = record;
+  return {
+    labels: { 'scp.symphony.foundation/role': role },
+    spec: {
+      address,
+      publicKey,
+      role,
+      displayName: record.name,
+      kubernetesUsers,
+      ...(enterprise && { enterprise: { namespace: enterprise.namespace, contributesCompute: enterprise.contributesCompute } }),
+    },
+    status: { observedGeneration: 1, state: record.state, ...proved(leaf(`actor/${address}`)) },
+  };
+};
+
+const domain = ({ genesis, state }: Sources, name: string): Wanted | undefined => {
+  const found = genesis.catalogue.domains.find((d) => catalogueName(d.name) === name);
+  return (
+    found && {
+      spec: found,
+      status: { observedGeneration: 1, vaults: (state.get('index', joinedIndex(found.name)) ?? []).length },
+    }
+  );
+};
+const canonicalAttribute = ({ genesis }: Sources, name: string): Wanted | undefined => {
+  const found = genesis.catalogue.canonicalAttributes.find((a) => catalogueName(a.name) === name);
+  if (!found) return undefined;
+  const { state, ...spec } = found;
+  return { spec, status: { observedGeneration: 1, state, semanticVersion: semanticVersion(genesis.catalogue) } };
+};
+const queryAttribute = ({ genesis }: Sources, name: string): Wanted | undefined => {
+  const found = genesis.catalogue.queryAttributes.find((a) => catalogueName(a.name) === name);
+  if (!found) return undefined;
+  const { state, derivation, ...rest } = found;
+  const { kind, from } = derivation;
+  const flat =
+    derivation.kind === 'bucket'
+      ? { kind, from, buckets: derivation.buckets.map((b) => b.name), ...(derivation.otherwise && { otherwise: derivation.otherwise }) }
+      : { kind, from, unit: derivation.unit };
+  return {
+    spec: { ...rest, derivation: flat },
+    status: { observedGeneration: 1, state, semanticVersion: semanticVersion(genesis.catalogue) },
+  };
+};
+
+const builders: { readonly [K in ClusterKind]: (sources: Sources, name: string) => Wanted | undefined } = {
+  PolicyVersion: policyVersion,
+  Epoch: epoch,
+  Settlement: settlement,
+  Actor: actor,
+  Domain: domain,
+  CanonicalAttribute: canonicalAttribute,
+  QueryAttribute: queryAttribute,
+};
+/** What the object of that name should be; undefined when there should be none. */
+export const wantedObject = (sources: Sources, kind: ClusterKind, name: string): Wanted | undefined => builders[kind](sources, name);
+
+const numbers = (from: number, to: number): number[] => Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => from + i);
+
+/** Names of all objects that should exist now. */
+export const wantedNames = ({ genesis, state }: Sources): readonly (readonly [ClusterKind, string])[] => {
+  const { epoch: current, nextBatch } = state.must('meta');
+  const last = Number(nextBatch) - 1;
+  return [
+    ['PolicyVersion', `v${genesis.policy.version}`],
+    ...numbers(Math.max(0, current - SHOWN.epochs + 1), current).map((n) => ['Epoch', `epoch-${n}`] as const),
+    ...numbers(Math.max(1, last - SHOWN.settlements + 1), last).map((n) => ['Settlement', `settlement-${n}`] as const),
+    ...genesis.actors.map((a) => ['Actor', actorName(a)] as const),
+    ...genesis.catalogue.domains.map((d) => ['Domain', catalogueName(d.name)] as const),
+    ...genesis.catalogue.canonicalAttributes.map((a) => ['CanonicalAttribute', catalogueName(a.name)] as const),
+    ...genesis.catalogue.queryAttributes.map((a) => ['QueryAttribute', catalogueName(a.name)] as const),
+  ];
+};
+
+/** The objects that show a record of the state; those of genesis never change. */
+export const objectsOfKey = (key: string, { genesis }: Pick<Sources, 'genesis'>): readonly (readonly [ClusterKind, string])[] => {
+  const slash = key.indexOf('/');
+  const [kind, name] = [key.slice(0, slash), key.slice(slash + 1)];
+  if (kind === 'epoch') return [['Epoch', `epoch-${name}`]];
+  if (kind === 'settlement') return [['Settlement', `settlement-${name}`]];
+  if (kind === 'actor') return genesis.actors.filter((a) => a.address === name).map((a) => ['Actor', actorName(a)] as const);
+  if (kind === 'vault') return genesis.catalogue.domains.map((d) => ['Domain', catalogueName(d.name)] as const);
+  return [];
+};

@@ -1,0 +1,124 @@
+/** The ConfigMap beside a task that has a result: the sealed bytes and all that `verify` needs (rules M5, N6, P3, T8). */
+import {
+  decodeCanonical,
+  encodeCanonical,
+  encodeSettlementLeaf,
+  envelopeKey,
+  batchKey,
+  fromUtf8,
+  hex,
+  leafFault,
+  listPath,
+  settlementLeafOf,
+  utf8,
+  type CertifiedLeaf,
+  type Command,
+  type Committee,
+  type SettlementRecord,
+  type State,
+  type TaskRecord,
+} from '@scs/protocol';
+import type { KubeObject } from '../../kube/objects.ts';
+import type { Log } from '../log/log.ts';
+import { leafFile } from './proof.ts';
+import { resultName } from './task-status.ts';
+import type { TaskObject } from '../task-objects.ts';
+
+export interface ResultMap extends KubeObject {
+  data?: Record<string, string>;
+  binaryData?: Record<string, string>;
+}
+type Evidence = Extract<Command, { type: 'aggregate.evidence' }>;
+
+/** The command that brought the evidence, out of the block that decided it. */
+const evidenceOf = (record: TaskRecord, log: Pick<Log, 'block'>): Evidence | undefined => {
+  const height = record.history.find((h) => h.state === 'verifying')?.height;
+  const block = height === undefined ? undefined : log.block(height);
+  return block?.commands.find((c): c is Evidence => c.type === 'aggregate.evidence' && c.task === record.uid);
+};
+
+/** A batch never changes once it is decided; its tasks ask for the leaves one after the other. */
+let lastLeaves: { readonly tasks: readonly string[]; readonly leaves: readonly Uint8Array[] } | undefined;
+const leavesOf = ({ tasks }: SettlementRecord, state: State): readonly Uint8Array[] => {
+  if (lastLeaves?.tasks !== tasks)
+    lastLeaves = { tasks, leaves: tasks.map((uid) => encodeSettlementLeaf(settlementLeafOf(state.must('task', uid)))) };
+  return lastLeaves.leaves;
+};
+
+/** Index, count and path of the task's leaf under its batch's root. */
+const settlementFile = (record: TaskRecord, log: Pick<Log, 'state'>): string | undefined => {
+  const batch = record.batch === undefined ? undefined : log.state().get('settlement', String(record.batch));
+  if (!batch) return undefined;
+  const leaves = leavesOf(batch, log.state());
+  const index = batch.tasks.indexOf(record.uid);
+  return fromUtf8(encodeCanonical({ index, count: leaves.length, path: listPath(index, leaves).map(hex) }));
+};
+
+export const resultFiles = (
+  record: TaskRecord,
+  sealed: Uint8Array,
+  log: Pick<Log, 'block' | 'leaf' | 'state'>,
+): Pick<ResultMap, 'data' | 'binaryData'> => {
+  const evidence = evidenceOf(record, log);
+  const task = log.leaf(`task/${record.uid}`);
+  const envelope = log.leaf(envelopeKey(record.uid));
+  const batch = record.batch === undefined ? undefined : log.leaf(batchKey(record.batch));
+  const settlement = settlementFile(record, log);
+  return {
+    binaryData: { 'result.sealed': Buffer.from(sealed).toString('base64') },
+    data: {
+      ...(evidence && { 'evidence.json': fromUtf8(encodeCanonical({ aggregate: evidence.aggregate, slices: evidence.slices })) }),
+      ...(task && { 'task.leaf': leafFile(task) }),
+      ...(envelope && { 'envelope.leaf': leafFile(envelope) }),
+      ...(batch && { 'batch.leaf': leafFile(batch) }),
+      ...(settlement && { 'settlement.json': settlement }),
+      provisional: String(record.readyAt === undefined),
+    },
+  };
+};
+
+export const resultMap = (task: TaskObject, record: TaskRecord, files: Pick<ResultMap, 'data' | 'binaryData'>): ResultMap => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: {
+    name: resultName(record.name),
+    namespace: record.namespace,
+    labels: { 'scp.symphony.foundation/task': record.uid },
+    ownerReferences: [
+      {
+        apiVersion: 'scp.symphony.foundation/v1alpha1',
+        kind: 'Task',
+        name: record.name,
+        uid: task.metadata.uid ?? record.uid,
+        controller: true,
+      },
+    ],
+  },
+  ...files,
+});
+
+const isLeaf = (text: string, wanted: string, genesis: string, committee: Committee): boolean => {
+  try {
+    const found = decodeCanonical(utf8(text)) as CertifiedLeaf;
+    const mine = decodeCanonical(utf8(wanted)) as CertifiedLeaf;
+    return found.key === mine.key && found.value === mine.value && leafFault(found, genesis, committee) === undefined;
+  } catch {
+    return false; // whoever altered it made it unreadable: it is written again
+  }
+};
+
+/** Whether the files found are as good as ours: leaves may be older, if they hold and say the same. */
+export const sameFiles = (
+  found: Pick<ResultMap, 'data' | 'binaryData'>,
+  wanted: Pick<ResultMap, 'data' | 'binaryData'>,
+  genesis: string,
+  committee: Committee,
+): boolean => {
+  const [have, want] = [found.data ?? {}, wanted.data ?? {}];
+  if (Object.keys(have).toSorted().join() !== Object.keys(want).toSorted().join()) return false;
+  if (Object.keys(found.binaryData ?? {}).join() !== 'result.sealed') return false;
+  if (found.binaryData?.['result.sealed'] !== wanted.binaryData?.['result.sealed']) return false;
+  return Object.entries(want).every(([name, text]) =>
+    name.endsWith('.leaf') ? isLeaf(have[name] ?? '', text, genesis, committee) : have[name] === text,
+  );
+};

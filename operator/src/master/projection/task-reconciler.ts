@@ -1,0 +1,123 @@
+/** One Task's projection (rules N6, T7, T8): gather what was decided and what is there, decide what differs, write that. */
+import { API_VERSION, isTerminal, type Committee, type TaskRecord, type TaskStatus } from '@scs/protocol';
+import type { Clock } from '../../kube/clock.ts';
+import type { Cluster } from '../../kube/client.ts';
+import type { EventRecorder } from '../../kube/events.ts';
+import { ConfigMap, scpKind } from '../../kube/kinds.ts';
+import type { Requeue } from '../../kube/work-queue.ts';
+import type { Blobs } from '../api/blobs.ts';
+import type { Log } from '../log/log.ts';
+import { seenTask, type TaskObject, type TaskObjects } from '../task-objects.ts';
+import { unadmittedCondition, type Reason } from './conditions.ts';
+import { resultFiles, resultMap, sameFiles, type ResultMap } from './result-files.ts';
+import { sameStatus, sameJson } from './same.ts';
+import { resultName, taskStatus } from './task-status.ts';
+import { writeStatus } from './write-object.ts';
+
+export interface TaskReconcilerOptions {
+  readonly cluster: Cluster;
+  readonly log: Log;
+  readonly tasks: () => Pick<TaskObjects, 'byUid'>;
+  readonly blobs: Blobs;
+  readonly events: EventRecorder;
+  readonly genesis: string;
+  readonly committee: Committee;
+  readonly clock: Clock;
+  /** Why nothing is admitted at present, if so. */
+  readonly notAdmitting: () => Reason | undefined;
+}
+
+/** How often a result's ConfigMap is looked at while it is new, and later: it has no watch, it would fill memory. */
+const LOOK_MS = { fresh: 60_000, old: 600_000 } as const;
+const FRESH_MS = 3_600_000;
+/** A Task that isn't in the log after this long is told why. */
+const PATIENCE_MS = 5_000;
+
+export class TaskReconciler {
+  readonly #o: TaskReconcilerOptions;
+  constructor(options: TaskReconcilerOptions) {
+    this.#o = options;
+  }
+
+  /** Throws ApiError on what another try may mend. */
+  async reconcile(uid: string): Promise<Requeue | void> {
+    const { log, tasks } = this.#o;
+    const object = tasks().byUid(uid);
+    if (!object || object.metadata.deletionTimestamp !== undefined) return undefined;
+    const record = log.state().get('task', uid);
+    if (!record) return this.#unadmitted(object);
+    const status = taskStatus(record, log.leaf(`task/${uid}`));
+    if (!sameStatus(object.status, status, this.#o.genesis, this.#o.committee)) {
+      await writeStatus(this.#o.cluster, 'Task', object, status);
+      this.#tell(object, status);
+    }
+    const waits = [await this.#result(object, record), await this.#expire(object, record)].filter((ms) => ms !== undefined);
+    return waits.length > 0 ? { requeueAfterMs: Math.min(...waits) } : undefined;
+  }
+
+  /** "Why is it pending?" has an answer before anything is decided, too. */
+  async #unadmitted(object: TaskObject): Promise<Requeue | void> {
+    const seen = seenTask(object);
+    const age = this.#o.clock.now() - Date.parse(object.metadata.creationTimestamp ?? '');
+    if (typeof seen !== 'string' && !(age > PATIENCE_MS)) return { requeueAfterMs: PATIENCE_MS };
+    const why: Reason =
+      typeof seen === 'string'
+        ? { reason: 'SpecInvalid', message: `The masters can not judge this spec: ${seen}` }
+        : (this.#o.notAdmitting() ?? { reason: 'WaitingForMasters', message: 'The masters have not decided on it yet.' });
+    const status: TaskStatus = { conditions: [unadmittedCondition(why, object.metadata.creationTimestamp)] };
+    if (!sameJson(object.status, status)) await writeStatus(this.#o.cluster, 'Task', object, status);
+    return { requeueAfterMs: PATIENCE_MS };
+  }
+
+  /** One event a transition that the object did not show yet. */
+  #tell(object: TaskObject, status: TaskStatus): void {
+    const known = new Set(object.status?.history?.map((h) => `${h.state}/${h.height}`));
+    for (const { state, height, reason } of status.history ?? []) {
+      if (known.has(`${state}/${height}`)) continue;
+      const bad = state === 'rejected' || state === 'timed_out';
+      this.#o.events.record({
+        regarding: { ...object, apiVersion: API_VERSION, kind: 'Task' },
+        type: bad ? 'Warning' : 'Normal',
+        reason: reason ?? state.replace(/(?:^|_)(.)/g, (_, letter: string) => letter.toUpperCase()),
+        action: 'Decide',
+        note: bad ? (status.message ?? state) : `${state} at height ${height}`,
+      });
+    }
+  }
+
+  /** The result and its proof; milliseconds until the next look. */
+  async #result(object: TaskObject, record: TaskRecord): Promise<number | undefined> {
+    const { cluster, log, blobs, genesis, committee, clock } = this.#o;
+    if (!record.sealedResult) return undefined;
+    const sealed = await blobs.find(record.uid, `result/${record.sealedResult}`);
+    if (!sealed) return LOOK_MS.fresh; // no master has it any more; the ConfigMap, if there, is all there is
+    const wanted = resultFiles(record, sealed, log);
+    const found = await cluster.get<ResultMap>({ kind: ConfigMap, namespace: record.namespace, name: resultName(record.name) });
+    if (!found || !sameFiles(found, wanted, genesis, committee)) await this.#writeResult(object, record, found, wanted);
+    const age = clock.now() - (record.history.at(-1)?.time ?? 0);
+    return age > FRESH_MS ? LOOK_MS.old : LOOK_MS.fresh;
+  }
+
+  async #writeResult(
+    object: TaskObject,
+    record: TaskRecord,
+    found: ResultMap | undefined,
+    wanted: Pick<ResultMap, 'data' | 'binaryData'>,
+  ): Promise<void> {
+    const { cluster, genesis, committee } = this.#o;
+    const written = await cluster.apply<ResultMap>(resultMap(object, record, wanted));
+    if (found && !sameFiles(written, wanted, genesis, committee)) await cluster.replace<ResultMap>({ ...written, ...wanted });
+  }
+
+  /** T7: what has ended goes after its time; milliseconds until then. */
+  async #expire(object: TaskObject, record: TaskRecord): Promise<number | undefined> {
+    const { log, cluster, clock } = this.#o;
+    const ttl = record.spec.ttlSecondsAfterFinished;
+    if (ttl === undefined || !isTerminal(record.state) || !log.isPrimary()) return undefined;
+    const left = (record.history.at(-1)?.time ?? 0) + ttl * 1000 - clock.now();
+    if (left > 0) return left;
+    const { namespace, name } = record;
+    await cluster.delete({ kind: scpKind('Task'), namespace, name }, { uid: object.metadata.uid ?? record.uid });
+    return undefined;
+  }
+}

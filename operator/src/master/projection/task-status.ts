@@ -1,0 +1,64 @@
+/** `status` of a Task as a function of its certified record (rule N6). */
+import { formatSym, type CertifiedLeaf, type TaskRecord, type TaskStatus } from '@scs/protocol';
+import { cutUtf8 } from '../../kube/text.ts';
+import { endOf, taskConditions } from './conditions.ts';
+import { proofOf } from './proof.ts';
+
+export const resultName = (task: string): string => `${task.slice(0, 246)}-result`;
+const iso = (ms: number): string => new Date(ms).toISOString();
+
+/** What was locked and not charged; known once the charge is. */
+const freed = ({ charge, quote, maxFee, history }: TaskRecord): bigint | undefined => {
+  if (charge === undefined) return undefined;
+  const wasLocked = history.length > 2 || history.at(-1)?.state !== 'rejected';
+  return wasLocked ? (quote ?? maxFee) - charge : 0n;
+};
+const feeOf = (record: TaskRecord): NonNullable<TaskStatus['fee']> => {
+  const left = freed(record);
+  return {
+    maximum: formatSym(record.maxFee),
+    locked: formatSym(record.locked),
+    ...(record.quote !== undefined && { quoted: formatSym(record.quote) }),
+    ...(record.charge !== undefined && { charged: formatSym(record.charge) }),
+    ...(left !== undefined && { freed: formatSym(left > 0n ? left : 0n) }),
+  };
+};
+const settlementOf = ({ batch, transaction }: TaskRecord): TaskStatus['settlement'] =>
+  batch === undefined
+    ? undefined
+    : { batch: Number(batch), ...(transaction && { transaction: transaction.hash, version: transaction.version.toString() }) };
+
+export const taskStatus = (record: TaskRecord, leaf: CertifiedLeaf | undefined): TaskStatus => {
+  const end = endOf(record);
+  const settlement = settlementOf(record);
+  const aggregator = record.aggregators?.[record.aggregator ?? 0];
+  const proof = leaf && proofOf(leaf);
+  return {
+    state: record.state,
+    ...(end && { reason: end.reason, message: end.message }),
+    observedGeneration: 1,
+    ...(record.envelope && { envelopeDigest: record.envelope }),
+    epoch: record.epoch,
+    policyVersion: record.policyVersion,
+    semanticVersion: record.semanticVersion,
+    fee: feeOf(record),
+    vaults: record.parts.map(({ vault, state, refusal }) => ({
+      vault,
+      state,
+      ...(refusal && { reason: refusal.code, message: cutUtf8(refusal.message, 1024) }),
+    })),
+    ...(aggregator && { aggregator }),
+    ...(record.sealedResult && {
+      result: { configMap: resultName(record.name), digest: record.sealedResult, provisional: record.readyAt === undefined },
+    }),
+    ...(settlement && { settlement }),
+    history: record.history.map(({ state, height, time, reason }) => ({
+      state,
+      height: Number(height),
+      time: iso(time),
+      ...(reason !== undefined && { reason }),
+    })),
+    conditions: [...taskConditions(record)],
+    ...(proof && { proof }),
+  };
+};
