@@ -5,12 +5,9 @@ import type { Tee } from './attest.ts';
 import { backOff, type Clock } from './clock.ts';
 import { EnclaveFault, errorKind } from './fault.ts';
 import type { EnclaveKeys } from './keys.ts';
+import type { Log } from './log.ts';
 import type { TaskView } from './task-view.ts';
 
-export interface Log {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-}
 export type Phase =
   'starting' | 'attesting' | 'opening' | 'running' | 'releasing' | 'delivering' | 'collecting' | 'submitting' | 'waiting' | 'ended';
 export interface Session {

@@ -4,7 +4,7 @@ import type { MastersPort } from '@scs/proto';
 import { Changes } from './changes.ts';
 import { backOff, type Clock } from './clock.ts';
 import { errorKind } from './fault.ts';
-import type { Log } from './session.ts';
+import type { Log } from './log.ts';
 
 /** A task that ended while no master was reachable is not in the stream any more: so it is looked up too. */
 const LOOK_EVERY_MS = 15_000;

@@ -113,7 +113,7 @@ export const rootFromPath = (index: number, count: number, leaf: Uint8Array, pat
   return left ? sha3(Uint8Array.of(1), below, sibling) : sha3(Uint8Array.of(1), sibling, below);
 };
 
-const splitOf = (count: number): number => 2 ** Math.floor(Math.log2(count - 1));
+const splitOf = (count: number): number => 2 ** (31 - Math.clz32(count - 1));
 
 /** A refund and a charge of one task are public by K1: none of these figures depends on record contents. */
 export const evidenceDigest = (bytes: Uint8Array): string => hex(taggedHash('SCS::evidence', bytes));

@@ -16,7 +16,7 @@ import {
   contractGenesis,
   describeChain,
   leavesOf,
-} from '../../operator/src/master/settlement/chain-contract.ts';
+} from '@scs/operator/master/settlement/testing/chain-contract.ts';
 import type { Chain } from '../../operator/src/master/settlement/chain.ts';
 import { fromHex } from '@scs/protocol/encoding/bytes.ts';
 import { encodeSettlementLeaf, listPath } from '@scs/protocol/settlement-layout.ts';
