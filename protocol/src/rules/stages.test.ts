@@ -119,6 +119,12 @@ describe('E1, E2: the envelope', () => {
     expect(envelope.vaults.map(({ vault, reservedMicroRho }) => [vault, reservedMicroRho])).toEqual(vaultNames.map((v) => [v, 125_000n]));
     expect(decodePlan(envelope.plan)).toEqual(task.plan);
   });
+  test("C3: it refers to snapshot and consents by the commitments of each Vault's answer", () => {
+    const { world, uid } = dispatched();
+    const { vaults } = decodeEnvelope(world.state.map.get(envelopeKey(uid))!);
+    for (const [i, { snapshotCommitment, consentCommitment }] of vaults.entries())
+      expect(world.task(uid).parts[i]).toMatchObject({ snapshotCommitment, consentCommitment });
+  });
   test('E2: nothing after its dispatch changes it', () => {
     const { world, uid } = dispatched();
     const bytes = world.state.map.get(envelopeKey(uid));
