@@ -38,7 +38,7 @@ export class Follower {
     this.#options = options;
   }
 
-  /** Civil time of the last sign of life, for liveness. */
+  /** Civil time when the store last took a write, for liveness: masters that are away are no reason to restart. */
   get progressAt(): number {
     return this.#progressAt;
   }
@@ -115,7 +115,6 @@ export class Follower {
     for await (const leaf of this.#options.masters.watchTasks({ signal })) this.#hear(leaf);
   }
   #hear(leaf: CertifiedLeaf): void {
-    this.#progressAt = Date.now();
     const record = decodeRecord('task', leaf.value);
     if (leaf.key === `task/${record.uid}`) this.#note(record);
   }
@@ -129,17 +128,17 @@ export class Follower {
   async #sweeps(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#guarded('sweep', () => this.#sweep());
-      this.#progressAt = Date.now();
       await pause(this.#options.sweepMs ?? 15_000, signal);
     }
   }
   async #sweep(): Promise<void> {
     const { store, masters } = this.#options;
+    await store.tidy();
+    this.#progressAt = Date.now();
     for (const { task } of await store.unfinished()) {
       const record = await certifiedTask(masters, task, { timeoutMs: 10_000 });
       if (record) this.#note(record);
     }
-    await store.tidy();
   }
 
   async #work(signal: AbortSignal): Promise<void> {

@@ -17,6 +17,8 @@ const splitListen = (listen: string): { host: string; port: number } => {
   return { host: listen.slice(0, at).replace(/^\[|\]$/g, '') || '0.0.0.0', port: Number(listen.slice(at + 1)) };
 };
 const IMPORT_RETRY_MS = 30_000;
+/** Calls to masters that are away may take longer than a pod has to stop: all of them can be repeated. */
+const STOP_GRACE_MS = 3_000;
 
 /** Serves until `signal` aborts. Throws ConfigError and StoreError when it can't start. */
 export const serve = async (config: VaultConfig, signal: AbortSignal): Promise<void> => {
@@ -86,13 +88,17 @@ export const serve = async (config: VaultConfig, signal: AbortSignal): Promise<v
   health = { ready: true, reason: 'Serving', message: 'the Vault serves' };
   log.info({ port: server.port }, 'serving');
   follower = new Follower({ ...context, log, onDone: probes.countTask });
-  await follower.run(signal);
+  await Promise.race([follower.run(signal), aborted(signal).then(() => aborted(undefined, STOP_GRACE_MS))]);
   health = { ready: false, reason: 'Stopping', message: 'the Vault is being stopped' };
 };
 
 /** Resolves when the signal aborts, or after `ms`. */
-const aborted = (signal: AbortSignal, ms: number): Promise<void> =>
+const aborted = (signal: AbortSignal | undefined, ms?: number): Promise<void> =>
   new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+    const timer = ms === undefined ? undefined : setTimeout(resolve, ms);
+    const end = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    signal?.addEventListener('abort', end, { once: true });
   });

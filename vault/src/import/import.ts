@@ -53,17 +53,15 @@ const importOnce = async (
       digest,
     });
     if (known.length > 0) return { fresh: false, rows: 0n };
-    try {
-      progress('checking columns and values');
-      const rows = await stage(sql, file, expected);
-      progress(`storing ${rows} rows`);
-      await load(sql);
-      await sql.run('INSERT INTO imports VALUES ($kind, $domain, $digest)', { kind, domain, digest });
-      await appendJournal(sql, kind, { domain, digest });
-      return { fresh: true, rows };
-    } finally {
-      await unstage(sql);
-    }
+    progress('checking columns and values');
+    const rows = await stage(sql, file, expected);
+    progress(`storing ${rows} rows`);
+    await load(sql);
+    // When anything throws, the rollback takes the temporary tables with it.
+    await unstage(sql);
+    await sql.run('INSERT INTO imports VALUES ($kind, $domain, $digest)', { kind, domain, digest });
+    await appendJournal(sql, kind, { domain, digest });
+    return { fresh: true, rows };
   });
   progress(done.fresh ? `done: ${done.rows} rows` : 'done: this file was imported before, nothing changed');
   return done;

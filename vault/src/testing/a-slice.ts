@@ -55,7 +55,7 @@ export class SliceEnclave {
     return { type: 'enclave.ready', statement, signature: signStatement(this.#signSeed, 'enclave.ready', this.#genesisDigest, statement) };
   }
 
-  async receive(parts: AsyncIterable<SealedPart>, envelope: string): Promise<ReceivedSlice> {
+  async receive(parts: AsyncIterable<SealedPart> | Iterable<SealedPart>, envelope: string): Promise<ReceivedSlice> {
     let context: OpenContext | undefined;
     const plain: Uint8Array[] = [];
     for await (const { enc, ciphertext } of parts) {
