@@ -11,6 +11,8 @@ export type Kubectl = {
   apply(...objects: readonly object[]): Promise<string>;
   /** Applies a manifest as text. */
   applyText(manifest: string): Promise<string>;
+  /** The same, for a manifest that may be refused. */
+  attemptText(manifest: string): Promise<RunResult>;
   readonly kubeconfig: string;
 };
 
@@ -23,6 +25,7 @@ export const kubectlOf = async (kubeconfig: string): Promise<Kubectl> => {
   return Object.assign((...args: readonly string[]) => run(command, args, options), {
     attempt: (...args: readonly string[]) => attempt(command, args, options),
     kubeconfig,
+    attemptText: (manifest: string) => attempt(command, ['apply', '-f', '-'], { ...options, input: manifest }),
     applyText: (manifest: string) => run(command, ['apply', '-f', '-'], { ...options, input: manifest }),
     apply: (...objects: readonly object[]) =>
       run(command, ['apply', '-f', '-'], { ...options, input: objects.map((object) => JSON.stringify(object)).join('\n---\n') }),

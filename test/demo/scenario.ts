@@ -1,8 +1,10 @@
 /** The main job as steps that the demo narrates and e2e asserts. */
 import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import type { Task, TaskStatus } from '@scs/protocol';
+import { kubectlOf } from '../cluster/kubectl.ts';
 import { step } from '../cluster/progress.ts';
 import { buildImages, embeddedCluster, namedCluster, type ClusterUnderTest } from './cluster-under-test.ts';
 import { enterprises, prepareData, type DemoData } from './data.ts';
@@ -42,7 +44,6 @@ export const setUp = async (name: string, context: string | undefined): Promise<
   const { kubeconfig } = cluster;
   await step('loading the images into the cluster', () => cluster.load(built));
   const group = await step('keys and genesis: three masters, three enterprises, two submitters', () => makeGroup(name, measurement, true));
-  const { kubectlOf } = await import('../cluster/kubectl.ts');
   const kubectl = await kubectlOf(kubeconfig);
   if (context) await step('removing what an earlier demo left in the cluster', () => removeSystem(kubectl));
   await step('namespaces and Secrets', () => prepareNamespaces(kubectl, group));
@@ -109,7 +110,6 @@ type Submitter = 'roastery' | 'stranger';
 export const submit = async (scene: Scene, name: string, manifest: TaskManifest, as: Submitter = 'roastery', keys: Submitter = as) => {
   const text = stringify({ ...manifest, metadata: { ...manifest.metadata, name } });
   const file = join(scene.group.folder, `task-${name}.yaml`);
-  const { writeFile } = await import('node:fs/promises');
   await writeFile(file, text);
   return scene.group.trySymphony(['submit', '-f', file, '--keys', scene.group.keys(`submitter-${keys}`)], { KUBECONFIG: scene.as[as] });
 };

@@ -7,12 +7,8 @@ import { proofOf } from './proof.ts';
 export const resultName = (task: string): string => `${task.slice(0, 246)}-result`;
 const iso = (ms: number): string => new Date(ms).toISOString();
 
-/** What was locked and not charged; known once the charge is. */
-const freed = ({ charge, quote, maxFee, history }: TaskRecord): bigint | undefined => {
-  if (charge === undefined) return undefined;
-  const wasLocked = history.length > 2 || history.at(-1)?.state !== 'rejected';
-  return wasLocked ? (quote ?? maxFee) - charge : 0n;
-};
+/** What admission locked and nobody charged: at dispatch all above the quote, at the end all above the charge (K2). */
+const freed = ({ charge, maxFee }: TaskRecord): bigint | undefined => (charge === undefined ? undefined : maxFee - charge);
 const feeOf = (record: TaskRecord): NonNullable<TaskStatus['fee']> => {
   const left = freed(record);
   return {
@@ -20,7 +16,7 @@ const feeOf = (record: TaskRecord): NonNullable<TaskStatus['fee']> => {
     locked: formatSym(record.locked),
     ...(record.quote !== undefined && { quoted: formatSym(record.quote) }),
     ...(record.charge !== undefined && { charged: formatSym(record.charge) }),
-    ...(left !== undefined && { freed: formatSym(left > 0n ? left : 0n) }),
+    ...(left !== undefined && { freed: formatSym(left) }),
   };
 };
 const settlementOf = ({ batch, transaction }: TaskRecord): TaskStatus['settlement'] =>
