@@ -5,9 +5,9 @@
 const { Visitor } = require('@swc/core/Visitor.js');
 
 // swc parses for dependency-cruiser, as TypeScript 7 has no JavaScript API; its visitor doesn't know `using` yet.
-const { visitStatement } = Visitor.prototype;
+const original = Reflect.get(Visitor.prototype, 'visitStatement');
 Visitor.prototype.visitStatement = function (statement) {
-  if (statement.type !== 'UsingDeclaration') return visitStatement.call(this, statement);
+  if (statement.type !== 'UsingDeclaration') return Reflect.apply(original, this, [statement]);
   statement.decls = this.visitVariableDeclarators(statement.decls);
   return statement;
 };

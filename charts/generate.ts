@@ -9,7 +9,6 @@
  */
 import { readdirSync, readFileSync, writeFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { isMap, isScalar, parse, parseDocument, type Pair, type YAMLMap } from 'yaml';
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -119,4 +118,4 @@ const main = (check: boolean): number => {
   for (const [file] of stale) console.log(check ? `${file} is not what values.yaml says. Run: node charts/generate.ts` : `wrote ${file}`);
   return check && stale.length > 0 ? 1 : 0;
 };
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) process.exitCode = main(process.argv.includes('--check'));
+if (import.meta.main) process.exitCode = main(process.argv.includes('--check'));

@@ -61,19 +61,36 @@ const runVitest: Stage = async (project) => {
   const folder = mkdtempSync(join(tmpdir(), 'scs-test-'));
   const file = join(folder, 'report.json');
   try {
-    const code = await runCommand('vitest', ['run', '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${file}`]);
+    const code = await runCommand('vitest', [
+      'run',
+      '--project',
+      project,
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${file}`,
+    ]);
     if (!existsSync(file)) return { passed: 0, failed: 1, skipped: 0 };
     const report = JSON.parse(readFileSync(file, 'utf8')) as VitestReport;
     // A file that could not even be loaded has no tests to fail: it counts as one.
     const broken = report.testResults.filter((r) => r.status === 'failed' && r.assertionResults.length === 0).length;
     const failed = report.numFailedTests + broken;
-    return { passed: report.numPassedTests, failed: code !== 0 && failed === 0 ? 1 : failed, skipped: report.numPendingTests + report.numTodoTests };
+    return {
+      passed: report.numPassedTests,
+      failed: code !== 0 && failed === 0 ? 1 : failed,
+      skipped: report.numPendingTests + report.numTodoTests,
+    };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 };
 
-const stages: Readonly<Record<string, Stage>> = { checks: runChecks, unit: runVitest, contracts: runVitest, integration: runVitest, e2e: runVitest };
+const stages: Readonly<Record<string, Stage>> = {
+  checks: runChecks,
+  unit: runVitest,
+  contracts: runVitest,
+  integration: runVitest,
+  e2e: runVitest,
+};
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in stages));

