@@ -3,19 +3,23 @@ import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { UsageError } from './errors.ts';
 
 export type Options = NonNullable<ParseArgsConfig['options']>;
-export interface Output {
+/** What a command knows of the process around it; tests give their own. */
+export interface Surroundings {
   readonly out: (line: string) => void;
   readonly err: (line: string) => void;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly now: () => Date;
+  readonly signal: AbortSignal;
 }
-export interface Invocation extends Output {
+export interface Invocation extends Omit<Surroundings, 'environment'> {
   readonly positionals: readonly string[];
   readonly flag: (name: string) => boolean;
   readonly text: (name: string) => string | undefined;
   readonly texts: (name: string) => readonly string[];
   /** Throws UsageError when absent. */
   readonly required: (name: string) => string;
-  readonly now: () => Date;
-  readonly signal: AbortSignal;
+  /** Environment variable; empty counts as absent. */
+  readonly variable: (name: string) => string | undefined;
 }
 export interface Command {
   /** For example ['genesis', 'build']. */
@@ -24,17 +28,21 @@ export interface Command {
   /** Synopsis lines, options and examples. */
   readonly help: string;
   readonly options: Options;
+  /** How many words it takes after its own; more are wrong usage. Default 0. */
+  readonly arguments?: number;
   readonly run: (invocation: Invocation) => Promise<void>;
 }
 
-export const invoke = (command: Command, args: readonly string[], io: Output & { now: () => Date; signal: AbortSignal }): Promise<void> => {
+/** Throws UsageError, CliError, or whatever is a defect of ours. */
+export const invoke = async (command: Command, args: readonly string[], around: Surroundings): Promise<void> => {
   const { values, positionals } = parse(command, args);
   const value = (name: string) => values[name];
   const text = (name: string): string | undefined => {
     const given = value(name);
     return typeof given === 'string' ? given : undefined;
   };
-  return command.run({
+  const { environment, ...io } = around;
+  await command.run({
     ...io,
     positionals,
     flag: (name) => value(name) === true,
@@ -43,20 +51,27 @@ export const invoke = (command: Command, args: readonly string[], io: Output & {
       const given = value(name);
       return Array.isArray(given) ? given.filter((v): v is string => typeof v === 'string') : [];
     },
-    required: (name) => text(name) ?? fail(`--${name} is required. See kubectl symphony ${command.words.join(' ')} --help.`),
+    required: (name) => text(name) ?? wrong(command, `--${name} is required.`),
+    variable: (name) => environment[name] || undefined,
   });
 };
 
 const parse = (command: Command, args: readonly string[]) => {
+  const parsed = parsedArgs(command, args);
+  const surplus = parsed.positionals[command.arguments ?? 0];
+  if (surplus !== undefined) wrong(command, `Unexpected argument '${surplus}'.`);
+  return parsed;
+};
+
+const parsedArgs = (command: Command, args: readonly string[]) => {
   try {
     return parseArgs({ args: [...args], options: command.options, allowPositionals: true, strict: true });
   } catch (cause) {
-    throw new UsageError(
-      `${cause instanceof Error ? cause.message.split('. To specify')[0] : String(cause)}. See kubectl symphony ${command.words.join(' ')} --help.`,
-    );
+    if (!(cause instanceof TypeError)) throw cause;
+    return wrong(command, `${cause.message.split('. To specify')[0]!.replace(/\.?\n.*$/s, '')}.`);
   }
 };
 
-const fail = (message: string): never => {
-  throw new UsageError(message);
+const wrong = (command: Command, problem: string): never => {
+  throw new UsageError(`${problem} See kubectl symphony ${command.words.join(' ')} --help.`);
 };

@@ -20,9 +20,7 @@ export interface FoundGenesis {
 }
 
 /** Throws CliError that says what is wrong with the file. */
-export const loadGenesis = async (file: string | undefined): Promise<Genesis> => {
-  const path = file ?? process.env['SCS_GENESIS'];
-  if (!path) throw new CliError('GenesisMissing', 'Which genesis? Give --genesis FILE or set SCS_GENESIS.');
+export const loadGenesis = async (path: string): Promise<Genesis> => {
   const bytes = await readFile(path).catch((cause: unknown) => {
     throw new CliError(
       'GenesisMissing',
@@ -32,14 +30,14 @@ export const loadGenesis = async (file: string | undefined): Promise<Genesis> =>
   return decode(bytes, path);
 };
 
-export const findGenesis = async (invocation: Invocation, kube: KubeAccess): Promise<FoundGenesis> => {
-  const file = invocation.text('genesis') ?? process.env['SCS_GENESIS'];
+/** The cluster is asked only when no file is named. */
+export const findGenesis = async (invocation: Invocation, kube: () => KubeAccess): Promise<FoundGenesis> => {
+  const file = invocation.text('genesis') ?? invocation.variable('SCS_GENESIS');
   if (file) return { genesis: await loadGenesis(file), source: file, pinned: true };
-  const namespace = invocation.required('system-namespace');
-  const bytes = (await kube.configMap(namespace, 'scs-genesis'))?.['genesis.bin'];
-  if (!bytes)
-    throw new CliError('GenesisMissing', `There is no ConfigMap ${namespace}/scs-genesis. Give --genesis FILE, or --system-namespace.`);
-  return { genesis: decode(bytes, `ConfigMap ${namespace}/scs-genesis`), source: `ConfigMap ${namespace}/scs-genesis`, pinned: false };
+  const source = `ConfigMap ${invocation.required('system-namespace')}/scs-genesis`;
+  const bytes = (await kube().configMap(invocation.required('system-namespace'), 'scs-genesis'))?.['genesis.bin'];
+  if (!bytes) throw new CliError('GenesisMissing', `There is no ${source}. Give --genesis FILE, or --system-namespace.`);
+  return { genesis: decode(bytes, source), source, pinned: false };
 };
 
 const decode = (bytes: Uint8Array, from: string): Genesis => {

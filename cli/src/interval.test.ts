@@ -16,3 +16,10 @@ test('more Vaults, more noise; near the normal approximation for many', () => {
   const variance = (p: number) => (2 * p) / (1 - p) ** 2;
   expect(Math.abs(widths[3]! - 1.96 * Math.sqrt(10 * variance(Math.exp(-0.5))))).toBeLessThan(2);
 });
+
+test('B7: wide noise and many Vaults: quick, and near what the exact sum gives', () => {
+  expect(noiseHalfWidth(1, 1 / 33, 1)).toBeGreaterThan(noiseHalfWidth(1, 1 / 32, 1) - 1);
+  expect(noiseHalfWidth(1, 0.000001, 3) / noiseHalfWidth(1, 0.001, 3)).toBeCloseTo(1000, -1);
+  expect(Math.abs(noiseHalfWidth(1, 0.5, 13) / noiseHalfWidth(1, 0.5, 12) - Math.sqrt(13 / 12))).toBeLessThan(0.05);
+  expect(noiseHalfWidth(1, 0.5, 1000)).toBeGreaterThan(100);
+});

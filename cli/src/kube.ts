@@ -1,8 +1,9 @@
 /** The API server as the plugin needs it: Tasks, their results, the genesis. Errors become sentences. */
 import { ApiException, CoreV1Api, CustomObjectsApi, KubeConfig } from '@kubernetes/client-node';
-import { GROUP, VERSION, type Task } from '@scs/protocol';
+import { z } from 'zod';
+import { GROUP, TaskSpec, TaskStatus, VERSION, type Task } from '@scs/protocol';
 import type { Invocation, Options } from './command.ts';
-import { CliError } from './errors.ts';
+import { CliError, UsageError } from './errors.ts';
 
 /** Options of every command that talks to a cluster. */
 export const kubeOptions = {
@@ -14,71 +15,108 @@ export const KUBE_HELP = `  -n, --namespace NS    namespace of the task (default
   --context NAME        kubeconfig context
   --kubeconfig FILE     kubeconfig file`;
 
+/** One answer of the API server may take so long. */
+const REQUEST_MS = 30_000;
+
 export interface KubeAccess {
   readonly namespace: string;
-  task(name: string): Promise<Task>;
+  /** In `namespace`, unless another one is given. */
+  task(name: string, namespace?: string): Promise<Task>;
+  /** Into the namespace that the task names. */
   createTask(task: Task, dryRun: boolean): Promise<Task>;
   /** data and binaryData (as bytes) together; undefined when it doesn't exist. */
   configMap(namespace: string, name: string): Promise<Readonly<Record<string, Uint8Array>> | undefined>;
 }
 
+/** Throws CliError when there is no such context or file. Asks nothing yet. */
 export const connect = (invocation: Invocation): KubeAccess => {
-  const config = new KubeConfig();
-  const file = invocation.text('kubeconfig');
-  if (file) config.loadFromFile(file);
-  else config.loadFromDefault();
-  const context = invocation.text('context');
-  if (context) {
-    if (!config.getContextObject(context))
-      throw new CliError('ContextUnknown', `The kubeconfig has no context ${context}. See kubectl config get-contexts.`);
-    config.setCurrentContext(context);
-  }
+  const config = kubeConfig(invocation);
   const namespace = invocation.text('namespace') ?? config.getContextObject(config.getCurrentContext())?.namespace ?? 'default';
   const objects = config.makeApiClient(CustomObjectsApi);
   const core = config.makeApiClient(CoreV1Api);
-  const where = { group: GROUP, version: VERSION, plural: 'tasks', namespace };
+  const tasks = { group: GROUP, version: VERSION, plural: 'tasks' };
+  const ask = asking(invocation.signal);
   return {
     namespace,
-    task: (name) => asked(`task ${namespace}/${name}`, async () => (await objects.getNamespacedCustomObject({ ...where, name })) as Task),
-    createTask: (task, dryRun) =>
-      asked(`task ${task.metadata.namespace}/${task.metadata.name}`, async () => {
-        const options = {
-          ...where,
-          namespace: task.metadata.namespace ?? namespace,
-          body: task,
-          fieldManager: 'kubectl-symphony',
-          fieldValidation: 'Strict',
-        };
-        return (await objects.createNamespacedCustomObject(dryRun ? { ...options, dryRun: 'All' } : options)) as Task;
-      }),
+    task: (name, of = namespace) =>
+      ask(`task ${of}/${name}`, async () => taskFrom(await objects.getNamespacedCustomObject({ ...tasks, namespace: of, name }))),
+    createTask: (task, dryRun) => {
+      const of = task.metadata.namespace ?? namespace;
+      const request = { ...tasks, namespace: of, body: task, fieldManager: 'kubectl-symphony', fieldValidation: 'Strict' };
+      return ask(`task ${of}/${task.metadata.name}`, async () =>
+        taskFrom(await objects.createNamespacedCustomObject(dryRun ? { ...request, dryRun: 'All' } : request)),
+      );
+    },
     configMap: async (of, name) => {
       try {
-        const found = await core.readNamespacedConfigMap({ namespace: of, name });
+        const found = await ask(`ConfigMap ${of}/${name}`, () => core.readNamespacedConfigMap({ namespace: of, name }));
         const text = Object.entries(found.data ?? {}).map(([k, v]): [string, Uint8Array] => [k, Buffer.from(v)]);
         const binary = Object.entries(found.binaryData ?? {}).map(([k, v]): [string, Uint8Array] => [k, Buffer.from(v, 'base64')]);
         return Object.fromEntries([...text, ...binary]);
       } catch (cause) {
-        if (cause instanceof ApiException && cause.code === 404) return undefined;
-        throw asCliError(`ConfigMap ${of}/${name}`, cause);
+        if (cause instanceof CliError && cause.code === 'NotFound') return undefined;
+        throw cause;
       }
     },
   };
 };
 
-const asked = async <T>(what: string, call: () => Promise<T>): Promise<T> => {
+const kubeConfig = (invocation: Invocation): KubeConfig => {
+  const config = new KubeConfig();
+  const file = invocation.text('kubeconfig');
   try {
-    return await call();
+    if (file) config.loadFromFile(file);
+    else config.loadFromDefault();
   } catch (cause) {
-    throw asCliError(what, cause);
+    throw new CliError('KubeconfigInvalid', `The kubeconfig ${file ?? ''} can't be read: ${sentence(cause)}`);
   }
+  const context = invocation.text('context');
+  if (!context) return config;
+  if (!config.getContextObject(context))
+    throw new CliError('ContextUnknown', `The kubeconfig has no context ${context}. See kubectl config get-contexts.`);
+  config.setCurrentContext(context);
+  return config;
 };
 
-const asCliError = (what: string, cause: unknown): CliError => {
+/** What the API server answers is checked like anything from outside: an object that is no Task is nobody's proof. */
+const TaskObject = z.object({
+  apiVersion: z.string(),
+  kind: z.literal('Task'),
+  metadata: z.looseObject({ name: z.string(), namespace: z.string(), uid: z.string().max(64).optional() }),
+  spec: TaskSpec,
+  status: TaskStatus.optional(),
+});
+const taskFrom = (object: unknown): Task => {
+  const parsed = TaskObject.safeParse(object);
+  if (!parsed.success) throw new CliError('TaskMalformed', `The API server's answer is not a Task:\n${z.prettifyError(parsed.error)}`);
+  return parsed.data as Task;
+};
+
+/** Asks with a time limit, and stops at once when the user interrupts. */
+const asking =
+  (signal: AbortSignal) =>
+  async <T>(what: string, call: () => Promise<T>): Promise<T> => {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(REQUEST_MS)]);
+    const cutOff = new Promise<never>((_resolve, reject) => {
+      const stop = () =>
+        reject(
+          signal.aborted
+            ? new CliError('Interrupted', 'Interrupted.')
+            : new CliError('ClusterUnreachable', `The API server gave no answer about ${what} in ${REQUEST_MS / 1000} s.`),
+        );
+      if (limit.aborted) stop();
+      else limit.addEventListener('abort', stop, { once: true });
+    });
+    try {
+      return await Promise.race([call(), cutOff]);
+    } catch (cause) {
+      throw cause instanceof CliError ? cause : refusal(what, cause);
+    }
+  };
+
+const refusal = (what: string, cause: unknown): CliError => {
   if (!(cause instanceof ApiException))
-    return new CliError(
-      'ClusterUnreachable',
-      `The API server can't be asked for ${what}: ${cause instanceof Error ? cause.message : String(cause)}`,
-    );
+    return new CliError('ClusterUnreachable', `The API server can't be asked for ${what}: ${sentence(cause)}`);
   const message = statusMessage(cause.body) ?? `HTTP ${cause.code}`;
   if (cause.code === 404) return new CliError('NotFound', `There is no ${what}: ${message}`);
   if (cause.code === 409)
@@ -88,6 +126,12 @@ const asCliError = (what: string, cause: unknown): CliError => {
     );
   if (cause.code === 401 || cause.code === 403) return new CliError('Forbidden', `The API server refused ${what}: ${message}`);
   return new CliError('Refused', `The API server refused ${what}: ${message}`);
+};
+
+/** fetch hides what went wrong in `cause`. */
+const sentence = (cause: unknown): string => {
+  if (!(cause instanceof Error)) return String(cause);
+  return cause.cause instanceof Error ? `${cause.message} (${cause.cause.message})` : cause.message;
 };
 
 /** client-node leaves the body of an error unparsed. */
@@ -103,9 +147,10 @@ const statusMessage = (body: unknown): string | undefined => {
   }
 };
 
-/** "task/name", "tasks/name" or "name". */
+/** "task/name", "tasks/name" or "name". Throws UsageError. */
 export const taskName = (word: string | undefined): string => {
-  const name = word?.replace(/^(tasks?|task\.scp\.symphony\.foundation)\//, '');
-  if (!name) throw new CliError('Usage', 'Which task? Give task/NAME.');
+  const name = word?.replace(/^(tasks?|tasks?\.scp\.symphony\.foundation)\//, '');
+  if (!name) throw new UsageError('Which task? Give task/NAME.');
+  if (!/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(name)) throw new UsageError(`${name} is not a task's name.`);
   return name;
 };

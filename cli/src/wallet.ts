@@ -1,5 +1,14 @@
 /** The settlement chain as an account's owner sees it: balances, escrow, claims (rules K2, K8). Over the unmodified Aptos SDK. */
-import { Account, Aptos, AptosConfig, Ed25519PrivateKey, Network, type InputEntryFunctionData } from '@aptos-labs/ts-sdk';
+import {
+  Account,
+  Aptos,
+  AptosApiError,
+  AptosConfig,
+  Ed25519PrivateKey,
+  isUserTransactionResponse,
+  Network,
+  type InputEntryFunctionData,
+} from '@aptos-labs/ts-sdk';
 import type { Genesis } from '@scs/protocol';
 import { CliError } from './errors.ts';
 
@@ -9,14 +18,20 @@ export interface AccountView {
   readonly balance: bigint;
   readonly escrow: bigint;
   readonly withdrawing: bigint;
+  /** Chain time in seconds; 0 without a withdrawal. */
   readonly ripensAt: bigint;
   readonly expiresAt: bigint;
   readonly debt: bigint;
   readonly claimable: bigint;
 }
 export interface Receipt {
-  readonly hash: string;
+  /** undefined when it was only simulated. */
+  readonly hash: string | undefined;
   readonly gas: string;
+}
+export interface SettledBatch {
+  readonly tasksRoot: string;
+  readonly taskCount: bigint;
 }
 
 export class Wallet {
@@ -29,41 +44,54 @@ export class Wallet {
     this.#chainId = genesis.chain.chainId;
   }
 
+  chainId(): Promise<number> {
+    return this.#ask('the ledger', async () => (await this.#aptos.getLedgerInfo()).chain_id);
+  }
+
   /** Throws CliError when the node can't be reached or serves another chain than the genesis names. */
   async check(): Promise<void> {
-    const info = await this.#ask('the ledger', () => this.#aptos.getLedgerInfo());
-    if (info.chain_id !== this.#chainId)
+    const chainId = await this.chainId();
+    if (chainId !== this.#chainId)
       throw new CliError(
         'WrongChain',
-        `The node serves chain ${info.chain_id}; the genesis names chain ${this.#chainId}. Give another --chain-url.`,
+        `The node serves chain ${chainId}; the genesis names chain ${this.#chainId}. Give another --chain-url.`,
       );
   }
 
   async account(address: string): Promise<AccountView> {
-    const [[balance], escrow, [claimable]] = await Promise.all([
-      this.view('sym::balance', [address]),
-      this.view('escrow::account', [address]),
-      this.view('rewards::claimable', [address]),
+    const [[balance], [escrow, withdrawing, ripensAt, expiresAt, debt], [claimable]] = await Promise.all([
+      this.#view('sym::balance', [address]),
+      this.#view('escrow::account', [address]),
+      this.#view('rewards::claimable', [address]),
     ]);
-    const [held, withdrawing, ripensAt, expiresAt, debt] = escrow.map((x) => BigInt(String(x)));
     return {
       address,
-      balance: BigInt(String(balance)),
-      escrow: held ?? 0n,
-      withdrawing: withdrawing ?? 0n,
-      ripensAt: ripensAt ?? 0n,
-      expiresAt: expiresAt ?? 0n,
-      debt: debt ?? 0n,
-      claimable: BigInt(String(claimable)),
+      balance: u64(balance),
+      escrow: u64(escrow),
+      withdrawing: u64(withdrawing),
+      ripensAt: u64(ripensAt),
+      expiresAt: u64(expiresAt),
+      debt: u64(debt),
+      claimable: u64(claimable),
     };
   }
 
-  view(name: string, functionArguments: (string | bigint)[]): Promise<readonly unknown[]> {
-    return this.#ask(name, () => this.#aptos.view({ payload: { function: this.#function(name), functionArguments } }));
+  /** Hex of the genesis digest that the contracts were initialised with. */
+  async genesis(): Promise<string> {
+    const [digest] = await this.#view('committee::genesis', []);
+    return bare(digest);
   }
 
-  /** Signs, submits and waits. With `dryRun` it is simulated only. */
-  async call(seed: string, name: string, functionArguments: bigint[], dryRun: boolean): Promise<Receipt> {
+  /** undefined when the contract has not accepted that batch. */
+  async batch(number: bigint): Promise<SettledBatch | undefined> {
+    const [next] = await this.#view('settlement::next_number', []);
+    if (number >= u64(next)) return undefined;
+    const [tasksRoot, taskCount] = await this.#view('settlement::batch', [number]);
+    return { tasksRoot: bare(tasksRoot), taskCount: u64(taskCount) };
+  }
+
+  /** Signs with `seed`, submits and waits. With `dryRun` it is simulated only. */
+  call(seed: string, name: string, functionArguments: bigint[], dryRun: boolean): Promise<Receipt> {
     const account = Account.fromPrivateKey({ privateKey: new Ed25519PrivateKey(`0x${seed}`) });
     const data: InputEntryFunctionData = { function: this.#function(name), functionArguments };
     return this.#ask(name, async () => {
@@ -71,7 +99,7 @@ export class Wallet {
       if (dryRun) {
         const [result] = await this.#aptos.transaction.simulate.simple({ signerPublicKey: account.publicKey, transaction });
         if (!result?.success) throw new Error(result?.vm_status ?? 'no answer');
-        return { hash: '(dry run)', gas: result.gas_used };
+        return { hash: undefined, gas: result.gas_used };
       }
       const pending = await this.#aptos.signAndSubmitTransaction({ signer: account, transaction });
       const done = await this.#aptos.waitForTransaction({ transactionHash: pending.hash });
@@ -79,15 +107,21 @@ export class Wallet {
     });
   }
 
-  /** undefined when the node knows no such transaction. */
-  async transaction(hash: string): Promise<{ readonly success: boolean; readonly version: string } | undefined> {
-    try {
-      const found = await this.#aptos.getTransactionByHash({ transactionHash: hash });
-      return found.type === 'user_transaction' && 'success' in found ? { success: found.success, version: found.version } : undefined;
-    } catch (cause) {
-      if (cause instanceof Error && /not.?found/i.test(cause.message)) return undefined;
-      throw cause;
-    }
+  /** undefined when the node knows no such transaction, or it has not been executed. */
+  transaction(hash: string): Promise<{ readonly success: boolean; readonly version: string } | undefined> {
+    return this.#ask(`transaction ${hash}`, async () => {
+      try {
+        const found = await this.#aptos.getTransactionByHash({ transactionHash: hash });
+        return isUserTransactionResponse(found) ? { success: found.success, version: found.version } : undefined;
+      } catch (cause) {
+        if (cause instanceof AptosApiError && cause.status === 404) return undefined;
+        throw cause;
+      }
+    });
+  }
+
+  #view(name: string, functionArguments: (string | bigint)[]): Promise<readonly unknown[]> {
+    return this.#ask(name, () => this.#aptos.view({ payload: { function: this.#function(name), functionArguments } }));
   }
 
   #function(name: string): `${string}::${string}::${string}` {
@@ -99,10 +133,24 @@ export class Wallet {
     try {
       return await call();
     } catch (cause) {
-      throw new CliError(
-        'ChainRefused',
-        `The chain refused ${what}: ${cause instanceof Error ? cause.message.slice(0, 400) : String(cause)}`,
-      );
+      throw refusal(what, cause);
     }
   }
 }
+
+const refusal = (what: string, cause: unknown): CliError => {
+  const message = (cause instanceof Error ? cause.message : String(cause)).slice(0, 400);
+  const network =
+    cause instanceof TypeError || (cause instanceof Error && cause.cause instanceof Error) || (cause instanceof Error && 'code' in cause);
+  return network && !(cause instanceof AptosApiError)
+    ? new CliError('ChainUnreachable', `The chain can't be asked for ${what}: ${message}`)
+    : new CliError('ChainRefused', `The chain refused ${what}: ${message}`);
+};
+/** Throws CliError on what is no u64: a node that answers so is none of ours. */
+const u64 = (value: unknown): bigint => {
+  const text = String(value);
+  if (!/^\d{1,20}$/.test(text))
+    throw new CliError('ChainMalformed', `The chain's node answered "${text.slice(0, 40)}" where a number was due.`);
+  return BigInt(text);
+};
+const bare = (hexWith0x: unknown): string => String(hexWith0x).replace(/^0x/, '');

@@ -1,12 +1,12 @@
 /** `keygen`: identities for masters, enterprises, submitters, the publisher, recovery and the simulated hardware. */
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { addressOf, concat, fromHex, publicKeyOf, sign, utf8 } from '@scs/protocol';
+import { addressOf, chipStatement, publicKeyOf, sign } from '@scs/protocol';
 import { createAuthority, issue } from '@scs/proto/authority.ts';
 import { enterpriseIdentity, masterIdentity } from '@scs/proto/tls.ts';
 import type { Command, Invocation } from '../command.ts';
 import { CliError, UsageError } from '../errors.ts';
-import { readSeed, writeKeyFolder, type PublicFile } from '../keys/key-folder.ts';
+import { PublicFile, readSeed, writeKeyFolder } from '../keys/key-folder.ts';
 
 const CERTIFICATE_YEARS = 10;
 const newSeed = (): string => randomBytes(32).toString('hex');
@@ -48,7 +48,7 @@ const enterprise = async (name: string, from: Date, simulatedRoot: string | unde
 const simulatedChip = (rootSeed: string): string => {
   const chipId = randomBytes(64).toString('hex');
   const seed = newSeed();
-  const certificate = sign(rootSeed, concat(utf8('SCS::chip'), fromHex(chipId), fromHex(publicKeyOf(seed))));
+  const certificate = sign(rootSeed, chipStatement(chipId, publicKeyOf(seed)));
   return `${JSON.stringify({ chipId, seed, certificate }, null, 2)}\n`;
 };
 
@@ -65,6 +65,8 @@ const single = (kind: 'publisher' | 'recovery' | 'simulated-root', name: string,
   return { public: publicOf(kind, name, seed), secrets: { [file]: seed } };
 };
 
+const kinds: readonly string[] = PublicFile.shape.kind.options;
+
 const make = async (kind: string | undefined, name: string | undefined, invocation: Invocation) => {
   const yesterday = new Date(invocation.now().getTime() - 86_400_000);
   const chipRoot = invocation.text('simulated-root');
@@ -74,7 +76,7 @@ const make = async (kind: string | undefined, name: string | undefined, invocati
       return master(Number(name), yesterday);
     }
     case 'enterprise':
-      return enterprise(nameOf(name), yesterday, chipRoot && (await readSeed(chipRoot, 'root.key')));
+      return enterprise(nameOf(name), yesterday, chipRoot === undefined ? undefined : await readSeed(chipRoot, 'root.key'));
     case 'submitter':
     case 'producer':
       return submitter(kind, nameOf(name));
@@ -85,9 +87,7 @@ const make = async (kind: string | undefined, name: string | undefined, invocati
     case 'simulated-root':
       return single('simulated-root', nameOf(name ?? 'simulated-root'), 'root.key');
     default:
-      throw new UsageError(
-        `There is no keygen ${kind ?? ''}. Kinds: master, enterprise, submitter, producer, publisher, recovery, simulated-root.`,
-      );
+      throw new UsageError(`${kind ? `There is no keygen ${kind}.` : 'Keys of what?'} Kinds: ${kinds.join(', ')}.`);
   }
 };
 
@@ -111,6 +111,7 @@ Writes FOLDER/<kind>-<name>/ with secrets (mode 0600) and public.json, the only 
 
 Example: kubectl symphony keygen enterprise acme --out keys`,
   options: { out: { type: 'string', default: '.' }, 'simulated-root': { type: 'string' } },
+  arguments: 2,
   run: async (invocation) => {
     const [kind, name] = invocation.positionals;
     const content = await make(kind, name, invocation);

@@ -1,19 +1,20 @@
 /** `submit` and `sign`. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { type Task } from '@scs/protocol';
 import type { Command, Invocation } from '../command.ts';
-import { CliError } from '../errors.ts';
+import { CliError, UsageError } from '../errors.ts';
 import { findGenesis, GENESIS_HELP, genesisOptions } from '../genesis-file.ts';
 import { connect, KUBE_HELP, kubeOptions, type KubeAccess } from '../kube.ts';
 import { readText } from '../keys/key-folder.ts';
+import { keysOf, keysOptions } from '../options.ts';
+import { pause } from '../pause.ts';
 import { signTask } from '../sign-task.ts';
 
 const signOptions = {
   ...kubeOptions,
   ...genesisOptions,
+  ...keysOptions,
   file: { type: 'string', short: 'f' },
-  keys: { type: 'string' },
   name: { type: 'string' },
   'valid-for': { type: 'string', default: '900' },
 } as const;
@@ -26,23 +27,18 @@ ${KUBE_HELP}`;
 
 const signed = async (invocation: Invocation, kube: KubeAccess): Promise<Task> => {
   const file = invocation.required('file');
-  const keys = invocation.text('keys') ?? process.env['SCS_KEYS'];
-  if (!keys)
-    throw new CliError(
-      'KeysMissing',
-      "Which key? Give --keys FOLDER (the submitter's, from kubectl symphony keygen submitter) or set SCS_KEYS.",
-    );
+  const keys = keysOf(invocation);
   const validSeconds = Number(invocation.required('valid-for'));
   if (!Number.isInteger(validSeconds) || validSeconds < 1 || validSeconds > 86_400)
-    throw new CliError('Usage', '--valid-for takes 1 to 86400 seconds.');
-  const { genesis } = await findGenesis(invocation, kube);
-  const yaml = await readText(file === '-' ? '/dev/stdin' : file, 'a Task manifest');
+    throw new UsageError('--valid-for takes 1 to 86400 seconds.');
+  const { genesis } = await findGenesis(invocation, () => kube);
   return signTask({
-    yaml,
-    file,
+    yaml: await readText(file === '-' ? '/dev/stdin' : file, 'a Task manifest'),
+    file: file === '-' ? 'standard input' : file,
     keys,
     genesis,
     namespace: kube.namespace,
+    explicitNamespace: invocation.text('namespace'),
     now: invocation.now(),
     validSeconds,
     name: invocation.text('name'),
@@ -73,28 +69,24 @@ Signs as "sign" does and creates the Task.
 ${SIGN_HELP}`,
   options: { ...signOptions, wait: { type: 'boolean' }, 'dry-run': { type: 'boolean' } },
   run: async (invocation) => {
+    const dryRun = invocation.flag('dry-run');
     const kube = connect(invocation);
-    const task = await kube.createTask(await signed(invocation, kube), invocation.flag('dry-run'));
-    const name = `task/${task.metadata.name}`;
-    invocation.out(
-      `${name} ${invocation.flag('dry-run') ? 'would be submitted' : 'submitted'} to ${task.metadata.namespace}, at most ${task.spec.maxFee} SYM`,
-    );
-    if (invocation.flag('wait') && !invocation.flag('dry-run')) await follow(invocation, connectTo(invocation, task), task.metadata.name);
+    const { metadata, spec } = await kube.createTask(await signed(invocation, kube), dryRun);
+    const done = dryRun ? 'would be submitted' : 'submitted';
+    invocation.out(`task/${metadata.name} ${done} to ${metadata.namespace}, at most ${spec.maxFee} SYM`);
+    if (invocation.flag('wait') && !dryRun) await follow(invocation, () => kube.task(metadata.name, metadata.namespace));
   },
 };
-
-const connectTo = (invocation: Invocation, task: Task): KubeAccess =>
-  connect({ ...invocation, text: (name) => (name === 'namespace' ? task.metadata.namespace : invocation.text(name)) });
 
 const POLL_MS = 500;
 const ENDED = new Set(['completed', 'rejected', 'timed_out']);
 
 /** Prints each transition once, with the time since submission. Throws CliError when the task ends otherwise than completed. */
-const follow = async (invocation: Invocation, kube: KubeAccess, name: string): Promise<void> => {
+const follow = async (invocation: Invocation, read: () => Promise<Task>): Promise<void> => {
   const start = invocation.now().getTime();
   let shown = 0;
   while (!invocation.signal.aborted) {
-    const { status } = await kube.task(name);
+    const { status } = await read();
     for (const entry of status?.history?.slice(shown) ?? []) {
       const elapsed = ((invocation.now().getTime() - start) / 1000).toFixed(1).padStart(6);
       invocation.out(`${elapsed} s  ${entry.state}${entry.reason ? ` (${entry.reason})` : ''}`);
@@ -106,7 +98,7 @@ const follow = async (invocation: Invocation, kube: KubeAccess, name: string): P
       if (status.fee?.charged) invocation.out(`charged ${status.fee.charged} SYM of at most ${status.fee.maximum}`);
       return;
     }
-    await sleep(POLL_MS, undefined, { signal: invocation.signal }).catch(() => undefined);
+    await pause(POLL_MS, invocation.signal);
   }
-  invocation.err('Stopped watching; the task goes on.');
+  throw new CliError('Interrupted', 'Stopped watching; the task goes on.');
 };

@@ -3,13 +3,17 @@ import { decodeBatch, fromHex, type Genesis, type Task } from '@scs/protocol';
 import { readBundle, type Bundle } from '../bundle.ts';
 import type { Command, Invocation } from '../command.ts';
 import { CliError } from '../errors.ts';
-import { findGenesis, GENESIS_HELP, genesisOptions } from '../genesis-file.ts';
-import { readSeed } from '../keys/key-folder.ts';
-import { connect, KUBE_HELP, kubeOptions, taskName } from '../kube.ts';
-import { openResult } from '../open-result.ts';
-import { failed, type Check } from '../verify/check.ts';
-import { verifyTask, type ChainFacts } from '../verify/verify-task.ts';
+import { findGenesis, GENESIS_HELP, genesisOptions, type FoundGenesis } from '../genesis-file.ts';
+import { connect, KUBE_HELP, kubeOptions, taskName, type KubeAccess } from '../kube.ts';
+import { openWithFolder } from '../open-result.ts';
+import { formatOf, keysIfGiven, keysOptions } from '../options.ts';
+import { pause } from '../pause.ts';
+import { failed, held, type Check } from '../verify/check.ts';
+import type { ChainFacts, Opening } from '../verify/subject.ts';
+import { decodeTaskRecord } from '../verify/task-record.ts';
+import { verifyTask } from '../verify/verify-task.ts';
 import { Wallet } from '../wallet.ts';
+import { chainUrlOf } from './account.ts';
 
 export const verify: Command = {
   words: ['verify'],
@@ -27,18 +31,21 @@ ${KUBE_HELP}`,
   options: {
     ...kubeOptions,
     ...genesisOptions,
-    keys: { type: 'string' },
+    ...keysOptions,
     'chain-url': { type: 'string' },
     output: { type: 'string', short: 'o', default: 'text' },
   },
+  arguments: 1,
   run: async (invocation) => {
+    const name = taskName(invocation.positionals[0]);
+    const format = formatOf(invocation, ['text', 'json']);
     const kube = connect(invocation);
-    const task = await kube.task(taskName(invocation.positionals[0]));
-    const found = await findGenesis(invocation, kube);
-    const bundle = await readBundle(kube, task);
-    const [opened, chain] = await Promise.all([opening(invocation, bundle, task), chainFacts(invocation, bundle, task, found.genesis)]);
-    const checks = verifyTask({ task, genesis: found.genesis, bundle, opened, chain });
-    report(invocation, checks, found);
+    const found = await findGenesis(invocation, () => kube);
+    const { task, bundle } = await readProof(kube, name, invocation.signal);
+    const [opening, chain] = await Promise.all([opened(invocation, bundle, task), chainFacts(invocation, bundle, task, found.genesis)]);
+    const checks = verifyTask({ task, genesis: found.genesis, bundle, opening, chain });
+    if (format === 'json') invocation.out(JSON.stringify({ genesis: found.source, pinned: found.pinned, checks }, null, 2));
+    else for (const line of report(checks, found)) invocation.out(line);
     const problems = failed(checks);
     if (problems.length > 0)
       throw new CliError(
@@ -48,48 +55,70 @@ ${KUBE_HELP}`,
   },
 };
 
-const opening = async (invocation: Invocation, bundle: Bundle, task: Task) => {
-  const keys = invocation.text('keys') ?? process.env['SCS_KEYS'];
-  if (!keys) return 'no --keys given';
-  try {
-    return await openResult(bundle.sealed, await readSeed(keys, 'result.key'), task.status?.envelopeDigest ?? '');
-  } catch (cause) {
-    if (cause instanceof CliError) return cause.message;
-    throw cause;
+const TRIES = 20;
+const TRY_MS = 500;
+/** Masters write status and proof one after the other: right after a transition the proof may be a moment behind. */
+const readProof = async (kube: KubeAccess, name: string, signal: AbortSignal): Promise<{ task: Task; bundle: Bundle }> => {
+  for (let tries = 1; ; tries += 1) {
+    const task = await kube.task(name);
+    const bundle = await readBundle(kube, task);
+    if (!isBehind(task, bundle) || tries === TRIES) return { task, bundle };
+    await pause(TRY_MS, signal);
   }
+};
+const isBehind = ({ status }: Task, { task, batch, settlement }: Bundle): boolean => {
+  try {
+    const { state, readyAt } = decodeTaskRecord(task.value);
+    if (state !== status?.state || (readyAt === undefined) !== status.result?.provisional) return true;
+    return state === 'completed' && !(batch && settlement);
+  } catch {
+    // What can't be read doesn't get better by waiting: the line on the record will say so.
+    return false;
+  }
+};
+
+const opened = async (invocation: Invocation, bundle: Bundle, task: Task): Promise<Opening> => {
+  const keys = keysIfGiven(invocation);
+  return keys ? openWithFolder(bundle.sealed, keys, task) : { kind: 'skipped', why: 'no --keys given' };
 };
 
 const chainFacts = async (invocation: Invocation, bundle: Bundle, task: Task, genesis: Genesis): Promise<ChainFacts | string> => {
-  const url = invocation.text('chain-url') ?? process.env['SCS_CHAIN_URL'];
+  const url = chainUrlOf(invocation);
   if (!url) return 'no --chain-url given';
-  if (!bundle.batch) return 'the task is not settled yet';
+  const number = bundle.batch && batchNumber(bundle.batch.value);
+  if (number === undefined) return 'the bundle has no batch to ask the chain for';
   const wallet = new Wallet(url, genesis);
-  await wallet.check();
-  const { number } = decodeBatch(fromHex(bundle.batch.value));
-  const [[digest], [tasksRoot]] = await Promise.all([wallet.view('committee::genesis', []), wallet.view('settlement::batch', [number])]);
   const hash = task.status?.settlement?.transaction;
-  return {
-    chainId: genesis.chain.chainId,
-    genesis: bare(digest),
-    tasksRoot: bare(tasksRoot),
-    transaction: hash ? await wallet.transaction(hash) : undefined,
-  };
+  const [chainId, digest, batch, transaction] = await Promise.all([
+    wallet.chainId(),
+    wallet.genesis(),
+    wallet.batch(number),
+    hash ? wallet.transaction(hash) : undefined,
+  ]);
+  return { chainId, genesis: digest, batch, transaction };
 };
-const bare = (hexWith0x: unknown): string => String(hexWith0x).replace(/^0x/, '');
-
-const MARK = { holds: 'ok  ', fails: 'FAIL', skipped: '-   ' };
-const report = ({ out, text }: Invocation, checks: readonly Check[], { source, pinned }: { source: string; pinned: boolean }): void => {
-  if (text('output') === 'json') return out(JSON.stringify({ genesis: source, pinned, checks }, null, 2));
-  out(`genesis from ${source}${pinned ? '' : ': believed as the API server gives it; pin it with --genesis FILE'}`);
-  const width = Math.max(...checks.map((c) => c.name.length));
-  for (const c of checks) {
-    const mark = c.problem === undefined ? (c.skipped === undefined ? MARK.holds : MARK.skipped) : MARK.fails;
-    out(`${mark} ${c.name.padEnd(width)}  ${c.basis.padEnd(13)}  ${c.problem ?? c.skipped ?? c.proves}`);
+/** undefined when it is no batch: the line on the batch says so. */
+const batchNumber = (valueHex: string): bigint | undefined => {
+  try {
+    return decodeBatch(fromHex(valueHex)).number;
+  } catch {
+    return undefined;
   }
-  const resting = checks.filter((c) => c.basis === 'attestation' && c.problem === undefined && c.skipped === undefined).map((c) => c.name);
-  if (resting.length > 0)
-    out(
-      `On attestation alone rest: ${resting.join(', ')}. Certificates tolerate a crashed master and a lying proposer; a master that signs two blocks at one height is not tolerated yet.`,
-    );
-  return undefined;
+};
+
+const markOf = ({ problem, skipped }: Check): string => (problem !== undefined ? 'FAIL' : skipped !== undefined ? '-   ' : 'ok  ');
+
+/** One line a check, and what the proof does not cover. Pure. */
+export const report = (checks: readonly Check[], { source, pinned }: Pick<FoundGenesis, 'source' | 'pinned'>): string[] => {
+  const width = Math.max(...checks.map((c) => c.name.length));
+  const resting = held(checks).filter((c) => c.basis === 'attestation');
+  return [
+    `genesis from ${source}${pinned ? '' : ': believed as the API server gives it; pin it with --genesis FILE'}`,
+    ...checks.map((c) => `${markOf(c)} ${c.name.padEnd(width)}  ${c.basis.padEnd(13)}  ${c.problem ?? c.skipped ?? c.proves}`),
+    ...(resting.length === 0
+      ? []
+      : [
+          `On attestation alone rest: ${resting.map((c) => c.name).join(', ')}. Certificates tolerate a crashed master and a lying proposer; a master that signs two blocks at one height is not tolerated yet.`,
+        ]),
+  ];
 };

@@ -3,8 +3,9 @@
  * the only file that others, the genesis and chart values ever need.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
+import { addressOf } from '@scs/protocol';
 import { CliError } from '../errors.ts';
 
 const hex32 = z.string().regex(/^[0-9a-f]{64}$/);
@@ -46,6 +47,8 @@ export const writeKeyFolder = async (
   try {
     await mkdir(folder, { recursive: false, mode: 0o700 });
   } catch (cause) {
+    if (isErrno(cause, 'ENOENT'))
+      throw new CliError('FolderMissing', `There is no folder ${dirname(folder)} to put ${basename(folder)} in.`);
     if (isErrno(cause, 'EEXIST'))
       throw new CliError(
         'KeyFolderExists',
@@ -60,9 +63,20 @@ export const writeKeyFolder = async (
 
 export const readPublic = async (folder: string): Promise<PublicFile> => {
   const path = folder.endsWith('.json') ? folder : join(folder, 'public.json');
-  const parsed = PublicFile.safeParse(JSON.parse(await readText(path, 'a public key file')));
-  if (!parsed.success) throw new CliError('KeyFileInvalid', `${path} is not a public key file: ${z.prettifyError(parsed.error)}`);
+  const parsed = PublicFile.safeParse(parseJson(await readText(path, 'a public key file')));
+  if (!parsed.success) throw new CliError('KeyFileInvalid', `${path} is not a public key file:\n${z.prettifyError(parsed.error)}`);
+  if (addressOf(parsed.data.publicKey) !== parsed.data.address)
+    throw new CliError('KeyFileInvalid', `${path} is not a public key file: the address does not belong to the key.`);
   return parsed.data;
+};
+/** undefined, which no schema takes, when it is no JSON. */
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (cause) {
+    if (cause instanceof SyntaxError) return undefined;
+    throw cause;
+  }
 };
 
 /** A 32-byte seed in hex. */
@@ -78,6 +92,7 @@ export const readText = async (path: string, what: string): Promise<string> => {
     return await readFile(path, 'utf8');
   } catch (cause) {
     if (isErrno(cause, 'ENOENT')) throw new CliError('FileMissing', `There is no ${path} (${what} was expected).`);
+    if (cause instanceof Error && 'code' in cause) throw new CliError('FileUnreadable', `${path} can't be read: ${cause.message}`);
     throw cause;
   }
 };
