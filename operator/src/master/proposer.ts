@@ -16,7 +16,7 @@ export interface ProposerOptions {
   readonly maxEscrowAgeMs: number;
   readonly state: () => State;
   readonly tasks: () => Pick<TaskObjects, 'read' | 'byUid'>;
-  readonly reader: () => Pick<ChainReader, 'candidate' | 'drop' | 'request'>;
+  readonly reader: () => Pick<ChainReader, 'candidate' | 'drop' | 'request' | 'lastReadAt'>;
   /** False until the API server has refused a forged stamp: before that, whom a Task is from can't be known. */
   readonly mayAdmit: () => boolean;
   readonly wake: () => void;
@@ -103,8 +103,10 @@ export class Proposer implements Candidates {
     const escrow = state.get('escrow', spec.submitter);
     const fresh = chain !== null && nowMs - chain.time <= this.#o.maxEscrowAgeMs;
     if (!escrow || (fresh && freeOf(escrow) >= parseSym(spec.maxFee))) return false;
+    const reader = this.#o.reader();
+    if (fresh && !reader.candidate() && reader.lastReadAt() > waiting.since) return false; // read since, and still too little
     waiting.notBefore = nowMs + 200;
-    this.#o.reader().request();
+    reader.request();
     return true;
   }
 

@@ -1,0 +1,185 @@
+/** Three masters in this process against a real API server: real gRPC with mutual TLS, a simulated chain, fast windows. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { KubeConfig } from '@kubernetes/client-node';
+import { createAuthority, issue, type TlsIdentity } from '@scs/proto/authority.ts';
+import { enterpriseIdentity, masterIdentity } from '@scs/proto/tls.ts';
+import { createMasters } from '@scs/proto/masters-client.ts';
+import { genesisDigest, parseSym, type Genesis } from '@scs/protocol';
+import { customResourceDefinition } from '@scs/protocol/resources/crd.ts';
+import { definitions } from '@scs/protocol/resources/definitions.ts';
+import { aGenesis, aPolicy, enterprises } from '@scs/protocol/testing/genesis.ts';
+import { actorKey, masterKey } from '@scs/protocol/testing/keys.ts';
+import { type Cluster, createCluster } from '@scs/operator/kube/client.ts';
+import { realClock } from '@scs/operator/kube/clock.ts';
+import { createRegistry } from '@scs/operator/kube/health.ts';
+import type { KubeObject } from '@scs/operator/kube/objects.ts';
+import { openDisk } from '@scs/operator/master/log/sqlite-disk.ts';
+import { silentLogger } from '@scs/operator/master/log/testing/silent-logger.ts';
+import { type Master, startMaster } from '@scs/operator/master/master.ts';
+import { simulatedChain, type SimulatedChain } from '@scs/operator/master/settlement/simulated-chain.ts';
+import { type ControlPlane, startControlPlane } from '../../cluster/control-plane.ts';
+import { freePorts } from '../../cluster/ports.ts';
+import { stampPolicies } from './policies.ts';
+
+const YEARS = 1;
+type Tls = ReadonlyMap<string, TlsIdentity>;
+
+const fastPolicy = (): Genesis['policy'] => {
+  const policy = aPolicy();
+  return {
+    ...policy,
+    windows: { ...policy.windows, challengeMs: 3_000, clockBoundMs: 150 },
+    settlement: { ...policy.settlement, maxDelayMs: 3_000 },
+  };
+};
+
+/** A genesis with real TLS authorities, and a certificate for everybody in it. */
+const makeGenesis = async (now: number): Promise<{ genesis: Genesis; tls: Tls }> => {
+  const notBefore = new Date(now - 60_000);
+  const base = aGenesis({ time: now - 1_000, policy: fastPolicy() });
+  const authorities = new Map<string, string>();
+  const tls = new Map<string, TlsIdentity>();
+  const certify = async (identity: string, seed: string): Promise<void> => {
+    const authority = await createAuthority(seed, identity, notBefore, YEARS);
+    authorities.set(identity, authority.certificatePem);
+    tls.set(identity, await issue(authority, seed, identity, notBefore, YEARS));
+  };
+  await Promise.all([0, 1, 2].map((i) => certify(masterIdentity(i), masterKey(i).seed)));
+  await Promise.all(enterprises.map((name) => certify(enterpriseIdentity(actorKey(name).address), actorKey(name).seed)));
+  const genesis: Genesis = {
+    ...base,
+    masters: base.masters.map((m, i) => ({ ...m, tlsAuthority: authorities.get(masterIdentity(i))! })),
+    actors: base.actors.map((a) =>
+      a.enterprise ? { ...a, enterprise: { ...a.enterprise, tlsAuthority: authorities.get(enterpriseIdentity(a.address))! } } : a,
+    ),
+  };
+  return { genesis, tls };
+};
+
+export class Group {
+  readonly plane: ControlPlane;
+  readonly genesis: Genesis;
+  readonly genesisDigest: string;
+  readonly chain: SimulatedChain;
+  /** As an administrator. */
+  readonly admin: Cluster;
+  readonly masters: (Master | undefined)[] = [undefined, undefined, undefined];
+  readonly #tls: Tls;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'scs-masters-'));
+  readonly #peerPorts: readonly number[];
+  readonly #publicPorts: readonly number[];
+
+  private constructor(plane: ControlPlane, genesis: Genesis, tls: Tls, ports: readonly number[]) {
+    this.plane = plane;
+    this.genesis = genesis;
+    this.genesisDigest = genesisDigest(genesis);
+    this.#tls = tls;
+    this.#peerPorts = ports.slice(0, 3);
+    this.#publicPorts = ports.slice(3);
+    this.admin = this.clusterAs(plane.kubeconfig, 'scs-admin');
+    const committee = { generation: 0n, keys: genesis.masters.map((m) => m.publicKey) };
+    this.chain = simulatedChain({ genesis: this.genesisDigest, committee, startMs: BigInt(genesis.time) });
+    this.chain.deposit(actorKey('roastery').address, parseSym('100'));
+  }
+
+  static async start(name: string): Promise<Group> {
+    const [plane, ports] = await Promise.all([startControlPlane({ name }), freePorts(6)]);
+    const { genesis, tls } = await makeGenesis(Date.now());
+    const group = new Group(plane, genesis, tls, ports);
+    for (const definition of definitions) await group.admin.apply(customResourceDefinition(definition) as KubeObject);
+    for (const namespace of ['scs-system', 'roastery'])
+      await group.admin.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
+    await group.untilServed();
+    for (const { object, kind } of stampPolicies) await group.admin.apply(object, { kind });
+    return group;
+  }
+
+  /** CRDs take a moment to be served. */
+  private async untilServed(): Promise<void> {
+    for (const { plural } of definitions) {
+      const path = { group: 'scp.symphony.foundation', version: 'v1alpha1', plural, kind: 'X', namespaced: false };
+      await until(`${plural} are served`, async () => {
+        await this.admin.list(path);
+        return true;
+      });
+    }
+  }
+
+  clusterAs(kubeconfig: string, fieldManager: string): Cluster {
+    const config = new KubeConfig();
+    config.loadFromFile(kubeconfig);
+    return createCluster(config, { fieldManager });
+  }
+
+  async startMaster(index: number): Promise<Master> {
+    const master = await startMaster({
+      genesis: this.genesis,
+      genesisDigest: this.genesisDigest,
+      index,
+      seed: masterKey(index).seed,
+      tls: this.#tls.get(masterIdentity(index))!,
+      disk: openDisk({ file: join(this.#folder, `${index}.db`), genesis: this.genesisDigest, master: index }),
+      cluster: this.clusterAs(this.plane.kubeconfig, 'scs-master'),
+      chain: this.chain,
+      namespaces: ['roastery'],
+      namespace: 'scs-system',
+      leaseMs: 3_000,
+      peers: this.#peerPorts.map((port) => `127.0.0.1:${port}`),
+      listen: { peers: `127.0.0.1:${this.#peerPorts[index]}`, public: `127.0.0.1:${this.#publicPorts[index]}` },
+      instance: `test-${index}-${Date.now()}`,
+      clock: realClock,
+      logger: process.env['SCS_TEST_LOG'] ? consoleLogger(index) : silentLogger,
+      registry: createRegistry(),
+      followMs: 1_000,
+    });
+    this.masters[index] = master;
+    return master;
+  }
+  async stopMaster(index: number): Promise<void> {
+    await this.masters[index]?.stop();
+    this.masters[index] = undefined;
+  }
+  holder(): number | undefined {
+    const index = this.masters.findIndex((m) => m?.log.isPrimary());
+    return index < 0 ? undefined : index;
+  }
+  /** The masters as a process of that enterprise sees them. */
+  mastersFor(enterprise: string) {
+    return createMasters({
+      addresses: this.#publicPorts.map((port) => `127.0.0.1:${port}`),
+      tls: this.#tls.get(enterpriseIdentity(actorKey(enterprise).address))!,
+      genesis: this.genesis,
+      genesisDigest: this.genesisDigest,
+      rotateMs: 5_000,
+    });
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([0, 1, 2].map((i) => this.stopMaster(i)));
+    await this.plane.stop();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+const consoleLogger = (index: number) => {
+  const line = (level: string) => (fields: object, message: string) => console.log(`${level} m${index}`, message, JSON.stringify(fields));
+  return { info: line('info'), warn: line('warn'), error: line('error') };
+};
+
+/** Asks until there is an answer; errors count as none. Throws after the time with the last error. */
+export const until = async <T>(what: string, ask: () => Promise<T | undefined> | T | undefined, timeoutMs = 30_000): Promise<T> => {
+  const end = Date.now() + timeoutMs;
+  let last: unknown;
+  while (Date.now() < end) {
+    try {
+      const answer = await ask();
+      if (answer !== undefined && answer !== false) return answer;
+    } catch (error) {
+      last = error;
+    }
+    await realClock.sleep(50);
+  }
+  throw new Error(`${what}: not within ${timeoutMs} ms`, { cause: last });
+};
