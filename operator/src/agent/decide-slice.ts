@@ -14,6 +14,8 @@ export interface SliceInput {
   readonly enterprise: string;
   /** Newest pod of the slice that is ours. */
   readonly pod: Pod | undefined;
+  /** Whether the pod was made from other images than the agent would use now. */
+  readonly outdated?: boolean;
   /** Civil time before which no further attempt is made. */
   readonly notBefore: number;
 }
@@ -53,6 +55,16 @@ export const decideSlice = (input: SliceInput, now: number): SliceDecision => {
     const trouble = podTrouble(pod) ?? { reason: 'PodEnded', message: 'The pod ended while its task still runs.' };
     return decision(input, now, { state: 'Failed', ...trouble }, 'delete', attempt, 1_000);
   }
+  // What never started may have an image that doesn't exist: the mended one takes its place.
+  if (pod && input.outdated && pod.status?.phase === 'Pending')
+    return decision(
+      input,
+      now,
+      { state: 'Pending', reason: 'ImagesChanged', message: 'The pod is made again with the images set now.' },
+      'delete',
+      attempt,
+      1_000,
+    );
   if (pod) return decision(input, now, runningState(input, pod), 'keep', attempt, undefined);
   if (now < notBefore)
     return decision(

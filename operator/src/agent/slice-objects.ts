@@ -111,6 +111,12 @@ export const slicePod = (slice: Slice, attempt: number, config: AgentConfig, ent
   };
 };
 
+/** Whether the pod runs other images than it would be made with now. */
+export const hasOtherImages = (pod: Pod, { images }: AgentConfig): boolean =>
+  [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])].some(
+    ({ name, image }) => image !== (name === 'executor' ? images.executor : images.sidecar),
+  );
+
 /** Either technology will do: OR of two terms, not AND. The label says that the host can launch such guests. */
 const teeAffinity = () => ({
   nodeAffinity: {

@@ -9,7 +9,7 @@ import { ownerUid } from '../kube/owner.ts';
 import type { Requeue } from '../kube/work-queue.ts';
 import type { AgentConfig } from './config.ts';
 import { decideSlice } from './decide-slice.ts';
-import { SLICE_LABEL, sliceName, sliceObject, slicePod } from './slice-objects.ts';
+import { hasOtherImages, SLICE_LABEL, sliceName, sliceObject, slicePod } from './slice-objects.ts';
 import type { CertifiedTasks } from './tasks.ts';
 
 export interface SliceContext {
@@ -66,7 +66,17 @@ export class SliceReconciler {
     const pods = this.#context.pods().filter((p) => p.metadata.labels?.[SLICE_LABEL] === slice.metadata.name && ownerUid(p) === uid);
     const pod = pods.toSorted((a, b) => attemptOf(b) - attemptOf(a))[0];
     const task = await tasks.find(slice.spec.taskUid, signal);
-    const decision = decideSlice({ slice, record: task?.record, enterprise, pod, notBefore: this.#notBefore.get(uid) ?? 0 }, now());
+    const decision = decideSlice(
+      {
+        slice,
+        record: task?.record,
+        enterprise,
+        pod,
+        outdated: pod !== undefined && hasOtherImages(pod, config),
+        notBefore: this.#notBefore.get(uid) ?? 0,
+      },
+      now(),
+    );
     if (decision.pod === 'create')
       await this.#create(slicePod(slice, decision.attempt, config, enterprise, simulated), uid, decision.attempt, signal);
     if (decision.pod === 'delete') for (const old of pods) await deletePod(cluster, old, signal);
