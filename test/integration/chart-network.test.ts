@@ -20,7 +20,9 @@ const policiesOf = async (scs: ChartOptions, set: readonly string[]): Promise<{ 
 
 beforeAll(async () => {
   helm = await openHelm();
-  ({ policies } = await policiesOf({ set: ['simulation=true', 'devnet.enabled=true'] }, ['simulation=true']));
+  ({ policies } = await policiesOf({ set: ['simulation=true', 'devnet.enabled=true', 'submitterNamespaces={retail}'] }, [
+    'simulation=true',
+  ]));
 });
 afterAll(() => helm.close());
 
@@ -100,7 +102,9 @@ describe('what must not', () => {
 
 const home = (name: string): string => (/^scs-(master|devnet)/.test(name) ? 'scs' : 'alder');
 test('each pod of ours is bound in both directions', async () => {
-  const { rendered } = await policiesOf({ set: ['simulation=true', 'devnet.enabled=true'] }, ['simulation=true']);
+  const { rendered } = await policiesOf({ set: ['simulation=true', 'devnet.enabled=true', 'submitterNamespaces={retail}'] }, [
+    'simulation=true',
+  ]);
   for (const { metadata } of podsOf(rendered)) {
     const party = { namespace: home(metadata.name), labels: metadata.labels ?? {} };
     expect(mayConnect(policies, party, outside, 9999), `${metadata.name} out`).toBe(false);
@@ -112,6 +116,7 @@ test('a real chain, another API server port, masters in another cluster, and who
   const hardware = aGenesis({ enclave: { kind: 'hardware', roots: ['a root'] } });
   const set = [
     'chain.url=http://fullnode.example:8091/v1',
+    'submitterNamespaces={retail}',
     'networkPolicy.apiServerPorts={9443}',
     'networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.kubernetes\\.io/metadata\\.name=monitoring',
   ];
@@ -130,7 +135,14 @@ test('a real chain, another API server port, masters in another cluster, and who
 
 test('https without a port means 443', async () => {
   const { policies: real } = await policiesOf(
-    { set: ['simulation=true', 'chain.url=https://fullnode.example/v1', 'networkPolicy.apiServerPorts={6443}'] },
+    {
+      set: [
+        'simulation=true',
+        'chain.url=https://fullnode.example/v1',
+        'submitterNamespaces={retail}',
+        'networkPolicy.apiServerPorts={6443}',
+      ],
+    },
     ['simulation=true'],
   );
   expect([443, 80].map((port) => mayConnect(real, parties.master, outside, port))).toEqual([true, false]);

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { encodeGenesis } from '@scs/protocol';
+import { readConfig } from '@scs/operator/master/config.ts';
 import { aGenesis } from '@scs/protocol/testing/genesis.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Chart, type ChartOptions, type Helm, openHelm, theOne } from './charts/helm.ts';
@@ -13,13 +14,15 @@ afterAll(() => helm.close());
 
 const sha256 = (bytes: Uint8Array | string): string => createHash('sha256').update(bytes).digest('hex');
 const hardware = aGenesis({ enclave: { kind: 'hardware', roots: ['a root'] } });
-const scs = ['simulation=true', 'devnet.enabled=true'];
+const scs = ['simulation=true', 'devnet.enabled=true', 'submitterNamespaces={retail}'];
+const real = ['chain.url=https://fullnode.example/v1', 'submitterNamespaces={retail,media}'];
 
 test.each<[string, Chart, ChartOptions, string]>([
   ['no genesis', 'scs', { genesis: null, set: scs }, 'genesis is required: --set-file genesis=genesis.bin'],
   ['a file that is none', 'scs', { genesis: 'hello', set: scs }, 'genesis is not a genesis file'],
   ['JSON that is none', 'scs', { genesis: '{}', set: scs }, 'genesis is not a genesis file'],
   ['A4: a simulated genesis', 'scs', { set: ['devnet.enabled=true'] }, 'Set simulation=true to accept that, for development only'],
+  ['no namespace to serve', 'scs', { set: ['simulation=true', 'devnet.enabled=true'] }, 'submitterNamespaces is required'],
   ['no chain', 'scs', { set: ['simulation=true'] }, 'chain.url is required (an Aptos fullnode, ending in /v1), or devnet.enabled=true'],
   ['a chain by a wrong path', 'scs', { set: [...scs, 'chain.url=https://fullnode.example'] }, '/chain/url'],
   [
@@ -54,7 +57,7 @@ test.each<[string, Chart, ChartOptions, string]>([
 
 test.each<[Chart, ChartOptions]>([
   ['scs', { set: scs }],
-  ['scs', { genesis: hardware, set: ['chain.url=https://fullnode.example/v1', 'submitterNamespaces={retail,media}'] }],
+  ['scs', { genesis: hardware, set: real }],
   ['scs-enterprise', {}],
   ['scs-enterprise', { genesis: hardware, set: ['runtimeClassName=kata-qemu-snp'] }],
 ])('helm lint finds nothing in %s', async (chart, options) => {
@@ -79,8 +82,37 @@ describe.each<[Chart, ChartOptions]>([
 });
 
 test('by default nothing is simulated and no devnet runs', async () => {
-  const objects = await helm.template('scs', { genesis: hardware, set: ['chain.url=https://fullnode.example/v1'] });
+  const objects = await helm.template('scs', { genesis: hardware, set: real });
   expect(objects.filter((object) => object.metadata.name === 'scs-devnet')).toEqual([]);
   const master = JSON.stringify(theOne(objects, 'StatefulSet', 'scs-master-0').spec);
   expect(master).toContain('https://fullnode.example/v1');
 });
+
+test('each master is told what its process reads, and of its own keys only', async () => {
+  const objects = await helm.template('scs', {
+    genesis: hardware,
+    set: [...real, 'chain.apiKeySecret=node-key', 'masters.leaseSeconds=9'],
+  });
+  for (const index of [0, 1, 2]) {
+    const { template } = theOne(objects, 'StatefulSet', `scs-master-${index}`).spec as { template: { spec: PodSpec } };
+    const [container] = template.spec.containers;
+    const plain = container?.env.filter(({ value }) => value !== undefined) ?? [];
+    const config = readConfig(Object.fromEntries(plain.map(({ name, value }) => [name, value])));
+    expect(config).toMatchObject({
+      SCS_MASTER_INDEX: index,
+      SCS_LEASE_MS: 9000,
+      SCS_NAMESPACES: ['retail', 'media'],
+      SCS_NAMESPACE: 'scs',
+    });
+    expect(container?.env).toContainEqual({
+      name: 'SCS_CHAIN_API_KEY',
+      valueFrom: { secretKeyRef: { name: 'node-key', key: 'apiKey' } },
+    });
+    const secrets = template.spec.volumes.flatMap(({ secret }) => secret?.secretName ?? []);
+    expect(secrets).toEqual([`scs-master-${index}-keys`]);
+  }
+});
+type PodSpec = {
+  readonly containers: readonly { readonly env: readonly { readonly name: string; readonly value?: string }[] }[];
+  readonly volumes: readonly { readonly secret?: { readonly secretName: string } }[];
+};
