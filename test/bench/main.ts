@@ -1,0 +1,65 @@
+/** `make bench`: figures beside their baselines, printed and put into docs/benchmarks.md. */
+import { parseArgs } from 'node:util';
+import { interrupt } from '../cluster/interrupt.ts';
+import { stopCommands } from '../cluster/run.ts';
+import { devnet } from './devnet.ts';
+import { latency } from './latency.ts';
+import { machine } from './machine.ts';
+import { micro } from './micro.ts';
+import { plain, writeFigures, type Report } from './report.ts';
+import { throughput } from './throughput/benchmark.ts';
+
+const usage = `node test/bench/main.ts [options] [benchmark ...]
+
+  latency      apply to completed on the embedded cluster, beside a bare Job (starts that cluster anew)
+  throughput   tasks/s with fake pods, beside bare Jobs; memory and processor time
+  micro        rules, Merkle state, certificates, noise, encoding, beside bare crypto and Map
+  devnet       the embedded chain beside the bare Move VM
+
+Without names: all, in this order.
+  --quick      small sizes, to see that it works; docs/benchmarks.md stays as it is
+  --attach     latency: on the demo that runs already, instead of a cluster made anew
+  --no-write   print only
+`;
+const options = {
+  quick: { type: 'boolean', default: false },
+  attach: { type: 'boolean', default: false },
+  'no-write': { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+} as const;
+
+const main = async (): Promise<void> => {
+  const { values, positionals } = parseArgs({ options, allowPositionals: true });
+  if (values.help) return void process.stdout.write(usage);
+  const benchmarks: Readonly<Record<string, () => Promise<Report>>> = {
+    latency: () => latency(values.quick, values.attach),
+    throughput: () => throughput(values.quick),
+    micro: () => micro(values.quick),
+    devnet: () => devnet(values.quick),
+  };
+  const names = positionals.length > 0 ? positionals : Object.keys(benchmarks);
+  const unknown = names.find((name) => !(name in benchmarks));
+  if (unknown !== undefined) throw new Error(`there is no benchmark ${unknown}; there are ${Object.keys(benchmarks).join(', ')}`);
+  for (const name of names) {
+    const where = machine();
+    const report = await benchmarks[name]!();
+    const complete: Report = { ...report, work: [...report.work, where] };
+    process.stdout.write(`${plain(complete)}\n`);
+    if (!values.quick && !values['no-write']) writeFigures(complete);
+  }
+};
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    interrupt();
+    stopCommands();
+    setTimeout(() => process.exit(130), 5_000).unref();
+  });
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
+// Keep-alive connections of clients would hold the process for a while.
+process.exit();
