@@ -1,0 +1,50 @@
+/** Rule T6: each reason that a person may meet is explained in docs/troubleshooting.md, and nothing else is. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { rejectionCodes } from '@scs/protocol';
+import { describe, expect, test } from 'vitest';
+
+const root = join(import.meta.dirname, '..', '..');
+const text = readFileSync(join(root, 'docs/troubleshooting.md'), 'utf8');
+const headings = [...text.matchAll(/^### (.+)$/gm)].map((match) => match[1]!);
+
+/** Reasons as they are written in the code. */
+const reasonsIn = (file: string): string[] =>
+  [...readFileSync(join(root, file), 'utf8').matchAll(/reason: (?:[\w.?]+ (?:\?\?|\|\|) )?'([A-Z]\w+)'/g)].map((match) => match[1]!);
+const files = [
+  'operator/src/agent/decide-slice.ts',
+  'operator/src/agent/decide-vault.ts',
+  'operator/src/agent/pod-trouble.ts',
+  'operator/src/master/admission-probe.ts',
+  'operator/src/master/projection/conditions.ts',
+  'vault/src/serve.ts',
+];
+/** Refusals of a Vault's registration (protocol/src/rules/registration.ts), which become its condition's reason. */
+const registration = ['NamespaceMismatch', 'DomainUnknown', 'DomainFull', 'OfferInvalid', 'RevisionNotNewer'];
+
+test('the patterns find reasons', () => {
+  for (const file of files) expect(reasonsIn(file), file).not.toEqual([]);
+});
+
+const known = new Set<string>([...rejectionCodes, ...registration, ...files.flatMap(reasonsIn)]);
+describe('T6: explained', () => {
+  test.each([...known])('%s', (code) => expect(headings).toContain(code));
+});
+
+test('nothing is explained that is no reason, or twice', () => {
+  expect(headings.filter((heading) => !known.has(heading) && !heading.includes(' '))).toEqual([]);
+  expect(headings).toHaveLength(new Set(headings).size);
+});
+
+test('links lead to headings', () => {
+  const anchors = new Set(
+    [...text.matchAll(/^#+ (.+)$/gm)].map((match) =>
+      match[1]!
+        .toLowerCase()
+        .replaceAll(/[^\w -]/g, '')
+        .replaceAll(' ', '-'),
+    ),
+  );
+  const links = [...text.matchAll(/\]\(#([^)]+)\)/g)].map((match) => match[1]!);
+  expect(links.filter((link) => !anchors.has(link))).toEqual([]);
+});
