@@ -5,7 +5,8 @@
  *   reserve ──> reserved ──commit──> committed        reserved + spent <= limit, for every subject, always
  *                   └──────release──> released        each step is idempotent by task
  */
-import type { Policy, Usage } from '../policy.ts';
+import type { Usage } from '../policy.ts';
+import { vaultLimit, type PrivacyLimits } from './odometer.ts';
 
 export interface Account {
   readonly reserved: bigint;
@@ -28,8 +29,6 @@ export type LedgerFault =
   | { readonly code: 'AboveReservation'; readonly reserved: bigint; readonly asked: bigint };
 export type LedgerStep = { readonly ok: true; readonly ledger: Ledger } | { readonly ok: false; readonly fault: LedgerFault };
 
-type Limits = { readonly privacy: Pick<Policy['privacy'], 'subjectLimitMicroRho'> };
-
 export const emptyLedger: Ledger = { accounts: new Map(), reservations: new Map() };
 const NOTHING: Account = { reserved: 0n, spent: 0n };
 
@@ -37,8 +36,8 @@ const NOTHING: Account = { reserved: 0n, spent: 0n };
  * B1, C5: what one Vault may let a subject lose of a usage: the policy's limit divided by the domain's overlap bound, rounded
  * down, and never more than the Vault's own limit. A usage that the policy does not name has none.
  */
-export const subjectLimit = (policy: Limits, usage: Usage, overlapBound: number, own?: bigint): bigint => {
-  const share = (policy.privacy.subjectLimitMicroRho[usage] ?? 0n) / BigInt(overlapBound);
+export const subjectLimit = (policy: PrivacyLimits, usage: Usage, overlapBound: number, own?: bigint): bigint => {
+  const share = vaultLimit(policy, usage, overlapBound);
   return own !== undefined && own < share ? own : share;
 };
 

@@ -14,8 +14,10 @@ export interface OdometerKey {
 const nameOf = ({ vault, usage, domain }: OdometerKey): string => `${vault}/${usage}/${domain}`;
 const EMPTY: OdometerRecord = { reserved: 0n, spent: 0n, byActor: {}, epoch: 0 };
 
+/** As much of a policy as says what a subject may lose. */
+export type PrivacyLimits = { readonly privacy: Pick<Policy['privacy'], 'subjectLimitMicroRho'> };
 /** B1: a Vault holds the limit divided by the domain's overlap bound, rounded down (B5: outward). */
-export const vaultLimit = (policy: Policy, usage: Usage, overlapBound: number): bigint =>
+export const vaultLimit = (policy: PrivacyLimits, usage: Usage, overlapBound: number): bigint =>
   (policy.privacy.subjectLimitMicroRho[usage] ?? 0n) / BigInt(overlapBound);
 
 export interface Room {
