@@ -31,6 +31,7 @@ export interface SealedPart {
   /** Only in the first part. */
   readonly enc: Uint8Array;
   readonly ciphertext: Uint8Array;
+  readonly last: boolean;
 }
 export type OpenedSlice =
   { readonly ok: true; readonly parts: AsyncGenerator<SealedPart, void> } | { readonly ok: false; readonly refusal: Refusal };
@@ -137,8 +138,12 @@ const sealSnapshot = async function* (
 const sealed = async function* (sealKey: string, header: SliceInput, files: AsyncIterable<Uint8Array>): AsyncGenerator<SealedPart, void> {
   const context = await sealContext(sealKey, 'slice-input');
   const aad = envelopeAad(header.envelope);
-  yield { enc: context.enc, ciphertext: await context.seal(encodeSliceInput(header), aad) };
+  let left = header.kind === 'snapshot' ? header.snapshot.bytes + header.eligibleBytes : 0;
+  yield { enc: context.enc, ciphertext: await context.seal(encodeSliceInput(header), aad), last: left === 0 };
   for await (const bytes of files)
-    for (let at = 0; at < bytes.length; at += SLICE_CHUNK_BYTES)
-      yield { enc: new Uint8Array(), ciphertext: await context.seal(bytes.subarray(at, at + SLICE_CHUNK_BYTES), aad) };
+    for (let at = 0; at < bytes.length; at += SLICE_CHUNK_BYTES) {
+      const chunk = bytes.subarray(at, at + SLICE_CHUNK_BYTES);
+      left -= chunk.length;
+      yield { enc: new Uint8Array(), ciphertext: await context.seal(chunk, aad), last: left === 0 };
+    }
 };

@@ -58,10 +58,14 @@ export class SliceEnclave {
   async receive(parts: AsyncIterable<SealedPart> | Iterable<SealedPart>, envelope: string): Promise<ReceivedSlice> {
     let context: OpenContext | undefined;
     const plain: Uint8Array[] = [];
-    for await (const { enc, ciphertext } of parts) {
+    let ended = false;
+    for await (const { enc, ciphertext, last } of parts) {
+      if (ended) throw new Error('a chunk after the last');
+      ended = last;
       context ??= await openContext(this.#seal.privateKey, 'slice-input', enc);
       plain.push(await context.open(ciphertext, envelopeAad(envelope)));
     }
+    if (!ended) throw new Error('the stream was cut');
     return { input: decodeSliceInput(plain[0]!), files: Uint8Array.from(Buffer.concat(plain.slice(1))) };
   }
 
