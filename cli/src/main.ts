@@ -7,8 +7,8 @@ process.stdout.on('error', (cause: NodeJS.ErrnoException) => {
   if (cause.code !== 'EPIPE') throw cause;
   process.exit(0);
 });
-// Libraries speak through console.info; stdout is for results.
-console.info = console.error;
+// The Aptos SDK chats through console.info; stdout is for results, stderr for problems.
+console.info = () => undefined;
 const abort = new AbortController();
 process.once('SIGINT', () => abort.abort());
 process.once('SIGTERM', () => abort.abort());

@@ -4,7 +4,7 @@ import { createWriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
 import { checkInterrupt } from './interrupt.ts';
 
-const keptOutput = 64 * 1024;
+const keptOutput = 8 * 1024 * 1024;
 
 export type RunOptions = {
   cwd?: string;
@@ -28,7 +28,7 @@ const running = new Set<ChildProcess>();
 /** Ends every command that runs now, for Ctrl-C. */
 export const stopCommands = (): void => running.forEach((child) => child.kill('SIGTERM'));
 
-/** Runs a command to its end and returns its exit code; keeps the last 64 KiB of each stream. Throws only when it can't be started. */
+/** Runs a command to its end and returns its exit code; keeps the last 8 MiB of each stream. Throws only when it can't be started. */
 export const attempt = async (command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> => {
   const child = spawn(command, [...args], {
     stdio: ['pipe', 'pipe', 'pipe'],

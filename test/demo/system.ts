@@ -113,6 +113,9 @@ export const installEnterprise = (kubeconfig: string, group: Group, images: Imag
     `image.agent=${images.agent},image.vault=${images.vault},image.sidecar=${images.sidecar},image.executor=${images.executor}`,
   );
 
+export const uninstall = (kubeconfig: string, release: string, namespace: string): Promise<void> =>
+  helm(kubeconfig, 'uninstall', release, '-n', namespace, '--wait', '--timeout', '2m');
+
 /** A port-forward that is started again whenever it ends: the devnet's pod may be killed. */
 export const forward = async (
   kubeconfig: string,

@@ -2,13 +2,18 @@
  * The main job on a real cluster (issue "The main job, end to end"): everything that `make demo` tells, asserted; then every pod
  * of the system is killed in the middle of a task. One scene for all: setting it up takes most of the time.
  */
+import { mkdtempSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Task } from '@scs/protocol';
 import { trueAnswer } from '../demo/data.ts';
 import { refusals } from '../demo/refusals.ts';
 import { campaign, followToEnd, setUp, slicePods, submit, taskOf, type PodSeen, type Scene } from '../demo/scenario.ts';
-import { diagnose, SYSTEM, until } from '../demo/system.ts';
+import { diagnose, installEnterprise, SYSTEM, uninstall, until } from '../demo/system.ts';
+import { startProgram, stopProgram } from '../cluster/cluster.ts';
 
 const TASK = 'coffee-by-age';
 const MINUTES = 60_000;
@@ -174,3 +179,110 @@ describe('kill any pod in the middle of a task: it completes, with the same char
     expect(ended.status?.fee?.charged).toBe(charge);
   });
 });
+
+describe('what goes wrong with pods and nodes: said, and mended', () => {
+  const TEE = 'feature.node.kubernetes.io/cpu-security.sev.snp.enabled';
+  const small = () =>
+    campaign((spec) => {
+      spec.privacy.epsilon = '0.02';
+      spec.usage = 'analytics';
+    });
+  const sliceSays = (task: string, namespace: string, reason: RegExp) =>
+    until(`a slice of ${task} in ${namespace} to say ${reason}`, 2 * MINUTES, async () => {
+      const list = JSON.parse(await scene.kubectl('get', 'slices', '-n', namespace, '-o', 'json')) as {
+        items: { spec: { taskName: string }; status?: { reason?: string; message?: string } }[];
+      };
+      const status = list.items.find((s) => s.spec.taskName === task && reason.test(s.status?.reason ?? ''))?.status;
+      return status?.message;
+    });
+  const completes = async (name: string) => {
+    const ended = await followToEnd(scene, name, 5 * MINUTES);
+    expect([ended.status?.state, ended.status?.message]).toEqual(['completed', undefined]);
+  };
+
+  test('A2: no TEE node: the slice says what is missing; with the label it goes on', async () => {
+    await scene.kubectl('label', 'nodes', '--all', `${TEE}-`);
+    await submit(scene, 'no-tee', small());
+    expect(await sliceSays('no-tee', 'alder', /Unschedulable/)).toMatch(/cpu-security\.sev\.snp/);
+    await scene.kubectl('label', 'nodes', '--all', '--overwrite', `${TEE}=true`);
+    await completes('no-tee');
+  });
+
+  test('an image that is not there: said; mended by helm upgrade', async () => {
+    const { kubeconfig, group, images } = scene;
+    await installEnterprise(kubeconfig, group, { ...images, executor: 'scs.local/not-there:dev' }, 'birch');
+    await scene.kubectl('rollout', 'status', '-n', 'birch', 'deployment/scs-agent', '--timeout=90s');
+    await submit(scene, 'no-image', small());
+    expect(await sliceSays('no-image', 'birch', /Image/)).toMatch(/executor/);
+    await installEnterprise(kubeconfig, group, images, 'birch');
+    await completes('no-image');
+  });
+
+  test('an evicted pod is followed by another', async () => {
+    await submit(scene, 'evicted', small());
+    const pod = await until('a slice pod in cedar', MINUTES, async () =>
+      (await slicePods(scene)).find((p) => p.namespace === 'cedar' && p.role === 'slice' && p.name.startsWith('evicted')),
+    );
+    await scene.kubectl('create', '--raw', `/api/v1/namespaces/cedar/pods/${pod.name}/eviction`, '-f', await evictionFile(pod.name));
+    await completes('evicted');
+  });
+
+  test('a node that goes away and comes back', async () => {
+    await submit(scene, 'node-away', small());
+    await until('a slice pod', MINUTES, async () => (await slicePods(scene)).find((p) => p.name.startsWith('node-away')));
+    await stopProgram('default', 'kubelet');
+    await stopProgram('default', 'containerd');
+    await startProgram('default', 'containerd');
+    await startProgram('default', 'kubelet');
+    await completes('node-away');
+  });
+
+  test('T4: a deleted task is cancelled: nothing charged, slices gone', async () => {
+    const before = await scene.group.symphony(
+      'account',
+      '--keys',
+      scene.group.keys('submitter-roastery'),
+      '--chain-url',
+      `${scene.chainUrl}/v1`,
+      '-o',
+      'json',
+    );
+    await submit(scene, 'cancelled', small());
+    await scene.kubectl('delete', 'task', '-n', 'roastery', 'cancelled', '--timeout=20s');
+    await until('no slice of the cancelled task', 2 * MINUTES, async () =>
+      (await slicePods(scene)).some((p) => p.name.startsWith('cancelled')) ? undefined : true,
+    );
+    const after = await scene.group.symphony(
+      'account',
+      '--keys',
+      scene.group.keys('submitter-roastery'),
+      '--chain-url',
+      `${scene.chainUrl}/v1`,
+      '-o',
+      'json',
+    );
+    expect(JSON.parse(after)).toEqual(JSON.parse(before));
+  });
+
+  test('helm uninstall in the middle of a task leaves nothing hanging', async () => {
+    await submit(scene, 'uninstalled', small());
+    await until('a slice pod', MINUTES, async () => (await slicePods(scene)).find((p) => p.name.startsWith('uninstalled')));
+    await uninstall(scene.kubeconfig, 'scs', SYSTEM);
+    for (const namespace of ['alder', 'birch', 'cedar']) await uninstall(scene.kubeconfig, 'scs-enterprise', namespace);
+    await until('no slice pod and no Slice', 2 * MINUTES, async () => {
+      const slices = await scene.kubectl('get', 'slices', '-A', '-o', 'name');
+      return slices.trim() === '' && (await slicePods(scene)).length === 0 ? true : undefined;
+    });
+    await scene.kubectl('delete', 'task', '-n', 'roastery', 'uninstalled', '--timeout=20s');
+    await scene.kubectl('delete', 'vault', '-n', 'alder', 'shoppers', '--timeout=60s');
+    await scene.kubectl('delete', 'namespace', 'roastery', 'alder', '--timeout=90s');
+    // Custom resource definitions stay, and with them what users declared.
+    expect(await scene.kubectl('get', 'vaults', '-A', '-o', 'name')).toMatch(/shoppers/);
+  });
+});
+
+const evictionFile = async (pod: string): Promise<string> => {
+  const file = join(mkdtempSync(join(tmpdir(), 'scs-eviction-')), 'eviction.json');
+  await writeFile(file, JSON.stringify({ apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: pod, namespace: 'cedar' } }));
+  return file;
+};
