@@ -60,7 +60,20 @@ export const callerIdentity = (call: Call, authorities: Authorities): string | u
   if (!certificate) return undefined;
   const identity = uriOf(certificate);
   const authority = identity && authorities.get(identity);
-  return authority && issuedBy(certificate.raw, authority) ? identity : undefined;
+  return authority && issuedOnce(certificate, authority) ? identity : undefined;
+};
+
+/** Certificates known to be issued by an authority: a connection carries many calls, and each asks. */
+const issued = new Set<string>();
+const MOST_ISSUED = 4096;
+const issuedOnce = ({ raw, fingerprint256 }: { readonly raw: Buffer; readonly fingerprint256: string }, authority: string): boolean => {
+  const key = `${fingerprint256} ${authority}`;
+  if (issued.has(key)) return true;
+  if (!issuedBy(raw, authority)) return false;
+  issued.add(key);
+  const oldest = issued.values().next().value;
+  if (issued.size > MOST_ISSUED && oldest !== undefined) issued.delete(oldest);
+  return true;
 };
 
 /** TLS proved the certificate under some registered authority; this says under which. */

@@ -4,12 +4,22 @@ const HEX = /^(?:[0-9a-f]{2})*$/;
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 export const fromUtf8 = (bytes: Uint8Array): string => new TextDecoder('utf-8', { fatal: true }).decode(bytes);
 
-export const hex = (bytes: Uint8Array): string => Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('');
+const PAIRS: readonly string[] = Array.from({ length: 256 }, (_, b) => b.toString(16).padStart(2, '0'));
+export const hex = (bytes: Uint8Array): string => {
+  let text = '';
+  for (const b of bytes) text += PAIRS[b]!;
+  return text;
+};
+
+/** Of one lowercase hex digit's character code. */
+const nibble = (code: number): number => (code > 57 ? code - 87 : code - 48);
 
 /** Throws RangeError on anything but lowercase hex of whole bytes: two spellings of one value would be two identities. */
 export const fromHex = (text: string): Uint8Array => {
   if (!HEX.test(text)) throw new RangeError('not lowercase hex of whole bytes');
-  return Uint8Array.from({ length: text.length / 2 }, (_, i) => Number.parseInt(text.slice(2 * i, 2 * i + 2), 16));
+  const bytes = new Uint8Array(text.length / 2);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = (nibble(text.charCodeAt(2 * i)) << 4) | nibble(text.charCodeAt(2 * i + 1));
+  return bytes;
 };
 
 export const concat = (...parts: readonly Uint8Array[]): Uint8Array => {

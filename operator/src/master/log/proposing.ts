@@ -43,7 +43,8 @@ const LATE_VOTE_MS = 100;
 
 /** Commands on which masters look at the world: peers are asked before a vote is spent on them. */
 const worldly: ReadonlySet<Command['type']> = new Set(['task.admit', 'task.cancel', 'chain.observed', 'aggregate.evidence', 'tick']);
-const transient = new Set(['Busy', 'Behind', 'Unavailable', 'Barred', 'VotedOtherwise']);
+/** Answers that another try may change. A first proposal that came late is in time as one proposed again (T5). */
+const transient = new Set(['Busy', 'Behind', 'Unavailable', 'Barred', 'VotedOtherwise', 'TimeOutOfBound']);
 
 const commandDigest = (command: Command): string => blobDigest(encodeCommand(command));
 

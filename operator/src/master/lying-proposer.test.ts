@@ -1,0 +1,326 @@
+/**
+ * N1: for each type of command, a proposer that lies is outvoted: a correct master that checks by itself gives no vote. Beside
+ * each lie stands the truth, which gets one; so nothing here passes because everything is refused.
+ */
+import { describe, expect, test } from 'vitest';
+import {
+  decideMessage,
+  encodeBlock,
+  genesisDigest,
+  headOf,
+  hex,
+  parseSym,
+  sign,
+  type Block,
+  type Command,
+  type Committee,
+} from '@scs/protocol';
+import { aGenesis, enterprises, GENESIS_TIME, submitters, vaultNames } from '@scs/protocol/testing/genesis.ts';
+import { actorKey, masterKey } from '@scs/protocol/testing/keys.ts';
+import {
+  aggregateCommand,
+  anOffer,
+  answerCommand,
+  readyCommand,
+  registerCommand,
+  releaseCommand,
+  sliceReadyCommand,
+} from '@scs/protocol/testing/statements.ts';
+import { aTask, type AdmitCommand } from '@scs/protocol/testing/task.ts';
+import { World } from '@scs/protocol/testing/world.ts';
+import { fakeClock } from '../kube/clock.ts';
+import { CatchUp } from './log/catch-up.ts';
+import { CoSigner } from './log/co-signer.ts';
+import { Replica } from './log/replica.ts';
+import { openDisk } from './log/sqlite-disk.ts';
+import { silentLogger } from './log/testing/silent-logger.ts';
+import { rulesOf } from './rules.ts';
+import { simulatedChain, type SimulatedChain } from './settlement/simulated-chain.ts';
+import type { SeenTask, TaskObject } from './task-objects.ts';
+import { createWitness } from './witness.ts';
+
+const LIAR = 1;
+const committee: Committee = { generation: 0n, keys: [0, 1, 2].map((i) => masterKey(i).publicKey) };
+
+/** What one correct master sees of the world. */
+interface Sight {
+  tasks: SeenTask[];
+  blobs: boolean;
+  pending: Command[];
+  chain: SimulatedChain;
+}
+const objectOf = ({ uid, namespace, name, spec, user }: SeenTask): TaskObject => ({
+  metadata: { uid, namespace, name, annotations: { 'scp.symphony.foundation/submitted-by': user } },
+  spec,
+});
+
+/** What master 0 answers to a block of master 1 with this command, after it has applied all blocks of the world. */
+const answerTo = async (world: World, command: Command, sight: Sight, change: Partial<Block> & { root?: string } = {}): Promise<string> => {
+  const genesis = genesisDigest(world.genesis);
+  const disk = openDisk({ file: ':memory:', genesis, master: 0 });
+  disk.setBar(0n);
+  const rules = rulesOf(world.genesis, genesis);
+  const replica = new Replica({
+    disk,
+    rules,
+    genesis,
+    genesisTime: world.genesis.time,
+    committee,
+    index: 0,
+    seed: masterKey(0).seed,
+    logger: silentLogger,
+  });
+  for (const block of world.blocks) {
+    const evaluation = replica.evaluate(encodeBlock(block));
+    if (!evaluation.ok) throw new Error(evaluation.fault.message);
+    const { head, bytes } = evaluation.evaluated;
+    const votes = [0, 1].map((master) => ({ master, signature: sign(masterKey(master).seed, decideMessage(head)) }));
+    replica.decide(bytes, { head, votes });
+  }
+  const read = async (namespace: string, name: string): Promise<TaskObject | undefined> => {
+    const task = sight.tasks.find((t) => t.namespace === namespace && t.name === name);
+    return task && objectOf(task);
+  };
+  const witness = createWitness({
+    tasks: {
+      byUid: (uid) => sight.tasks.filter((t) => t.uid === uid).map(objectOf)[0],
+      read,
+      listed: (namespace) => namespace === 'roastery',
+    },
+    chain: sight.chain,
+    hasBlob: async () => sight.blobs,
+    rules,
+    pending: () => sight.pending,
+  });
+  const clock = fakeClock(world.time);
+  const catchUp = new CatchUp(replica, [], silentLogger, clock, new AbortController().signal);
+  const coSigner = new CoSigner({ replica, disk, witness, catchUp, clock, logger: silentLogger, genesis, clockBoundMs: 300 });
+  const { root, ...fields } = change;
+  const block: Block = {
+    height: replica.height() + 1n,
+    generation: 0n,
+    parent: replica.parent(),
+    time: world.time,
+    proposer: LIAR,
+    commands: [command],
+    ...fields,
+  };
+  const applied = rules.applyBlock(replica.state(), block);
+  const stateRoot = root ?? (applied.ok ? hex(applied.state.root()) : 'ee'.repeat(32));
+  const head = headOf(block, genesis, stateRoot);
+  const vote = { master: LIAR, signature: sign(masterKey(LIAR).seed, decideMessage(head)) };
+  const answer = await coSigner.propose(LIAR, { bytes: encodeBlock(block), stateRoot, vote, again: false });
+  disk.close();
+  return answer.vote ? 'voted' : answer.code;
+};
+
+const genesis = aGenesis();
+const sightOf = (world: World): Sight => {
+  const chain = simulatedChain({ genesis: world.genesisDigest, committee, startMs: BigInt(GENESIS_TIME) });
+  return { tasks: [], blobs: true, pending: [], chain };
+};
+interface Scene {
+  readonly world: World;
+  readonly sight: Sight;
+  readonly uid: string;
+}
+/** A world with one task in the given stage, seen by the voter. */
+const scene = (
+  stage: 'none' | 'accepted' | 'resolving' | 'dispatched' | 'ready' | 'released' | 'aggregating' | 'verifying' | 'awaiting',
+): Scene => {
+  const world = World.ready(genesis);
+  const sight = sightOf(world);
+  const task = aTask().named('one').signed(genesis);
+  if (stage === 'none') return { world, sight, uid: task.uid };
+  sight.tasks.push(seen(task));
+  if (stage === 'accepted') world.block(task);
+  else world.submit(task);
+  const steps: readonly (readonly [typeof stage, () => void])[] = [
+    ['dispatched', () => world.answer(task.uid)],
+    ['ready', () => world.ready(task.uid)],
+    ['released', () => world.release(task.uid)],
+    ['aggregating', () => world.aggregatorReady(task.uid)],
+    ['verifying', () => world.aggregate(task.uid)],
+    ['awaiting', () => world.followUp()],
+  ];
+  const last = steps.findIndex(([name]) => name === stage);
+  for (const [, step] of steps.slice(0, last + 1)) step();
+  return { world, sight, uid: task.uid };
+};
+const seen = ({ uid, namespace, name, spec, user }: AdmitCommand): SeenTask => ({ uid, namespace, name, spec, user });
+const forged = <C extends Command & { signature: string }>(command: C): C => ({ ...command, signature: '00'.repeat(64) });
+const record = ({ world, uid }: Scene) => world.task(uid);
+
+describe('task.admit', () => {
+  const admit = aTask().named('fresh').signed(genesis);
+  test.each([
+    ['the Task as it is', admit, [seen(admit)], 'voted'],
+    ['a Task that nobody created', admit, [], 'TaskNotSeen'],
+    ['a Task of another uid', admit, [{ ...seen(admit), uid: 'ff' }], 'TaskNotSeen'],
+    ['another spec', admit, [{ ...seen(admit), spec: { ...admit.spec, maxFee: '9' } }], 'TaskDiffers'],
+    ['another Kubernetes user', admit, [{ ...seen(admit), user: 'somebody' }], 'TaskDiffers'],
+    [
+      'a namespace that is not listed',
+      { ...admit, namespace: 'elsewhere' },
+      [{ ...seen(admit), namespace: 'elsewhere' }],
+      'NamespaceNotListed',
+    ],
+  ])('%s', async (_what, command, tasks, answer) => {
+    const { world, sight } = scene('none');
+    expect(await answerTo(world, command, { ...sight, tasks })).toBe(answer);
+  });
+});
+
+test('task.resolve: only of a task that waits for it', async () => {
+  const s = scene('accepted');
+  expect(await answerTo(s.world, { type: 'task.resolve', uid: s.uid }, s.sight)).toBe('voted');
+  expect(await answerTo(s.world, { type: 'task.resolve', uid: 'ff' }, s.sight)).toBe('TaskUnknown');
+});
+
+test('task.cancel: only when the voter itself finds the Task gone', async () => {
+  const s = scene('resolving');
+  const command: Command = { type: 'task.cancel', uid: s.uid };
+  expect(await answerTo(s.world, command, s.sight)).toBe('TaskStillThere');
+  expect(await answerTo(s.world, command, { ...s.sight, tasks: [] })).toBe('voted');
+});
+
+test('vault.register: signed by its enterprise', async () => {
+  const s = scene('none');
+  const command = registerCommand(s.world, anOffer(vaultNames[0]!, { revision: 1, sizeBand: 2 }));
+  expect(await answerTo(s.world, command, s.sight)).toBe('voted');
+  expect(await answerTo(s.world, forged(command), s.sight)).toBe('SignatureInvalid');
+  expect(await answerTo(s.world, { ...command, offer: { ...command.offer, sizeBand: 0 } }, s.sight)).toBe('SignatureInvalid');
+});
+
+test('vault.answer: signed by the Vault', async () => {
+  const s = scene('resolving');
+  const command = answerCommand(s.world, record(s), vaultNames[0]!, s.world.sequence(vaultNames[0]!));
+  expect(await answerTo(s.world, command, s.sight)).toBe('voted');
+  expect(await answerTo(s.world, forged(command), s.sight)).toBe('SignatureInvalid');
+});
+
+test('task.dispatch: not before the Vaults have answered', async () => {
+  const s = scene('resolving');
+  const command: Command = { type: 'task.dispatch', uid: s.uid };
+  expect(await answerTo(s.world, command, s.sight)).not.toBe('voted');
+  for (const vault of vaultNames) s.world.block(answerCommand(s.world, record(s), vault, s.world.sequence(vault)));
+  expect(await answerTo(s.world, command, s.sight)).toBe('voted');
+});
+
+test('enclave.ready: attested, for this Vault', async () => {
+  const s = scene('dispatched');
+  const command = sliceReadyCommand(s.world, record(s), vaultNames[0]!);
+  expect(await answerTo(s.world, command, s.sight)).toBe('voted');
+  expect(await answerTo(s.world, forged(command), s.sight)).toBe('SignatureInvalid');
+  const elsewhere = readyCommand(s.world, record(s), 'slice', vaultNames[0]!, enterprises[1]);
+  const { statement } = sliceReadyCommand(s.world, record(s), vaultNames[1]!);
+  const borrowed = { ...elsewhere, statement: { ...elsewhere.statement, attestation: statement.attestation } };
+  expect(await answerTo(s.world, borrowed, s.sight)).not.toBe('voted');
+});
+
+test('slice.release: signed by the Vault, for this envelope', async () => {
+  const s = scene('ready');
+  const command = releaseCommand(s.world, record(s), vaultNames[0]!, s.world.sequence(vaultNames[0]!));
+  expect(await answerTo(s.world, command, s.sight)).toBe('voted');
+  expect(await answerTo(s.world, forged(command), s.sight)).toBe('SignatureInvalid');
+});
+
+test('aggregator.replace: not before the aggregator has had its time', async () => {
+  const s = scene('aggregating');
+  const failed = record(s).aggregators![0]!;
+  expect(await answerTo(s.world, { type: 'aggregator.replace', uid: s.uid, failed }, s.sight)).toBe('NotDue');
+  s.world.time = record(s).deadline;
+  expect(await answerTo(s.world, { type: 'aggregator.replace', uid: s.uid, failed }, s.sight)).toBe('voted');
+});
+
+test('aggregate.evidence: verified by every master, and the sealed result is there', async () => {
+  const s = scene('aggregating');
+  const command = aggregateCommand(s.world, record(s), record(s).aggregators![0]!);
+  expect(await answerTo(s.world, command, s.sight)).toBe('voted');
+  expect(await answerTo(s.world, command, { ...s.sight, blobs: false })).toBe('ResultMissing');
+  const { evidence } = command.aggregate;
+  const lie = { ...command, aggregate: { ...command.aggregate, evidence: { ...evidence, inputs: evidence.inputs.slice(1) } } };
+  expect(await answerTo(s.world, lie, s.sight)).toBe('EvidenceInvalid');
+});
+
+describe('tick', () => {
+  test('T5: only when something is due', async () => {
+    const s = scene('verifying');
+    expect(await answerTo(s.world, { type: 'tick' }, s.sight)).toBe('voted');
+    const quiet = scene('none');
+    expect(await answerTo(quiet.world, { type: 'tick' }, quiet.sight)).toBe('NotDue');
+  });
+  test('T5: a voter who holds evidence refuses the tick that would expire its task', async () => {
+    const s = scene('aggregating');
+    const evidence = aggregateCommand(s.world, record(s), record(s).aggregators![0]!);
+    s.world.time = record(s).finalDeadline;
+    expect(await answerTo(s.world, { type: 'tick' }, { ...s.sight, pending: [evidence] })).toBe('EvidencePending');
+    expect(await answerTo(s.world, { type: 'tick' }, s.sight)).toBe('voted');
+  });
+});
+
+test('settlement.batch: not before it is due', async () => {
+  const s = scene('awaiting');
+  expect(await answerTo(s.world, { type: 'settlement.batch', number: 1n }, s.sight)).toBe('NotDue');
+});
+
+describe('chain.observed', () => {
+  const account = actorKey(submitters[0]).address;
+  const observed = (world: World, changes: object = {}): Command => ({
+    type: 'chain.observed',
+    ledgerVersion: 1n,
+    time: world.time + 1,
+    escrows: [{ account, balance: parseSym('7'), withdrawing: 0n }],
+    settled: [],
+    ...changes,
+  });
+  const fresh = (): { world: World; sight: Sight } => {
+    const world = new World(genesis);
+    const sight = sightOf(world);
+    sight.chain.deposit(account, parseSym('7'));
+    return { world, sight };
+  };
+  test.each([
+    ['what the voter reads itself', {}, 'voted'],
+    ['more than is there', { escrows: [{ account, balance: parseSym('8'), withdrawing: 0n }] }, 'ChainReadsOtherwise'],
+    ['a withdrawal left out', { escrows: [{ account, balance: parseSym('7'), withdrawing: 1n }] }, 'ChainReadsOtherwise'],
+    ['a version that the chain has not reached', { ledgerVersion: 99n }, 'Unavailable'],
+  ])('%s', async (_what, changes, answer) => {
+    const { world, sight } = fresh();
+    expect(await answerTo(world, observed(world, changes), sight)).toBe(answer);
+  });
+  test('P2: a batch that has not landed', async () => {
+    const s = scene('awaiting');
+    const { windows, settlement } = genesis.policy;
+    s.world.advance(windows.challengeMs + settlement.maxDelayMs + 1_000);
+    const chain = s.world.state.must('meta').chain!;
+    s.sight.chain.deposit(account, parseSym('100'));
+    for (let version = 1n; version < chain.ledgerVersion + 5n; version += 1n) s.sight.chain.deposit(account, 1n);
+    const { tasksRoot } = await import('@scs/protocol').then(({ batchKey, decodeBatch }) =>
+      decodeBatch(s.world.state.map.get(batchKey(1n))!),
+    );
+    const lie: Command = {
+      type: 'chain.observed',
+      ledgerVersion: chain.ledgerVersion + 1n,
+      time: s.world.time,
+      escrows: [],
+      settled: [{ batch: 1n, tasksRoot, transaction: `0x${'a'.repeat(64)}`, version: chain.ledgerVersion }],
+    };
+    expect(await answerTo(s.world, lie, s.sight)).toBe('ChainReadsOtherwise');
+  });
+});
+
+describe('the block itself', () => {
+  const honest = async (change: Parameters<typeof answerTo>[3]): Promise<string> => {
+    const s = scene('accepted');
+    return answerTo(s.world, { type: 'task.resolve', uid: s.uid }, s.sight, change);
+  };
+  test.each([
+    ['nothing false', {}, 'voted'],
+    ['another state root', { root: 'dd'.repeat(32) }, 'StateRootMismatch'],
+    ['another parent', { parent: 'dd'.repeat(32) }, 'BlockMisfit'],
+    ['another maker', { proposer: 2 }, 'WrongProposer'],
+    ['a time far ahead (T5)', { time: GENESIS_TIME + 3_600_000 }, 'TimeOutOfBound'],
+    ['another generation', { generation: 1n }, 'BlockMisfit'],
+  ])('%s', async (_what, change, answer) => expect(await honest(change)).toBe(answer));
+});
