@@ -1,0 +1,52 @@
+/** `resolve`: what a task would ask and cost; a dry run that charges nothing. */
+import type { Command, Invocation } from '../command.ts';
+import { UsageError } from '../errors.ts';
+import { findGenesis, GENESIS_HELP, genesisOptions } from '../genesis-file.ts';
+import { connect, KUBE_HELP, kubeOptions } from '../kube.ts';
+import { readText } from '../keys/key-folder.ts';
+import { formatOf } from '../options.ts';
+import { resolvedJson, resolvedLines, resolveTask } from '../resolve-task.ts';
+import { completeSpec, readManifest } from '../sign-task.ts';
+
+/** In place of what only the key folder knows: no part of the plan or the price depends on it. */
+const NOBODY = { submitter: `0x${'0'.repeat(64)}`, resultKey: '0'.repeat(64) };
+
+const sizeBandsOf = (invocation: Invocation): readonly number[] | undefined => {
+  const text = invocation.text('vaults');
+  if (text === undefined) return undefined;
+  if (!/^\d{1,2}(,\d{1,2}){0,999}$/.test(text)) throw new UsageError('--vaults takes size bands, one a Vault, such as 1,1,2.');
+  return text.split(',').map(Number);
+};
+
+export const resolve: Command = {
+  words: ['resolve'],
+  summary: 'say what a task would ask and cost at most; charges nothing',
+  help: `kubectl symphony resolve -f task.yaml [--vaults BAND,BAND,...]
+
+Resolves the query here, by the rules, catalogue and policy that the masters use: the plan with its digest, the predicates as
+Vaults will run them, the privacy it spends and the price; or the reason for which it would be rejected. Nothing is sent. What
+only the masters know is not judged: the escrow, the Vaults' offers, and what is left of their budgets.
+
+  -f, --file FILE       manifest of the Task; - reads standard input
+  --vaults BANDS        public size band of each Vault that would be asked, such as 1,1,2
+  -o, --output FORMAT   text or json
+${GENESIS_HELP}
+${KUBE_HELP}`,
+  options: {
+    ...kubeOptions,
+    ...genesisOptions,
+    file: { type: 'string', short: 'f' },
+    vaults: { type: 'string' },
+    output: { type: 'string', short: 'o', default: 'text' },
+  },
+  run: async (invocation) => {
+    const format = formatOf(invocation, ['text', 'json']);
+    const sizeBands = sizeBandsOf(invocation);
+    const file = invocation.required('file');
+    const yaml = await readText(file === '-' ? '/dev/stdin' : file, 'a Task manifest');
+    const { genesis } = await findGenesis(invocation, () => connect(invocation));
+    const resolved = resolveTask(completeSpec(readManifest(yaml, file).spec, NOBODY, file), genesis, sizeBands);
+    if (format === 'json') invocation.out(resolvedJson(resolved));
+    else for (const line of resolvedLines(resolved)) invocation.out(line);
+  },
+};
