@@ -1,24 +1,40 @@
 /** Bytes and hex, without Buffer so that the rules run anywhere. Hex is lowercase and bare, except addresses (0x). */
-const HEX = /^(?:[0-9a-f]{2})*$/;
 
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 export const fromUtf8 = (bytes: Uint8Array): string => new TextDecoder('utf-8', { fatal: true }).decode(bytes);
 
-const PAIRS: readonly string[] = Array.from({ length: 256 }, (_, b) => b.toString(16).padStart(2, '0'));
+const DIGITS = utf8('0123456789abcdef');
+/** By byte: the character codes of its two digits. By character code: the digit's value, or NONE. */
+const HIGH = Uint8Array.from({ length: 256 }, (_, byte) => DIGITS[byte >> 4]!);
+const LOW = Uint8Array.from({ length: 256 }, (_, byte) => DIGITS[byte & 15]!);
+const NONE = 0x80;
+const VALUES = new Uint8Array(128).fill(NONE);
+DIGITS.forEach((code, value) => (VALUES[code] = value));
+const text = new TextDecoder();
+
+/** Tables rather than string building: records are turned into hex and back at every certified leaf. */
 export const hex = (bytes: Uint8Array): string => {
-  let text = '';
-  for (const b of bytes) text += PAIRS[b]!;
-  return text;
+  const digits = new Uint8Array(2 * bytes.length);
+  for (let i = 0; i < bytes.length; i++) {
+    digits[2 * i] = HIGH[bytes[i]!]!;
+    digits[2 * i + 1] = LOW[bytes[i]!]!;
+  }
+  return text.decode(digits);
 };
 
-/** Of one lowercase hex digit's character code. */
-const nibble = (code: number): number => (code > 57 ? code - 87 : code - 48);
+const valueAt = (digits: string, i: number): number => VALUES[digits.charCodeAt(i)] ?? NONE;
 
 /** Throws RangeError on anything but lowercase hex of whole bytes: two spellings of one value would be two identities. */
-export const fromHex = (text: string): Uint8Array => {
-  if (!HEX.test(text)) throw new RangeError('not lowercase hex of whole bytes');
-  const bytes = new Uint8Array(text.length / 2);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = (nibble(text.charCodeAt(2 * i)) << 4) | nibble(text.charCodeAt(2 * i + 1));
+export const fromHex = (digits: string): Uint8Array => {
+  const bytes = new Uint8Array(digits.length >> 1);
+  let seen = digits.length & 1 ? NONE : 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const high = valueAt(digits, 2 * i);
+    const low = valueAt(digits, 2 * i + 1);
+    seen |= high | low;
+    bytes[i] = (high << 4) | low;
+  }
+  if (seen & NONE) throw new RangeError('not lowercase hex of whole bytes');
   return bytes;
 };
 

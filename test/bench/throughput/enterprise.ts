@@ -107,7 +107,7 @@ export class Enterprise {
       this.#once(progress, `deliver ${current.sealKey}`, () => this.#deliver(progress, current.sealKey));
     if (record.aggregators?.[record.aggregator ?? 0] !== this.address || !pods.has('aggregator')) return;
     this.#once(progress, 'aggregator', () => this.#startAggregator(progress));
-    if (record.survivors && current?.sealKey === progress.aggregator?.sealKey)
+    if (record.survivors && current && current.sealKey === progress.aggregator?.sealKey)
       this.#once(progress, 'aggregate', () => this.#aggregate(progress), this.#aggregations);
   }
 

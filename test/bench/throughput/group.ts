@@ -51,7 +51,8 @@ const writeKeys = (folder: string, tls: TlsFiles, keys: Readonly<Record<string, 
 /** `folder` gets genesis.bin and one key folder an identity. */
 export const makeBenchGroup = async (folder: string): Promise<BenchGroup> => {
   const certify = issuer();
-  const bare = aGenesis({ name: 'bench', time: Date.now(), policy: policy() });
+  const tested = aGenesis({ name: 'bench', time: Date.now(), policy: policy() });
+  const bare = { ...tested, chain: { ...tested.chain, escrowDelaySeconds: 5n * 3_600n, escrowWindowSeconds: 24n * 3_600n } };
   const tls = new Map<string, TlsFiles>();
   const authorityOf = async (seed: string, identity: string): Promise<string> => {
     const made = await certify(seed, identity);

@@ -62,6 +62,8 @@ const startMaster = (base: BenchCluster, group: BenchGroup, program: string, por
       args: [program],
       env: {
         ...own(),
+        // To look inside: SCS_BENCH_NODE_OPTIONS='--cpu-prof --cpu-prof-dir=...' writes a profile of each master.
+        NODE_OPTIONS: process.env['SCS_BENCH_NODE_OPTIONS'] ?? '',
         KUBECONFIG: base.asServiceAccount(SYSTEM, `scs-master-${index}`),
         SCS_MASTER_INDEX: String(index),
         SCS_GENESIS: group.genesisFile,
