@@ -33,8 +33,17 @@ const FRESH_MS = 3_600_000;
 /** A Task that isn't in the log after this long is told why. */
 const PATIENCE_MS = 5_000;
 
+/** When a result's ConfigMap was last found right, and for which bytes of the record. */
+interface Looked {
+  readonly record: Uint8Array | undefined;
+  readonly at: number;
+}
+
 export class TaskReconciler {
   readonly #o: TaskReconcilerOptions;
+  readonly #looked = new Map<string, Looked>();
+  /** Entries of a task's history for which an event was recorded here: the object seen may be older than what was written. */
+  readonly #told = new Map<string, number>();
   constructor(options: TaskReconcilerOptions) {
     this.#o = options;
   }
@@ -43,7 +52,11 @@ export class TaskReconciler {
   async reconcile(uid: string): Promise<Requeue | void> {
     const { log, tasks } = this.#o;
     const object = tasks().byUid(uid);
-    if (!object || object.metadata.deletionTimestamp !== undefined) return undefined;
+    if (!object || object.metadata.deletionTimestamp !== undefined) {
+      this.#looked.delete(uid);
+      this.#told.delete(uid);
+      return undefined;
+    }
     const record = log.state().get('task', uid);
     if (!record) return this.#unadmitted(object);
     const status = taskStatus(record, log.leaf(`task/${uid}`));
@@ -71,9 +84,11 @@ export class TaskReconciler {
 
   /** One event a transition that the object did not show yet. */
   #tell(object: TaskObject, status: TaskStatus): void {
-    const known = new Set(object.status?.history?.map((h) => `${h.state}/${h.height}`));
-    for (const { state, height, reason } of status.history ?? []) {
-      if (known.has(`${state}/${height}`)) continue;
+    const uid = object.metadata.uid ?? '';
+    const history = status.history ?? [];
+    const told = Math.max(object.status?.history?.length ?? 0, this.#told.get(uid) ?? 0);
+    this.#told.set(uid, history.length);
+    for (const { state, height, reason } of history.slice(told)) {
       const bad = state === 'rejected' || state === 'timed_out';
       this.#o.events.record({
         regarding: { ...object, apiVersion: API_VERSION, kind: 'Task' },
@@ -89,13 +104,18 @@ export class TaskReconciler {
   async #result(object: TaskObject, record: TaskRecord): Promise<number | undefined> {
     const { cluster, log, blobs, genesis, committee, clock } = this.#o;
     if (!record.sealedResult) return undefined;
+    const now = clock.now();
+    const everyMs = now - (record.history.at(-1)?.time ?? 0) > FRESH_MS ? LOOK_MS.old : LOOK_MS.fresh;
+    const bytes = log.state().map.get(`task/${record.uid}`);
+    const looked = this.#looked.get(record.uid);
+    if (looked?.record === bytes && looked !== undefined && now < looked.at + everyMs) return looked.at + everyMs - now;
     const sealed = await blobs.find(record.uid, `result/${record.sealedResult}`);
-    if (!sealed) return LOOK_MS.fresh; // no master has it any more; the ConfigMap, if there, is all there is
+    if (!sealed) return everyMs; // no master has it any more; the ConfigMap, if there, is all there is
     const wanted = resultFiles(record, sealed, log);
     const found = await cluster.get<ResultMap>({ kind: ConfigMap, namespace: record.namespace, name: resultName(record.name) });
     if (!found || !sameFiles(found, wanted, genesis, committee)) await this.#writeResult(object, record, found, wanted);
-    const age = clock.now() - (record.history.at(-1)?.time ?? 0);
-    return age > FRESH_MS ? LOOK_MS.old : LOOK_MS.fresh;
+    this.#looked.set(record.uid, { record: bytes, at: now });
+    return everyMs;
   }
 
   async #writeResult(
