@@ -1,9 +1,9 @@
 /** A group from nothing (ARCHITECTURE, "From nothing"): keys, genesis, the plugin, all by the plugin's own commands. */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync, chmodSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { build } from 'esbuild';
 import { decodeGenesis, genesisDigest, type Genesis } from '@scs/protocol';
+import { buildPlugin } from '../../cli/build.ts';
 import { attempt, run, type RunResult } from '../cluster/run.ts';
 import { groupFolder, repository } from './folders.ts';
 
@@ -30,28 +30,12 @@ export const identities = {
   submitters: ['roastery', 'stranger'],
 } as const;
 
-/** The plugin in one executable file, as users get it. */
-export const buildPlugin = async (bin: string): Promise<string> => {
-  mkdirSync(bin, { recursive: true });
-  const file = join(bin, 'kubectl-symphony.mjs');
-  await build({
-    absWorkingDir: repository,
-    entryPoints: ['cli/src/main.ts'],
-    outfile: file,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node24',
-    logLevel: 'error',
-    banner: { js: "import { createRequire as scsRequire } from 'node:module'; const require = scsRequire(import.meta.url);" },
-  });
+/** The Node that npm installed: the machine's own may be too old for the plugin. */
+const pinnedNode = (): string => {
   const node = createRequire(import.meta.url)
     .resolve(`node-linux-${process.arch}/package.json`)
     .replace('package.json', 'bin/node');
-  const launcher = join(bin, 'kubectl-symphony');
-  writeFileSync(launcher, `#!/bin/sh\nexec '${existsSync(node) ? node : process.execPath}' '${file}' "$@"\n`);
-  chmodSync(launcher, 0o755);
-  return launcher;
+  return existsSync(node) ? node : process.execPath;
 };
 
 /**
@@ -61,7 +45,7 @@ export const buildPlugin = async (bin: string): Promise<string> => {
 export const makeGroup = async (name: string, measurement: string, fresh: boolean): Promise<Group> => {
   const folder = groupFolder(name);
   const bin = join(folder, 'bin');
-  const launcher = await buildPlugin(bin);
+  const launcher = await buildPlugin(join(bin, 'kubectl-symphony'), pinnedNode());
   const genesisFile = join(folder, 'genesis.bin');
   if (fresh || !existsSync(genesisFile) || !allows(genesisFile, measurement)) await make(folder, launcher, genesisFile, measurement);
   const genesis = decodeGenesis(readFileSync(genesisFile));
