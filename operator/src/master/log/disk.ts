@@ -1,6 +1,6 @@
 /**
  * Port `Disk`: what a master must not forget (rules G4, X1): decided blocks with their certificates, its own votes, the state
- * after the last block, sealed blobs. Every write is durable when the call returns.
+ * after the last block, sealed blobs. Every write but `append` is durable when the call returns.
  */
 import type { Certificate } from '@scs/protocol';
 
@@ -33,7 +33,11 @@ export interface Disk {
   blocks(from: bigint, limit: number): readonly StoredBlock[];
   /** Entries of the state after the last block. */
   entries(): Iterable<readonly [string, Uint8Array]>;
-  /** Block, certificate and the state's changes in one transaction; votes below lose their block bytes. */
+  /**
+   * Block, certificate and the state's changes in one transaction; votes below lose their block bytes. Durable with the next
+   * vote at the latest: a block is decided only when two masters have stored their votes for it, with its bytes, so that it
+   * can be decided again, and as no other, if all of them lose power at once.
+   */
   append(block: StoredBlock, changes: Iterable<StateChange>): void;
   /** Replaces all entries, for a state rebuilt from the blocks. */
   replaceEntries(entries: Iterable<readonly [string, Uint8Array]>): void;

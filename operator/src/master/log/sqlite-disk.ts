@@ -1,4 +1,4 @@
-/** The Disk in one SQLite file: write-ahead log, `synchronous=FULL`, so a call that returned survives a power cut. */
+/** The Disk in one SQLite file: write-ahead log, `synchronous=FULL`, so a vote that was stored survives a power cut. */
 import { DatabaseSync, type StatementSync, type SQLOutputValue } from 'node:sqlite';
 import { decodeCanonical, encodeCanonical, type Certificate } from '@scs/protocol';
 import { DiskError, type Disk, type DiskFault, type StateChange, type StoredBlob, type StoredBlock, type StoredVote } from './disk.ts';
@@ -95,6 +95,16 @@ class SqliteDisk implements Disk {
     }
   }
 
+  /** Atomic at once, durable with the next durable write: the write-ahead log is synced in order. */
+  #lazily(work: () => void): void {
+    this.#db.exec('PRAGMA synchronous = NORMAL');
+    try {
+      this.#transaction(work);
+    } finally {
+      this.#db.exec('PRAGMA synchronous = FULL');
+    }
+  }
+
   last(): StoredBlock | undefined {
     const row = this.#get('SELECT * FROM blocks ORDER BY height DESC LIMIT 1');
     return row && blockOf(row);
@@ -111,7 +121,7 @@ class SqliteDisk implements Disk {
   }
 
   append({ height, bytes, certificate }: StoredBlock, changes: Iterable<StateChange>): void {
-    this.#transaction(() => {
+    this.#lazily(() => {
       this.#run('INSERT INTO blocks (height, bytes, certificate) VALUES (?, ?, ?)', height, bytes, encodeCanonical(certificate));
       this.#run('UPDATE votes SET bytes = NULL WHERE height <= ? AND bytes IS NOT NULL', height);
       for (const [key, value] of changes) this.#change(key, value);

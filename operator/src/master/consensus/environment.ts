@@ -1,0 +1,86 @@
+/** What the state machine is given and never changes: pure functions and numbers. Clock, disk, network and counter are with the driver. */
+import type { Block, Certificate, Head, State as Records, Vote } from '@scs/protocol';
+import type { Rules } from '../log/rules-port.ts';
+import type { Ui } from './messages.ts';
+import type { Admission } from './roster.ts';
+
+export interface Limits {
+  /** Blocks that may be under way above the last certified one. */
+  readonly window: number;
+  /** Heights between checkpoints. */
+  readonly checkpointEvery: number;
+  readonly batchCommands: number;
+  readonly batchDelayMs: number;
+  readonly poolCommands: number;
+  /** How long a command may wait before this master asks for another primary. */
+  readonly patienceMs: number;
+  readonly statusEveryMs: number;
+  /** Stream messages kept of one identity; a longer stream is refused. */
+  readonly tailMessages: number;
+  /** Messages held that came before those they need, of one identity. */
+  readonly heldMessages: number;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  window: 8,
+  checkpointEvery: 64,
+  batchCommands: 400,
+  batchDelayMs: 5,
+  poolCommands: 4096,
+  patienceMs: 600,
+  statusEveryMs: 150,
+  tailMessages: 4096,
+  heldMessages: 256,
+};
+
+/**
+ * Single checks of the algorithm, each of which the simulator must be able to miss: a mutation switches one off and must be caught
+ * (test/simulation/mutations.ts). Nothing outside tests sets any.
+ */
+export type Mutation =
+  | 'counter-gaps-allowed'
+  | 'ui-not-verified'
+  | 'new-view-without-proof'
+  | 'one-view-change-is-enough'
+  | 'new-view-quorum-may-repeat'
+  | 'commit-of-own-prepare-counts'
+  | 'plan-not-followed'
+  | 'plan-takes-lowest-view'
+  | 'commit-below-view-change'
+  | 'second-prepare-at-height'
+  | 'commit-without-prepare'
+  | 'certificate-not-verified'
+  | 'one-vote-certifies'
+  | 'vote-counted-twice'
+  | 'invalid-block-committed'
+  | 'witness-not-asked'
+  | 'retired-identity-accepted'
+  | 'view-outlives-its-quorum'
+  | 'checkpoint-not-vouched'
+  | 'work-above-checkpoint'
+  | 'decided-may-be-replaced'
+  | 'forgets-own-stream'
+  | 'sends-before-storing'
+  | 'no-view-change'
+  | 'no-retransmission'
+  | 'evidence-not-kept';
+
+export interface Environment {
+  readonly index: number;
+  readonly genesis: string;
+  readonly generation: bigint;
+  /** Digest that names this formation of counters (N9). */
+  readonly formation: string;
+  readonly limits: Limits;
+  readonly rules: Rules;
+  readonly holds: {
+    ui(ui: Ui, digest: string): boolean;
+    vote(head: Head, vote: Vote): boolean;
+    certificate(certificate: Certificate): boolean;
+  };
+  /** Signs a decide vote with the durable key; called only for a head that was stored before (G4). */
+  sign(head: Head): Vote;
+  /** Counter identities that a block admits (N8). */
+  admissions(block: Block, before: Records): readonly Admission[];
+  readonly mutation?: Mutation;
+}
