@@ -13,7 +13,7 @@ import { trueAnswer } from '../demo/data.ts';
 import { refusals } from '../demo/refusals.ts';
 import { campaign, followToEnd, setUp, slicePods, submit, taskOf, type PodSeen, type Scene } from '../demo/scenario.ts';
 import { diagnose, installEnterprise, SYSTEM, uninstall, until } from '../demo/system.ts';
-import { startProgram, stopProgram } from '../cluster/cluster.ts';
+import { down, startProgram, stopProgram } from '../cluster/cluster.ts';
 
 const TASK = 'coffee-by-age';
 const MINUTES = 60_000;
@@ -21,7 +21,10 @@ let scene: Scene;
 beforeAll(async () => {
   scene = await setUp('e2e', undefined);
 }, 10 * MINUTES);
-afterAll(() => scene?.stop());
+afterAll(async () => {
+  scene?.stop();
+  await down({ purge: true });
+}, 2 * MINUTES);
 
 const asRoastery = (args: readonly string[]) =>
   scene.group.trySymphony([...args, '--keys', scene.group.keys('submitter-roastery'), '-n', 'roastery'], { KUBECONFIG: scene.as.roastery });
