@@ -1,4 +1,5 @@
 /** The rules of SCP, pure: no I/O, clock, randomness, float or locale. Start with `rules/apply.ts`. */
+export * from './accountability.ts';
 export * from './amounts.ts';
 export * from './attestation.ts';
 export * from './attestation-check.ts';

@@ -1,6 +1,7 @@
 /** Golden vectors (rule E3): the bytes in `test/vectors` are read here and, as `scs::vectors`, by the Move tests. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { equivocationFault, type Equivocation } from './accountability.ts';
 import { certificateFault, decideMessage, encodeHead, leafFault } from './certificate.ts';
 import type { Certificate, CertifiedLeaf, Committee, Head } from './certificate.ts';
 import { fromHex, hex } from './encoding/bytes.ts';
@@ -67,6 +68,14 @@ describe('E3: golden vectors', () => {
     const { certificate } = certificates.sound['next_batch_1']!;
     expect(certificateFault(certificate, certificates.genesis, committees[0]!.committee)?.code).toBe('WrongGeneration');
   });
+
+  test.each(Object.entries(read('equivocation') as Record<string, { code?: string; proof: Equivocation }>))(
+    'G4: %s',
+    (_name, { code, proof }) => {
+      const committee = committees[Number(proof.votes[0].head.generation)]!.committee;
+      expect(equivocationFault(proof, certificates.genesis, committee)?.code).toBe(code);
+    },
+  );
 
   test('batches', () => {
     const vector = read('batch') as {

@@ -3,7 +3,20 @@ import { hex } from '@scs/protocol/encoding/bytes.ts';
 import { encodeBatch, encodeCommittee, encodeSettlementLeaf, listPath, listRoot } from '@scs/protocol/settlement-layout.ts';
 import { encodeEnvelope, envelopeDigest } from '@scs/protocol/envelope.ts';
 import { envelope } from './envelope.ts';
-import { batches, committees, forged, genesis, leafBytes, lists, sound, state, stateEntries, tasks, unsound } from './scenario.ts';
+import {
+  batches,
+  committees,
+  equivocations,
+  forged,
+  genesis,
+  leafBytes,
+  lists,
+  sound,
+  state,
+  stateEntries,
+  tasks,
+  unsound,
+} from './scenario.ts';
 
 const plain = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value);
 const json = (value: unknown): string => `${JSON.stringify(value, plain, 2)}\n`;
@@ -16,6 +29,7 @@ export const jsonFiles = (): Map<string, string> => {
     ['envelope.json', json({ envelope, bytes: hex(encodeEnvelope(envelope)), digest: envelopeDigest(envelope) })],
     ['committee.json', json(committees.map((committee) => ({ committee, bytes: hex(encodeCommittee(committee)) })))],
     ['certificate.json', json({ genesis, sound, forged })],
+    ['equivocation.json', json(equivocations)],
     [
       'batch.json',
       json({

@@ -6,6 +6,7 @@ import {
   accounts,
   badCommittees,
   committees,
+  equivocations,
   forged,
   genesis,
   leafBytes,
@@ -35,6 +36,22 @@ const certified = (name: string, leaf: CertifiedLeaf): string => {
     }
 `;
 };
+
+const equivocation = ([name, { proof }]: (typeof proofs)[number]): string => {
+  const [a, b] = proof.votes;
+  return `
+    public fun ${name}(): TwoVotes {
+        TwoVotes {
+            master: ${proof.master},
+            head_a: ${bytes(hex(encodeHead(a.head)))},
+            signature_a: ${bytes(a.signature)},
+            head_b: ${bytes(hex(encodeHead(b.head)))},
+            signature_b: ${bytes(b.signature)}
+        }
+    }
+`;
+};
+const proofs = Object.entries(equivocations);
 
 const listCase = (items: readonly Uint8Array[]): string =>
   items
@@ -86,6 +103,19 @@ module scs::vectors {
         path: vector<vector<u8>>
     }
 
+    struct TwoVotes has copy, drop {
+        master: u8,
+        head_a: vector<u8>,
+        signature_a: vector<u8>,
+        head_b: vector<u8>,
+        signature_b: vector<u8>
+    }
+
+    public fun vote_parts(self: TwoVotes): (u8, vector<u8>, vector<u8>, vector<u8>, vector<u8>) {
+        let TwoVotes { master, head_a, signature_a, head_b, signature_b } = self;
+        (master, head_a, signature_a, head_b, signature_b)
+    }
+
     public fun parts(self: Certified): (vector<u8>, vector<u8>, vector<vector<u8>>, vector<u8>, vector<vector<u8>>) {
         let Certified { head, masters, signatures, value, siblings } = self;
         (head, masters, signatures, value, siblings)
@@ -128,6 +158,6 @@ ${stateEntries.map(entryCase).join(',\n')}
 ${lists.map((l) => listCase(leafBytes(l))).join(',\n')}
         ]
     }
-${leaves.map(([name, leaf]) => certified(name, leaf)).join('')}}
+${leaves.map(([name, leaf]) => certified(name, leaf)).join('')}${proofs.map(equivocation).join('')}}
 `;
 };

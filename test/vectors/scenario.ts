@@ -5,7 +5,8 @@
 import { concat, hex, utf8 } from '@scs/protocol/encoding/bytes.ts';
 import { sha3 } from '@scs/protocol/encoding/hash.ts';
 import type { Certificate, CertifiedLeaf, Committee, Head, Vote } from '@scs/protocol/certificate.ts';
-import { decideMessage } from '@scs/protocol/certificate.ts';
+import { decideMessage, encodeHead } from '@scs/protocol/certificate.ts';
+import type { Equivocation } from '@scs/protocol/accountability.ts';
 import { addressOf, publicKeyOf, sign } from '@scs/protocol/keys.ts';
 import { MerkleMap } from '@scs/protocol/merkle.ts';
 import { buildBatch, splitFee } from '@scs/protocol/settlement.ts';
@@ -187,3 +188,26 @@ const badCommittee = (keys: readonly string[]): CertifiedLeaf => {
 };
 const [k0, k1] = committees[1].keys as [string, string];
 export const badCommittees = { same_key_twice: badCommittee([k0, k1, k0]), two_keys: badCommittee([k0, k1]) } as const;
+
+const twin = { ...head0, block: digestOf('another block at the same height') };
+const signed = (head: Head, generation: 0 | 1 = 0, master = 1) => ({ head, signature: vote(head, generation, master).signature });
+/** A vote inside a view: the same key, the same head, another tag (G4). */
+const inView = (head: Head) => ({ head, signature: sign(seeds[0][1], concat(utf8('SCS::prepare::v1'), encodeHead(head))) });
+const later = { ...twin, height: head0.height + 1n };
+const newer: Head = { ...twin, generation: 1n };
+/** Two votes of one master: which prove equivocation (G4), and what the others lack, by the code of `equivocationFault`. */
+export const equivocations: Readonly<Record<string, { code?: string; proof: Equivocation }>> = {
+  two_decide_votes: { proof: { master: 1, votes: [signed(head0), signed(twin)] } },
+  two_votes_of_the_next_committee: { proof: { master: 0, votes: [signed(newer, 1, 0), signed({ ...newer, block: head0.block }, 1, 0)] } },
+  same_head_twice: { code: 'SameHead', proof: { master: 1, votes: [signed(head0), signed(head0)] } },
+  two_in_view_messages: { code: 'BadSignature', proof: { master: 1, votes: [inView(head0), inView(twin)] } },
+  one_in_view_message: { code: 'BadSignature', proof: { master: 1, votes: [signed(head0), inView(twin)] } },
+  votes_of_two_masters: { code: 'BadSignature', proof: { master: 1, votes: [signed(head0), signed(twin, 0, 2)] } },
+  two_heights: { code: 'DifferentSlots', proof: { master: 1, votes: [signed(head0), signed(later)] } },
+  two_generations: { code: 'DifferentSlots', proof: { master: 2, votes: [signed(head0, 0, 2), signed(newer, 1, 2)] } },
+  fourth_master: { code: 'UnknownMaster', proof: { master: 3, votes: [signed(head0), signed(twin)] } },
+  foreign_genesis: {
+    code: 'WrongGenesis',
+    proof: { master: 1, votes: [signed({ ...head0, genesis: digestOf('another genesis') }), signed(twin)] },
+  },
+};

@@ -4,6 +4,7 @@ module scs::committee {
     use std::signer;
     use std::vector;
     use aptos_std::ed25519;
+    use aptos_std::table::{Self, Table};
     use aptos_framework::event;
     use scs::merkle;
     use scs::reader;
@@ -45,7 +46,9 @@ module scs::committee {
         /// Rule A4: certificates of a simulated group say nothing about hardware; the genesis digest fixes it too.
         simulated: bool,
         generation: u64,
-        keys: vector<vector<u8>>
+        keys: vector<vector<u8>>,
+        /// Keys of every generation so far: what a master signed stays provable after its committee has gone (G4).
+        history: Table<u64, vector<vector<u8>>>
     }
 
     /// What two masters signed. Made only by `verify_head`.
@@ -70,7 +73,9 @@ module scs::committee {
         assert!(!exists<Committee>(@scs), E_ALREADY_INITIALIZED);
         assert!(vector::length(&genesis) == DIGEST_LENGTH, E_BAD_GENESIS);
         check_keys(&keys);
-        move_to(publisher, Committee { genesis, simulated, generation: FIRST_GENERATION, keys });
+        let history = table::new();
+        table::add(&mut history, FIRST_GENERATION, keys);
+        move_to(publisher, Committee { genesis, simulated, generation: FIRST_GENERATION, keys, history });
     }
 
     /// Aborts unless two of the current committee's masters signed these bytes of a `Head` of this genesis.
@@ -84,8 +89,7 @@ module scs::committee {
         let votes = vector::length(&masters);
         assert!(votes >= QUORUM, E_TOO_FEW_VOTES);
         assert!(votes <= MASTERS && votes == vector::length(&signatures), E_UNKNOWN_MASTER);
-        let message = DECIDE_TAG;
-        vector::append(&mut message, head);
+        let message = decide_message(head);
         for (i in 0..votes) {
             let master = (*vector::borrow(&masters, i) as u64);
             assert!(i == 0 || master > (*vector::borrow(&masters, i - 1) as u64), E_VOTES_NOT_ORDERED);
@@ -94,6 +98,20 @@ module scs::committee {
             assert!(signed_by(*vector::borrow(&committee.keys, master), message, signature), E_BAD_SIGNATURE);
         };
         parsed
+    }
+
+    /// One master's decide vote over these bytes of a `Head`, of any generation so far, and the key that signed it. Messages
+    /// inside a view carry another tag, so their signatures fail here (G4).
+    public(package) fun verify_vote(
+        head: vector<u8>, master: u8, signature: vector<u8>
+    ): (Head, vector<u8>) acquires Committee {
+        let committee = borrow_global<Committee>(@scs);
+        let parsed = parse_head(head, &committee.genesis);
+        assert!(table::contains(&committee.history, parsed.generation), E_WRONG_GENERATION);
+        assert!((master as u64) < MASTERS, E_UNKNOWN_MASTER);
+        let key = *vector::borrow(table::borrow(&committee.history, parsed.generation), (master as u64));
+        assert!(signed_by(key, decide_message(head), signature), E_BAD_SIGNATURE);
+        (parsed, key)
     }
 
     /// Aborts unless the leaf is in the state that the head certifies.
@@ -121,6 +139,7 @@ module scs::committee {
         check_keys(&keys);
         current.generation = generation;
         current.keys = keys;
+        table::add(&mut current.history, generation, keys);
         event::emit(CommitteeAdvanced { generation, height: certified.height, keys });
     }
 
@@ -143,6 +162,10 @@ module scs::committee {
         exists<Committee>(@scs)
     }
 
+    public fun generation(self: &Head): u64 {
+        self.generation
+    }
+
     public fun height(self: &Head): u64 {
         self.height
     }
@@ -153,6 +176,12 @@ module scs::committee {
 
     public fun block(self: &Head): vector<u8> {
         self.block
+    }
+
+    fun decide_message(head: vector<u8>): vector<u8> {
+        let message = DECIDE_TAG;
+        vector::append(&mut message, head);
+        message
     }
 
     fun parse_head(bytes: vector<u8>, genesis: &vector<u8>): Head {
@@ -188,7 +217,7 @@ module scs::committee {
         }
     }
 
-    fun signed_by(key: vector<u8>, message: vector<u8>, signature: vector<u8>): bool {
+    public(package) fun signed_by(key: vector<u8>, message: vector<u8>, signature: vector<u8>): bool {
         vector::length(&signature) == SIGNATURE_LENGTH
             && ed25519::signature_verify_strict(
                 &ed25519::new_signature_from_bytes(signature),

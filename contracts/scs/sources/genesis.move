@@ -5,6 +5,7 @@ module scs::genesis {
     use aptos_framework::event;
     use aptos_framework::fungible_asset;
     use aptos_framework::primary_fungible_store;
+    use scs::accountability;
     use scs::committee;
     use scs::escrow;
     use scs::rewards;
@@ -53,6 +54,7 @@ module scs::genesis {
         treasury::start(publisher, fungible_asset::mint(&mint, treasury_reserve));
         escrow::start(publisher, withdrawal_delay_seconds, withdrawal_window_seconds);
         settlement::start(publisher);
+        accountability::start(publisher);
         event::emit(Initialized { genesis, simulated, keys, supply: sym::total_supply() });
     }
 }
