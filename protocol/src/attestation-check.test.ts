@@ -67,7 +67,7 @@ const genesisWith = (enclave: Genesis['enclave'], chips?: string[]): Genesis => 
     },
   ],
   catalogue: { domains: [], canonicalAttributes: [], queryAttributes: [] },
-  chain: { chainId: 4, contract: address, treasuryReserve: 0n, escrowDelaySeconds: 100_000_000n, escrowWindowSeconds: 3600n },
+  chain: { chainId: 4, contract: address, treasuryReserve: 0n, escrowDelaySeconds: 31_536_000n, escrowWindowSeconds: 3600n },
   enclave,
 });
 const simulated = genesisWith({ kind: 'simulated', root: root.publicKey });

@@ -13,6 +13,9 @@ const address = z.string().regex(/^0x[0-9a-f]{64}$/);
 /** PEM of the X.509 authority that a registered key signs its TLS certificates with. */
 const authority = z.string().max(4096);
 
+/** The contract takes no longer delay or window (escrow.move). */
+const YEAR_SECONDS = 31_536_000n;
+
 export const Actor = z.strictObject({
   address,
   publicKey,
@@ -62,14 +65,8 @@ export const Genesis = z
         .min(0n)
         .max(2n ** 63n),
       /** A withdrawal from escrow ripens after this (K2), and expires unused after the window that follows. */
-      escrowDelaySeconds: z
-        .bigint()
-        .min(1n)
-        .max(10n ** 9n),
-      escrowWindowSeconds: z
-        .bigint()
-        .min(1n)
-        .max(10n ** 9n),
+      escrowDelaySeconds: z.bigint().min(1n).max(YEAR_SECONDS),
+      escrowWindowSeconds: z.bigint().min(1n).max(YEAR_SECONDS),
     }),
     enclave: z.discriminatedUnion('kind', [
       /** A4: for machines without the hardware. `root` signs the simulated chips' certificates (Ed25519). */

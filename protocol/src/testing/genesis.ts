@@ -158,7 +158,7 @@ export const aGenesis = (overrides: Partial<Genesis> = {}): Genesis => ({
     chainId: 4,
     contract: testKey('publisher').address,
     treasuryReserve: 0n,
-    escrowDelaySeconds: 100_000_000n,
+    escrowDelaySeconds: 31_536_000n,
     escrowWindowSeconds: 3600n,
   },
   enclave: { kind: 'simulated', root: root.publicKey },
