@@ -5,10 +5,14 @@
 import { generateKeyPairSync } from 'node:crypto';
 import {
   API_VERSION,
+  batchKey,
+  decodeBatch,
   decideMessage,
   encodeCanonical,
   encodeSettlementLeaf,
+  envelopeKey,
   formatSym,
+  fromHex,
   genesisDigest,
   headOf,
   hex,
@@ -25,15 +29,15 @@ import { listPath } from '@scs/protocol/settlement-layout.ts';
 import { aGenesis } from '@scs/protocol/testing/genesis.ts';
 import { actorKey, masterKey } from '@scs/protocol/testing/keys.ts';
 import { aggregateCommand } from '@scs/protocol/testing/statements.ts';
-import { aTask, type TaskBuilder } from '@scs/protocol/testing/task.ts';
+import { aTask, type AdmitCommand, type TaskBuilder } from '@scs/protocol/testing/task.ts';
 import { World } from '@scs/protocol/testing/world.ts';
 import { packSealed, seal } from '@scs/proto/sealing.ts';
-import { decodeBatch, fromHex } from '@scs/protocol';
 import { writeKeyFolder } from '../keys/key-folder.ts';
 import type { Files } from '../bundle.ts';
 import type { ChainFacts } from '../verify/subject.ts';
 
 export interface SettledTask {
+  readonly world: World;
   readonly genesis: Genesis;
   /** As the API server would give it, status written. */
   readonly task: Task;
@@ -68,8 +72,8 @@ const sealed = async (result: TaskResult, key: string): Promise<Uint8Array> =>
   packSealed(await seal(key, 'task-result', encodeTaskResult(result), envelopeAad(result.envelope)));
 
 /** From admission to the aggregate's evidence. */
-const work = (world: World, builder: TaskBuilder): string => {
-  const uid = world.submit(builder);
+const work = (world: World, task: TaskBuilder | AdmitCommand): string => {
+  const uid = world.submit(task);
   world.runTo(uid, 'dispatched');
   world.ready(uid);
   world.release(uid);
@@ -114,26 +118,65 @@ const statusOf = (record: TaskRecord): NonNullable<Task['status']> => ({
   history: record.history.map((h) => ({ state: h.state, height: Number(h.height), time: new Date(h.time).toISOString() })),
 });
 
-/** `name` is the task's; `genesis` may add to the demo's group. */
-export const settledTask = async (name = 'coffee-by-age', genesis: Genesis = aGenesis()): Promise<SettledTask> => {
+export interface SettleOptions {
+  readonly name?: string;
+  readonly genesis?: Genesis;
+  readonly resultKey?: SettledTask['resultKey'];
+  /** A task that was submitted elsewhere; else one is made and signed. */
+  readonly admit?: AdmitCommand;
+  /** Log time of the admission, milliseconds. */
+  readonly at?: number;
+  /** Lands the batch on a chain; else it is only said to have landed. */
+  readonly land?: (batch: CertifiedLeaf) => Promise<{ readonly transaction: string; readonly version: bigint }>;
+}
+
+/** The world that a task is about to enter, and that ends in. */
+const startedWorld = ({ genesis = aGenesis(), at }: SettleOptions): World => {
   const world = World.ready(genesis);
-  const resultKey = newResultKey();
-  const uid = work(world, aTask().named(name).with({ resultKey: resultKey.publicKey }));
+  if (at === undefined) return world;
+  world.advance(at - world.time);
+  world.observe();
+  return world;
+};
+
+const settle = async (world: World, uid: string, land: SettleOptions['land']): Promise<void> => {
+  const { windows, settlement } = world.genesis.policy;
+  if (!land) return world.settle();
+  world.advance(windows.challengeMs + settlement.maxDelayMs + 1000);
+  const number = world.task(uid).batch!;
+  const leaf = certifiedLeaf(world, batchKey(number));
+  const { transaction, version } = await land(leaf);
+  const { tasksRoot } = decodeBatch(fromHex(leaf.value));
+  // Ledger versions of the world's own chain are small; a real one's are not.
+  const ledgerVersion = version + 1_000_000n;
+  world.block({
+    type: 'chain.observed',
+    ledgerVersion,
+    time: world.time,
+    escrows: [],
+    settled: [{ batch: number, tasksRoot, transaction, version }],
+  });
+};
+
+export const settledTask = async (options: SettleOptions = {}): Promise<SettledTask> => {
+  const { name = 'coffee-by-age', resultKey = newResultKey(), admit, land } = options;
+  const world = startedWorld(options);
+  const uid = work(world, admit ?? aTask().named(name).with({ resultKey: resultKey.publicKey }));
   const other = work(world, aTask().named(`${name}-other`));
   const result = resultOf(world.task(uid));
   const blob = await sealed(result, resultKey.publicKey);
-  const { address } = world.aggregator(uid);
-  const evidence = aggregateCommand(world, world.task(uid), address, blob);
+  const evidence = aggregateCommand(world, world.task(uid), world.aggregator(uid).address, blob);
   world.block(evidence);
   world.aggregate(other);
   world.followUp();
-  world.settle();
-  world.followUp();
+  await settle(world, uid, land);
   const record = world.task(uid);
   if (record.state !== 'completed') throw new Error(`the task is ${record.state}`);
-  const batch = certifiedLeaf(world, `batch/${record.batch}`);
+  const { genesis } = world;
+  const batch = certifiedLeaf(world, batchKey(record.batch!));
   const { tasksRoot, taskCount } = decodeBatch(fromHex(batch.value));
   return {
+    world,
     genesis,
     record,
     result,
@@ -141,14 +184,14 @@ export const settledTask = async (name = 'coffee-by-age', genesis: Genesis = aGe
     task: {
       apiVersion: API_VERSION,
       kind: 'Task',
-      metadata: { name, namespace: record.namespace, uid },
+      metadata: { name: record.name, namespace: record.namespace, uid },
       spec: record.spec,
       status: statusOf(record),
     },
     files: {
       'result.sealed': blob,
       'evidence.json': encodeCanonical({ aggregate: evidence.aggregate, slices: evidence.slices }),
-      'envelope.leaf': encodeCanonical(certifiedLeaf(world, `envelope/${uid}`)),
+      'envelope.leaf': encodeCanonical(certifiedLeaf(world, envelopeKey(uid))),
       'task.leaf': encodeCanonical(certifiedLeaf(world, `task/${uid}`)),
       'batch.leaf': encodeCanonical(batch),
       'settlement.json': settlementFile(world, record),

@@ -226,7 +226,7 @@ test('G1: a policy that the genesis does not hold', () => {
   );
 });
 test("another task's bundle, whole: every line that binds it to this task fails", async () => {
-  const another = await settledTask('tea-by-age');
+  const another = await settledTask({ name: 'tea-by-age' });
   const names = failing({ ...(await inputOf(another)), task: settled.task });
   expect(names).toEqual(expect.arrayContaining(['task-record', 'projection', 'envelope', 'envelope-fits']));
 });
