@@ -84,12 +84,15 @@ const stages: readonly Stage[] = [
 
 const entered = (record: TaskRecord, state: TaskState): HistoryEntry | undefined => record.history.find((h) => h.state === state);
 
+/** A task refused at admission was never accepted, whatever its history begins with; the resolution comes in a later block. */
+export const refusedAtOnce = ({ history }: TaskRecord): boolean =>
+  history.length === 2 && history[1]!.state === 'rejected' && history[1]!.height === history[0]!.height;
+
 const stageCondition = (record: TaskRecord, { type, state, done }: Stage, next: boolean): Condition => {
   const entry = entered(record, state);
   const last = record.history.at(-1)!;
   const end = endOf(record);
-  // a task refused at admission was never accepted, whatever its history begins with
-  const refused = state === 'accepted' && end !== undefined && record.history.length === 2;
+  const refused = state === 'accepted' && refusedAtOnce(record);
   const base = { type, observedGeneration: 1 };
   if (entry && !refused) return { ...base, status: 'True', reason: type, message: done(record), lastTransitionTime: rfc3339(entry.time) };
   if (end) return { ...base, status: 'False', ...end, lastTransitionTime: rfc3339(last.time) };

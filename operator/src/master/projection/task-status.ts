@@ -1,14 +1,17 @@
 /** `status` of a Task as a function of its certified record (rule N6). */
 import { formatSym, type CertifiedLeaf, type TaskRecord, type TaskStatus } from '@scs/protocol';
 import { cutUtf8 } from '../../kube/text.ts';
-import { endOf, taskConditions } from './conditions.ts';
+import { endOf, refusedAtOnce, taskConditions } from './conditions.ts';
 import { proofOf } from './proof.ts';
 
 export const resultName = (task: string): string => `${task.slice(0, 246)}-result`;
 const iso = (ms: number): string => new Date(ms).toISOString();
 
 /** What admission locked and nobody charged: at dispatch all above the quote, at the end all above the charge (K2). */
-const freed = ({ charge, maxFee }: TaskRecord): bigint | undefined => (charge === undefined ? undefined : maxFee - charge);
+const freed = (record: TaskRecord): bigint | undefined => {
+  if (record.charge === undefined) return undefined;
+  return refusedAtOnce(record) ? 0n : record.maxFee - record.charge; // what was never locked can't be freed
+};
 const feeOf = (record: TaskRecord): NonNullable<TaskStatus['fee']> => {
   const left = freed(record);
   return {
