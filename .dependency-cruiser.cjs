@@ -16,7 +16,7 @@ const tests = '(\\.test\\.ts$|/testing/|^test/|^contracts/devnet/bench\\.ts$)';
 const programs = 'operator|vault|enclave-sidecar|executor|cli';
 const pure = { path: '^protocol/src/', pathNot: tests };
 /** Where the protocol may use node:crypto (docs/adr/0002): hashing, signatures, certificates, keyed noise. */
-const cryptography = '^protocol/src/(encoding/hash|keys|snp-chain|attestation-check|noise)\\.ts$';
+const cryptography = '^protocol/src/(encoding/hash|keys|snp-chain|attestation-check|mechanisms/draw)\\.ts$';
 
 module.exports = {
   forbidden: [
