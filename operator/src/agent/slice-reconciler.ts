@@ -6,6 +6,7 @@ import type { EventRecorder } from '../kube/events.ts';
 import * as kinds from '../kube/kinds.ts';
 import type { OwnerReference, Pod } from '../kube/objects.ts';
 import { ownerUid } from '../kube/owner.ts';
+import { sameJson } from '../kube/same-json.ts';
 import type { Requeue } from '../kube/work-queue.ts';
 import type { AgentConfig } from './config.ts';
 import { decideSlice } from './decide-slice.ts';
@@ -103,7 +104,7 @@ export class SliceReconciler {
   }
 
   async #writeStatus(slice: Slice, status: NonNullable<Slice['status']>): Promise<void> {
-    if (JSON.stringify(slice.status) === JSON.stringify(status)) return;
+    if (sameJson(slice.status, status)) return;
     const { name, namespace, uid } = slice.metadata;
     try {
       await this.#context.cluster.applyStatus({

@@ -7,6 +7,7 @@ import { isApiError } from '../kube/errors.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import * as kinds from '../kube/kinds.ts';
 import type { Pod, Secret } from '../kube/objects.ts';
+import { sameJson } from '../kube/same-json.ts';
 import type { Requeue } from '../kube/work-queue.ts';
 import type { AgentConfig } from './config.ts';
 import { decideVault, type VaultHealth } from './decide-vault.ts';
@@ -111,7 +112,7 @@ const register = async (
 
 const writeStatus = async ({ cluster, events }: VaultContext, vault: Vault, status: NonNullable<Vault['status']>): Promise<void> => {
   const before = vault.status;
-  if (JSON.stringify(before) === JSON.stringify(status)) return;
+  if (sameJson(before, status)) return;
   await cluster.applyStatus({
     apiVersion: API_VERSION,
     kind: 'Vault',

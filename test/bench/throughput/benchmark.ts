@@ -6,6 +6,7 @@ import type { Report, Table } from '../report.ts';
 import { step } from '../../cluster/progress.ts';
 import { PODS, runJobs } from './jobs.ts';
 import { runTasks, type Followed, type Run } from './load.ts';
+import { requestsBetween, requestsOf } from './requests.ts';
 import { startBenchSystem, type BenchSystem } from './system.ts';
 
 const MASTERS = ['master-0', 'master-1', 'master-2'];
@@ -20,6 +21,8 @@ interface Outcome {
   readonly before: ReadonlyMap<string, Usage>;
   readonly after: ReadonlyMap<string, Usage>;
   readonly faults: ReadonlyMap<string, number>;
+  /** Answered by the API server during the run, all but watches. */
+  readonly requests: readonly (readonly [what: string, count: number])[];
 }
 
 const usage = (system: BenchSystem): ReadonlyMap<string, Usage> => usageByName(system.processes());
@@ -30,12 +33,15 @@ const measure = async (count: number): Promise<Outcome> => {
     const idle = usage(system);
     const jobs = await step(`${count} bare Jobs of ${PODS} pods`, () => runJobs(system, count));
     await sleep(2_000);
+    const { kubeconfig } = system.plane;
+    const asked = await requestsOf(kubeconfig);
     const before = usage(system);
     const run = await step(`${count} tasks`, () => runTasks(system, count));
     const after = usage(system);
+    const requests = requestsBetween(asked, await requestsOf(kubeconfig));
     const faults = new Map<string, number>();
     for (const enterprise of system.enterprises) for (const [code, n] of enterprise.faults) faults.set(code, (faults.get(code) ?? 0) + n);
-    return { count, run, jobs, idle, before, after, faults };
+    return { count, run, jobs, idle, before, after, faults, requests };
   } finally {
     await step('stopping', () => system.stop());
   }
@@ -118,6 +124,20 @@ const processor = (outcomes: readonly Outcome[]): Table => {
   };
 };
 
+const MOST_FREQUENT = 12;
+const requestTable = (outcomes: readonly Outcome[]): Table => {
+  const names = (outcomes.at(-1)?.requests ?? []).slice(0, MOST_FREQUENT).map(([what]) => what);
+  const each = ({ requests, count }: Outcome, what: string): number => (requests.find(([name]) => name === what)?.[1] ?? 0) / count;
+  const total = ({ requests, count }: Outcome): number => requests.reduce((sum, [, n]) => sum + n, 0) / count;
+  return {
+    head: ['requests to the API server a task', ...outcomes.map(({ count }) => `${count} tasks`)],
+    rows: [
+      ['all but watches', ...outcomes.map((outcome) => digits(total(outcome)))],
+      ...names.map((what) => [what, ...outcomes.map((outcome) => digits(each(outcome, what)))]),
+    ],
+  };
+};
+
 const faultsOf = ({ count, faults }: Outcome): string =>
   `${count} tasks: ${[...faults].map(([code, n]) => `${n} ${code}`).join(', ') || 'none'}`;
 
@@ -130,6 +150,6 @@ export const throughput = async (quick: boolean): Promise<Report> => {
     work: [
       `Each line on a fresh group and API server (etcd without fsync, as in the tests). A task: the demo's query at epsilon 0.01 over three Vaults, ${PODS} pods. Real: API server, controllers, scheduler, admission policies and rights of the charts, three master processes (mutual TLS on loopback, SQLite on disk), three agents, the devnet with the contracts. Fake: nodes and pods (kwok), and one process that plays Vaults and sidecars over the real gRPC; it computes nothing, but signs, attests, seals and opens as they do, and shares one connection and one stream an enterprise. Answers that the masters refused first: ${outcomes.map(faultsOf).join('; ')}.`,
     ],
-    tables: [overall(outcomes), states(outcomes), memory(outcomes), processor(outcomes)],
+    tables: [overall(outcomes), states(outcomes), memory(outcomes), processor(outcomes), requestTable(outcomes)],
   };
 };

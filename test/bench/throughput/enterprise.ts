@@ -92,6 +92,19 @@ export class Enterprise {
     } else this.#early.set(uid, (this.#early.get(uid) ?? new Set()).add(role));
   }
 
+  /** Where the first few unfinished tasks stand here, for the error when a run stalls. */
+  unfinished(): string {
+    return [...this.#tasks.values()]
+      .filter(({ record }) => record.state === 'resolving' || record.state === 'dispatched')
+      .slice(0, 5)
+      .map(({ record, pods, begun }) => {
+        const parts = record.parts.map(({ vault, state }) => `${vault} ${state}`).join(', ');
+        const aggregator = `aggregator ${record.aggregator} ${record.aggregatorEnclave ? 'ready' : 'not ready'}`;
+        return `${this.name} ${record.name} ${record.state}: ${parts}, ${aggregator}, survivors ${record.survivors?.length}; pods ${[...pods].join('+')}; begun ${[...begun].join('+')}`;
+      })
+      .join('\n');
+  }
+
   #look(uid: string): void {
     const progress = this.#tasks.get(uid);
     if (!progress) return;

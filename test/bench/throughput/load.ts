@@ -12,7 +12,7 @@ import type { BenchSystem } from './system.ts';
 
 export const AT_A_TIME = 16;
 /** Without any task ending for so long, the run has failed. */
-const STALLED_MS = 180_000;
+const STALLED_MS = 90_000;
 type TaskObject = KubeObject & Pick<Task, 'spec' | 'status'>;
 
 export interface Followed {
@@ -74,7 +74,9 @@ export const runTasks = async (system: BenchSystem, count: number): Promise<Run>
     const applying = Date.now() - start;
     const failed = (): string | undefined => {
       system.mustLive();
-      return Date.now() - heard > STALLED_MS ? `none ended for ${STALLED_MS / 1000} s; ${stateCounts(informer.list())}` : undefined;
+      if (Date.now() - heard < STALLED_MS) return undefined;
+      const stuck = system.enterprises.map((enterprise) => enterprise.unfinished()).join('\n');
+      return `none ended for ${STALLED_MS / 1000} s; ${stateCounts(informer.list())}\n${stuck}`;
     };
     heard = Date.now();
     await until(`${count} tasks to end`, async () => (ended.size === count ? true : undefined), { timeoutMs: 3_600_000, failed });

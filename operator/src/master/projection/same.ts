@@ -1,13 +1,10 @@
 /** Whether what the API server holds is what the masters decided. */
 import { hash } from 'node:crypto';
-import { isDeepStrictEqual } from 'node:util';
 import { leafFault, type CertifiedLeaf, type Committee } from '@scs/protocol';
+import { sameJson } from '../../kube/same-json.ts';
 import type { Proof } from './proof.ts';
 
-/** As JSON carries it: without undefined fields. */
-const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? null)) as unknown;
-/** `found` came out of JSON; `wanted` goes into it. */
-export const sameJson = (found: unknown, wanted: unknown): boolean => isDeepStrictEqual(found ?? null, plain(wanted));
+export { sameJson };
 
 interface WithProof {
   readonly proof?: Proof | undefined;
