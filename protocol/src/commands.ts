@@ -29,7 +29,11 @@ export const VaultOffer = z.strictObject({
   noiseKeyCommitment: key,
   domains: z
     .array(
-      z.strictObject({ name: z.string().max(100), usages: z.array(z.enum(usages)).min(1), classes: z.array(z.enum(taskClasses)).min(1) }),
+      z.strictObject({
+        name: z.string().max(100),
+        usages: z.array(z.enum(usages)).min(1).max(usages.length),
+        classes: z.array(z.enum(taskClasses)).min(1).max(taskClasses.length),
+      }),
     )
     .min(1)
     .max(32),

@@ -13,11 +13,11 @@ export const dayNumber = (text: string): number | undefined => {
   return exists ? date.getTime() / DAY_MS : undefined;
 };
 
-/** RFC 3339 in UTC ("Z") with at most milliseconds -> milliseconds since 1970, or undefined. */
+/** RFC 3339 in UTC ("Z") with at most milliseconds -> milliseconds since 1970, never negative (statements hold it as u64); or undefined. */
 export const instantMs = (text: string): number | undefined => {
   const match = INSTANT.exec(text);
   const day = match && dayNumber(match[1]!);
-  if (!match || day === undefined || day === null) return undefined;
+  if (!match || day === undefined || day === null || day < 0) return undefined;
   const [hours, minutes, seconds] = match.slice(2, 5).map(Number) as [number, number, number];
   return day * DAY_MS + ((hours * 60 + minutes) * 60 + seconds) * 1000 + Number((match[5] ?? '').padEnd(3, '0'));
 };
