@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { createAuthority, issue, type TlsIdentity } from '@scs/proto/authority.ts';
-import { enterpriseIdentity, masterIdentity } from '@scs/proto/tls.ts';
+import { grpcClient, Masters, Peers } from '@scs/proto';
+import { authoritiesOf, clientCredentials, enterpriseIdentity, masterIdentity } from '@scs/proto/tls.ts';
 import { createMasters } from '@scs/proto/masters-client.ts';
 import { genesisDigest, parseSym, type Genesis } from '@scs/protocol';
 import { customResourceDefinition } from '@scs/protocol/resources/crd.ts';
@@ -154,6 +155,15 @@ export class Group {
       genesisDigest: this.genesisDigest,
       rotateMs: 5_000,
     });
+  }
+
+  /** One master's two services, with this enterprise's certificate; or with one that nobody registered. */
+  clientsOf(enterprise: string, index: number, tls = this.#tls.get(enterpriseIdentity(actorKey(enterprise).address))!) {
+    const credentials = clientCredentials(tls, authoritiesOf(this.genesis), masterIdentity(index));
+    return {
+      public: grpcClient(Masters, `127.0.0.1:${this.#publicPorts[index]}`, credentials),
+      peers: grpcClient(Peers, `127.0.0.1:${this.#peerPorts[index]}`, credentials),
+    };
   }
 
   async stop(): Promise<void> {

@@ -9,7 +9,7 @@ let world: SimulatedMasters | undefined;
 afterEach(() => world?.close());
 
 /** Anything that may go wrong goes wrong: two holders at once, crashes at any write, partitions, lost and repeated messages. */
-const chaos = async (w: SimulatedMasters, steps: number, masters: readonly number[], liar?: Liar): Promise<void> => {
+const chaos = async (w: SimulatedMasters, steps: number, masters: readonly number[], liar?: Liar, forgetful?: number): Promise<void> => {
   let submitted = 0;
   for (let i = 0; i < steps; i += 1) {
     const someone = pick(masters, w.random)!;
@@ -23,6 +23,7 @@ const chaos = async (w: SimulatedMasters, steps: number, masters: readonly numbe
     else if (luck < 0.065) w.network.heal();
     else if (luck < 0.11) void w.log(someone)?.propose(toyCommand(`c${submitted++}`));
     else if (luck < 0.16) liar?.act(someone);
+    if (forgetful !== undefined && w.random() < 0.01) w.loseDisk(forgetful);
     await w.step(0.08);
   }
 };
@@ -91,6 +92,18 @@ describe.each(Array.from({ length: 25 }, (_, i) => i + 100))('seed %i', (seed) =
     expect([0, 1].map((i) => Liar.harmless(w, i))).toEqual([true, true]);
   });
 });
+
+test.each(Array.from({ length: 8 }, (_, i) => i + 900))(
+  'N9: a master that loses its disk again and again signs nothing twice, and comes back (seed %i)',
+  async (seed) => {
+    const w = startAll(seed);
+    expect(await heals(w, [0, 1, 2], 'before')).toBe(true);
+    await chaos(w, 1_500, [0, 1, 2], undefined, 2);
+    expect(await heals(w, [0, 1, 2], 'after')).toBe(true);
+    expect(w.conflicts).toEqual([]);
+    expect([0, 1, 2].map((i) => w.log(i)?.halted())).toEqual([undefined, undefined, undefined]);
+  },
+);
 
 test('a lying master does not keep two correct ones that hear each other from deciding', async () => {
   const w = startAll(7);

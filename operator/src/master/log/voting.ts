@@ -30,8 +30,8 @@
  * another block; most facts that masters check stay true (a task once seen, a batch once settled), so the third's checks end
  * up allowing what a correct maker saw.
  * What can stop the interim at a height, never make it decide wrongly: two makers stuck while the third is away (until it is
- * back), and a liar that says "none" to two correct masters who don't hear each other, then signs a third block (until there
- * is a new generation, N9).
+ * back; for good if it comes back with a blank disk, since its lost vote may have been for either), and a liar that says "none" to two correct masters who don't hear each other, then signs a third block. The
+ * way out of both is a new generation (N9).
  */
 import { sameHead, type Head, type Vote } from '@scs/protocol';
 

@@ -133,6 +133,12 @@ export class SimulatedMasters {
     this.#running[index] = { log, lease, kill: dies };
     log.start();
   }
+  /** The volume is gone; the next start finds an empty one. */
+  loseDisk(index: number): void {
+    this.crash(index);
+    this.#disks[index]!.close();
+    this.#disks[index] = openDisk({ file: ':memory:', genesis: simulatedGenesis, master: index });
+  }
   crash(index: number): void {
     this.#running[index]?.kill();
   }
