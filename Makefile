@@ -12,7 +12,8 @@ help: ## This list
 
 node_modules: package.json package-lock.json
 	@echo "==> npm packages, into node_modules (about a minute the first time)" >&2
-	@npm ci --no-audit --no-fund --loglevel=error
+	@# Not `npm ci`: it wants a lock entry for every platform's binaries, which registries that mirror some platforms don't give.
+	@npm install --no-save --no-audit --no-fund --loglevel=error
 	@touch node_modules
 
 .PHONY: demo
