@@ -10,6 +10,8 @@ export interface Surroundings {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly now: () => Date;
   readonly signal: AbortSignal;
+  /** All of standard input. */
+  readonly input: () => Promise<string>;
 }
 export interface Invocation extends Omit<Surroundings, 'environment'> {
   readonly positionals: readonly string[];

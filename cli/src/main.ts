@@ -1,6 +1,11 @@
 #!/usr/bin/env node
 /** kubectl-symphony: the plugin. `kubectl symphony help` lists the commands. */
+import { Console } from 'node:console';
+import { text } from 'node:stream/consumers';
 import { run } from './run.ts';
+
+// Standard output is for answers alone: `-o json` is read by scripts, and libraries like to talk.
+globalThis.console = new Console(process.stderr);
 
 // `| head` closes the pipe: no fault.
 process.stdout.on('error', (cause: NodeJS.ErrnoException) => {
@@ -18,6 +23,7 @@ const exitCode = await run(process.argv.slice(2), {
   environment: process.env,
   now: () => new Date(),
   signal: abort.signal,
+  input: () => text(process.stdin),
 });
 
 // A call that was cut off may still hold its socket: an interrupted process doesn't wait for it.

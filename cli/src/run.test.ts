@@ -90,6 +90,7 @@ const around = (out: string[]) => ({
   environment: { EMPTY: '', FULL: 'yes' },
   now: () => NOW,
   signal: new AbortController().signal,
+  input: () => Promise.resolve(''),
 });
 test('an empty environment variable is no variable', async () => {
   await invoke(

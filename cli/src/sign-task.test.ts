@@ -145,6 +145,13 @@ describe('kubectl symphony sign', () => {
     expect(task.spec.authorization!.expiry).toBe('2026-01-01T12:01:00.000Z');
     expect(fits(task)).toBe(true);
   });
+  test('-f - reads standard input', async () => {
+    const environment = { SCS_GENESIS: join(folder, 'genesis.bin'), SCS_KEYS: keys };
+    const { out } = await symphony(['sign', '-f', '-'], { environment, input: manifest });
+    expect(fits(parse(out) as Task)).toBe(true);
+    const { code, err } = await symphony(['sign', '-f', '-'], { environment, input: 'a: [' });
+    expect([code, err.startsWith('standard input is not YAML')]).toEqual([1, true]);
+  });
   test('another key folder that is no key folder', async () => {
     const { code, err } = await sign('--keys', folder);
     expect([code, err]).toEqual([1, `There is no ${join(folder, 'public.json')} (a public key file was expected). (FileMissing)`]);

@@ -9,7 +9,7 @@ import {
   Network,
   type InputEntryFunctionData,
 } from '@aptos-labs/ts-sdk';
-import type { Genesis } from '@scs/protocol';
+import { fromHex, type Genesis } from '@scs/protocol';
 import { CliError } from './errors.ts';
 
 export interface AccountView {
@@ -34,12 +34,15 @@ export interface SettledBatch {
   readonly taskCount: bigint;
 }
 
+/** Given a URL, the SDK's constructor prints a note on standard output, where the command's own answer belongs. */
+const quietConfig = (fullnode: string): AptosConfig => Object.assign(new AptosConfig({ network: Network.CUSTOM }), { fullnode });
+
 export class Wallet {
   readonly #aptos: Aptos;
   readonly #contract: string;
   readonly #chainId: number;
   constructor(url: string, genesis: Genesis) {
-    this.#aptos = new Aptos(new AptosConfig({ network: Network.CUSTOM, fullnode: url }));
+    this.#aptos = new Aptos(quietConfig(url));
     this.#contract = genesis.chain.contract;
     this.#chainId = genesis.chain.chainId;
   }
@@ -92,7 +95,7 @@ export class Wallet {
 
   /** Signs with `seed`, submits and waits. With `dryRun` it is simulated only. */
   call(seed: string, name: string, functionArguments: bigint[], dryRun: boolean): Promise<Receipt> {
-    const account = Account.fromPrivateKey({ privateKey: new Ed25519PrivateKey(`0x${seed}`) });
+    const account = Account.fromPrivateKey({ privateKey: new Ed25519PrivateKey(fromHex(seed)) });
     const data: InputEntryFunctionData = { function: this.#function(name), functionArguments };
     return this.#ask(name, async () => {
       const transaction = await this.#aptos.transaction.build.simple({ sender: account.accountAddress, data });

@@ -3,7 +3,7 @@ import type { Command, Invocation } from '../command.ts';
 import { UsageError } from '../errors.ts';
 import { findGenesis, GENESIS_HELP, genesisOptions } from '../genesis-file.ts';
 import { connect, KUBE_HELP, kubeOptions } from '../kube.ts';
-import { readText } from '../keys/key-folder.ts';
+import { readManifestFile } from '../manifest-file.ts';
 import { formatOf } from '../options.ts';
 import { resolvedJson, resolvedLines, resolveTask } from '../resolve-task.ts';
 import { completeSpec, readManifest } from '../sign-task.ts';
@@ -42,8 +42,7 @@ ${KUBE_HELP}`,
   run: async (invocation) => {
     const format = formatOf(invocation, ['text', 'json']);
     const sizeBands = sizeBandsOf(invocation);
-    const file = invocation.required('file');
-    const yaml = await readText(file === '-' ? '/dev/stdin' : file, 'a Task manifest');
+    const { file, yaml } = await readManifestFile(invocation);
     const { genesis } = await findGenesis(invocation, () => connect(invocation));
     const resolved = resolveTask(completeSpec(readManifest(yaml, file).spec, NOBODY, file), genesis, sizeBands);
     if (format === 'json') invocation.out(resolvedJson(resolved));

@@ -5,7 +5,7 @@ import type { Command, Invocation } from '../command.ts';
 import { CliError, UsageError } from '../errors.ts';
 import { findGenesis, GENESIS_HELP, genesisOptions } from '../genesis-file.ts';
 import { connect, KUBE_HELP, kubeOptions, type KubeAccess } from '../kube.ts';
-import { readText } from '../keys/key-folder.ts';
+import { readManifestFile } from '../manifest-file.ts';
 import { keysOf, keysOptions } from '../options.ts';
 import { pause } from '../pause.ts';
 import { signTask } from '../sign-task.ts';
@@ -26,15 +26,14 @@ ${GENESIS_HELP}
 ${KUBE_HELP}`;
 
 const signed = async (invocation: Invocation, kube: KubeAccess): Promise<Task> => {
-  const file = invocation.required('file');
+  invocation.required('file');
   const keys = keysOf(invocation);
   const validSeconds = Number(invocation.required('valid-for'));
   if (!Number.isInteger(validSeconds) || validSeconds < 1 || validSeconds > 86_400)
     throw new UsageError('--valid-for takes 1 to 86400 seconds.');
   const { genesis } = await findGenesis(invocation, () => kube);
   return signTask({
-    yaml: await readText(file === '-' ? '/dev/stdin' : file, 'a Task manifest'),
-    file: file === '-' ? 'standard input' : file,
+    ...(await readManifestFile(invocation)),
     keys,
     genesis,
     namespace: kube.namespace,

@@ -10,17 +10,27 @@ export interface RunOptions {
   readonly environment?: Readonly<Record<string, string>>;
   readonly now?: Date;
   readonly signal?: AbortSignal;
+  readonly input?: string;
+  /** Called with each line as it is printed. */
+  readonly onOut?: (line: string) => void;
 }
 export const NOW = new Date('2026-01-01T12:00:00Z');
 
-export const symphony = async (args: readonly string[], { environment = {}, now = NOW, signal }: RunOptions = {}): Promise<Ran> => {
+export const symphony = async (
+  args: readonly string[],
+  { environment = {}, now = NOW, signal, input = '', onOut }: RunOptions = {},
+): Promise<Ran> => {
   const [out, err]: [string[], string[]] = [[], []];
   const code = await run(args, {
-    out: (line) => void out.push(line),
+    out: (line) => {
+      out.push(line);
+      onOut?.(line);
+    },
     err: (line) => void err.push(line),
     environment,
     now: () => now,
     signal: signal ?? new AbortController().signal,
+    input: () => Promise.resolve(input),
   });
   return { code, out: out.join('\n'), err: err.join('\n') };
 };
