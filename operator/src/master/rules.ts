@@ -3,11 +3,24 @@ import type { Genesis } from '@scs/protocol';
 import { apply, applyBlock } from '@scs/protocol/rules/apply.ts';
 import { nextCommands } from '@scs/protocol/rules/due.ts';
 import { initialState } from '@scs/protocol/rules/genesis-state.ts';
-import type { Rules } from './log/rules-port.ts';
+import type { Applied, Rules } from './log/rules-port.ts';
+
+/**
+ * What throws is a mistake of ours that some command found. It is refused like any other fault: the rules are pure, so every
+ * master comes to the same, and the log goes on without it.
+ */
+const orFault = (work: () => Applied): Applied => {
+  try {
+    return work();
+  } catch (error) {
+    const message = error instanceof Error ? error.message.slice(0, 300) : 'unknown';
+    return { ok: false, fault: { code: 'RulesFailed', message: `the rules failed on it: ${message}` } };
+  }
+};
 
 export const rulesOf = (genesis: Genesis, genesisDigest: string): Rules => ({
   initial: () => initialState(genesis),
-  apply: (state, command, { time, height }) => apply(state, command, { genesis, genesisDigest, time, height }),
-  applyBlock: (state, block) => applyBlock(state, block, { genesis, genesisDigest }),
+  apply: (state, command, { time, height }) => orFault(() => apply(state, command, { genesis, genesisDigest, time, height })),
+  applyBlock: (state, block) => orFault(() => applyBlock(state, block, { genesis, genesisDigest })),
   next: (state, nowMs) => nextCommands(state, nowMs, genesis),
 });

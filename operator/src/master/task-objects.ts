@@ -1,5 +1,6 @@
 /** Task objects as this master sees them itself: one informer a listed namespace, and a memory of what it has seen (rule N5). */
-import { encodeCanonical, equalBytes, TaskSpec, type Task } from '@scs/protocol';
+import { Command, encodeCanonical, equalBytes, TaskSpec, type Task } from '@scs/protocol';
+import type { z } from 'zod';
 import type { Clock } from '../kube/clock.ts';
 import type { Cluster } from '../kube/client.ts';
 import { startInformer, type Change, type Informer, type InformerObserver } from '../kube/informer.ts';
@@ -25,13 +26,17 @@ export const seenTask = (object: TaskObject): SeenTask | string => {
   const { uid, namespace, name, annotations } = object.metadata;
   if (uid === undefined || namespace === undefined) return 'the object has no uid';
   const spec = TaskSpec.safeParse(object.spec);
-  if (!spec.success)
-    return spec.error.issues
-      .map((i) => `${i.path.join('.')}: ${i.message}`)
-      .join('; ')
-      .slice(0, 500);
-  return { uid, namespace, name, spec: spec.data, user: annotations?.[SUBMITTED_BY] ?? '' };
+  if (!spec.success) return problems(spec.error);
+  const seen: SeenTask = { uid, namespace, name, spec: spec.data, user: annotations?.[SUBMITTED_BY] ?? '' };
+  // what no block can hold would keep all else out of it, too
+  const command = Command.safeParse({ type: 'task.admit', ...seen });
+  return command.success ? seen : problems(command.error);
 };
+const problems = ({ issues }: z.ZodError): string =>
+  issues
+    .map((i) => `${i.path.join('.')}: ${i.message}`)
+    .join('; ')
+    .slice(0, 500);
 export const sameTask = (a: SeenTask, b: SeenTask): boolean => equalBytes(encodeCanonical(a), encodeCanonical(b));
 
 export interface TaskObjectsOptions {

@@ -23,13 +23,27 @@ export interface BuildInput {
   readonly refused: (command: Command, fault: Fault) => void;
 }
 
+/** Bytes of the command in a block; undefined when it has no canonical form, as when a chain's node tells absurd numbers. */
+const sizeOf = (command: Command): number | undefined => {
+  try {
+    return encodeCommand(command).length;
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+};
+
 /** A block of the commands that apply one after the other; undefined when none does. What doesn't fit waits for the next. */
 export const buildBlock = ({ rules, state, base, commands, limits = BLOCK_LIMITS, refused }: BuildInput): Chosen | undefined => {
   const chosen: Command[] = [];
   let at = state;
   let bytes = 0;
   for (const command of commands) {
-    const size = encodeCommand(command).length;
+    const size = sizeOf(command);
+    if (size === undefined) {
+      refused(command, { code: 'CommandMalformed', message: 'it has no canonical form' });
+      continue;
+    }
     if (chosen.length >= limits.commands || bytes + size > limits.bytes) break;
     const applied = rules.apply(at, command, { time: base.time, height: base.height });
     if (!applied.ok) {

@@ -2,11 +2,11 @@
  * Reads the chain for the log (rules K2, P2): proposes `chain.observed` when an escrow changed, a batch landed, the decided reading gets
  * old, or somebody asks for a fresh one. One reading at a time, and none more often than `soonestMs`.
  */
-import type { Command, State } from '@scs/protocol';
+import { Command, type State } from '@scs/protocol';
 import type { Clock } from '../../kube/clock.ts';
 import { type Logger, errorFields } from '../../kube/logger.ts';
 import { UNKNOWN_TRANSACTION } from '../witness.ts';
-import type { Chain, ChainReading } from './chain.ts';
+import { ChainError, type Chain, type ChainReading } from './chain.ts';
 
 type Observed = Extract<Command, { type: 'chain.observed' }>;
 export interface ChainReaderOptions {
@@ -117,6 +117,9 @@ export class ChainReader {
     const old = !chain || this.#o.clock.now() - chain.time > this.#o.maxAgeMs / 2;
     const stale = asked && (!chain || reading.ledgerVersion > chain.ledgerVersion);
     if (escrows.length === 0 && inTime.length === 0 && !old && !stale) return undefined;
-    return { type: 'chain.observed', ledgerVersion: reading.ledgerVersion, time, escrows, settled: inTime };
+    const observed: Observed = { type: 'chain.observed', ledgerVersion: reading.ledgerVersion, time, escrows, settled: inTime };
+    // a node may tell figures that no block can hold; such a candidate would keep all else out of it, too
+    if (Command.safeParse(observed).success) return observed;
+    throw new ChainError({ code: 'ChainMisbehaves', detail: 'the node told figures out of all bounds' });
   }
 }
