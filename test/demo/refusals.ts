@@ -1,9 +1,6 @@
 /** Refusals, each with its reason and advice: what the demo shows last and e2e asserts. */
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { stringify } from 'yaml';
 import { kubectlOf } from '../cluster/kubectl.ts';
-import { campaign, followToEnd, submit, type Scene, type TaskManifest } from './scenario.ts';
+import { campaign, followToEnd, signedManifest, submit, type Scene, type TaskManifest } from './scenario.ts';
 
 export interface Refusal {
   readonly what: string;
@@ -35,19 +32,11 @@ const rejected = (
   },
 });
 
-/** Signs with `keys` and returns the manifest as text. */
-const signed = async (scene: Scene, name: string, keys: 'roastery' | 'stranger'): Promise<string> => {
-  const file = join(scene.group.folder, `task-${name}.yaml`);
-  const manifest = campaign();
-  await writeFile(file, stringify({ ...manifest, metadata: { ...manifest.metadata, name } }));
-  return scene.group.symphony('sign', '-f', file, '--keys', scene.group.keys(`submitter-${keys}`));
-};
-
 const namedByAnother: Refusal = {
   what: 'a submitter named by somebody else: the API server refuses',
   expected: 'Forbidden',
   show: async (scene) => {
-    const manifest = await signed(scene, 'not-mine', 'stranger');
+    const manifest = await signedManifest(scene, 'not-mine', campaign(), 'stranger');
     const named = manifest.replaceAll(scene.group.addressOf('submitter-stranger'), scene.group.addressOf('submitter-roastery'));
     const { code, stderr } = await (await kubectlOf(scene.as.stranger)).attemptText(named);
     return { lines: [stderr.trim()], asExpected: code === 1 && /may not present/.test(stderr) };
@@ -60,7 +49,7 @@ const alteredAfterSigning: Refusal = {
   expected: 'SignatureInvalid',
   show: async (scene) => {
     const name = 'altered';
-    const manifest = await signed(scene, name, 'roastery');
+    const manifest = await signedManifest(scene, name, campaign());
     await (await kubectlOf(scene.as.roastery)).applyText(manifest.replace(/epsilon: ["']?0\.5["']?/, 'epsilon: "0.25"'));
     const { status } = await followToEnd(scene, name, TIMEOUT_MS);
     return { lines: [`${status?.state}: ${status?.reason}`, status?.message ?? ''], asExpected: status?.reason === 'SignatureInvalid' };

@@ -106,13 +106,19 @@ export interface TaskManifest {
 }
 
 type Submitter = 'roastery' | 'stranger';
-/** Signs with `keys` and creates as Kubernetes user `as`. Resolves with exit code and both streams. */
-export const submit = async (scene: Scene, name: string, manifest: TaskManifest, as: Submitter = 'roastery', keys: Submitter = as) => {
-  const text = stringify({ ...manifest, metadata: { ...manifest.metadata, name } });
+const manifestFile = async (scene: Scene, name: string, manifest: TaskManifest): Promise<string> => {
   const file = join(scene.group.folder, `task-${name}.yaml`);
-  await writeFile(file, text);
-  return scene.group.trySymphony(['submit', '-f', file, '--keys', scene.group.keys(`submitter-${keys}`)], { KUBECONFIG: scene.as[as] });
+  await writeFile(file, stringify({ ...manifest, metadata: { ...manifest.metadata, name } }));
+  return file;
 };
+/** Signs with `keys` and creates as Kubernetes user `as`. Resolves with exit code and both streams. */
+export const submit = async (scene: Scene, name: string, manifest: TaskManifest, as: Submitter = 'roastery') => {
+  const file = await manifestFile(scene, name, manifest);
+  return scene.group.trySymphony(['submit', '-f', file, '--keys', scene.group.keys(`submitter-${as}`)], { KUBECONFIG: scene.as[as] });
+};
+/** Signed, as text for kubectl apply. */
+export const signedManifest = async (scene: Scene, name: string, manifest: TaskManifest, keys: Submitter = 'roastery'): Promise<string> =>
+  scene.group.symphony('sign', '-f', await manifestFile(scene, name, manifest), '--keys', scene.group.keys(`submitter-${keys}`));
 
 export const taskOf = async ({ kubectl }: System, name: string, namespace = 'roastery'): Promise<Task | undefined> => {
   const { code, stdout } = await kubectl.attempt('get', 'task', '-n', namespace, name, '-o', 'json');

@@ -11,7 +11,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Task } from '@scs/protocol';
 import { trueAnswer } from '../demo/data.ts';
 import { refusals } from '../demo/refusals.ts';
-import { campaign, followToEnd, setUp, slicePods, submit, taskOf, type PodSeen, type Scene } from '../demo/scenario.ts';
+import { kubectlOf } from '../cluster/kubectl.ts';
+import { campaign, followToEnd, setUp, signedManifest, slicePods, submit, taskOf, type PodSeen, type Scene } from '../demo/scenario.ts';
 import { diagnose, installEnterprise, SYSTEM, uninstall, until } from '../demo/system.ts';
 import { down, startProgram, stopProgram } from '../cluster/cluster.ts';
 
@@ -156,21 +157,23 @@ describe('kill any pod in the middle of a task: it completes, with the same char
 
   let charge: string | undefined;
   test.each([
-    ['slice in alder'],
-    ['aggregator in any'],
-    ['vault-shoppers in birch'],
-    ['scs-agent in cedar'],
-    ['scs-master-0 in scs'],
-    ['scs-master-1 in scs'],
-    ['scs-master-2 in scs'],
-    ['scs-devnet in scs'],
-  ])('%s', async (what) => {
-    const name = `kill-${what.replace(/ in .*/, '').replace(/[^a-z0-9]/g, '')}`;
+    ['slice in alder', 'dispatched'],
+    ['aggregator in any', 'dispatched'],
+    ['vault-shoppers in birch', 'dispatched'],
+    ['vault-shoppers in alder', 'resolving'],
+    ['scs-agent in cedar', 'dispatched'],
+    ['scs-master-0 in scs', 'dispatched'],
+    ['scs-master-1 in scs', 'accepted'],
+    ['scs-master-2 in scs', 'awaiting_settlement'],
+    ['scs-devnet in scs', 'dispatched'],
+    ['scs-devnet in scs', 'awaiting_settlement'],
+  ] as const)('%s, when the task is %s', async (what, state) => {
+    const name = `kill-${what.replace(/ in .*/, '').replace(/[^a-z0-9]/g, '')}-${state.replace('_', '-')}`;
     const { stderr } = await submit(scene, name, small());
     expect(stderr).toBe('');
-    await until(`task ${name} to be dispatched`, 2 * MINUTES, async () => {
+    await until(`task ${name} to be ${state}`, 2 * MINUTES, async () => {
       const task = await taskOf(scene, name);
-      return task?.status?.history?.some((h) => h.state === 'dispatched') ? true : undefined;
+      return task?.status?.history?.some((h) => h.state === state) ? true : undefined;
     });
     const pod = await until(`a pod of ${what}`, MINUTES, () => podOf(what, name));
     await scene.kubectl('delete', 'pod', '-n', pod.namespace, pod.name, '--grace-period=0', '--force', '--ignore-not-found');
@@ -221,8 +224,9 @@ describe('what goes wrong with pods and nodes: said, and mended', () => {
     await completes('no-image');
   });
 
-  test('an evicted pod is followed by another', async () => {
-    await submit(scene, 'evicted', small());
+  test('an evicted pod is followed by another; the task was signed, then applied with kubectl', async () => {
+    const signed = await signedManifest(scene, 'evicted', small());
+    await (await kubectlOf(scene.as.roastery)).applyText(signed);
     const pod = await until('a slice pod in cedar', MINUTES, async () =>
       (await slicePods(scene)).find((p) => p.namespace === 'cedar' && p.role === 'slice' && p.name.startsWith('evicted')),
     );
