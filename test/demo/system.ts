@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Account, Aptos, AptosConfig, Ed25519PrivateKey, Network } from '@aptos-labs/ts-sdk';
 import { ensureHelm, ensureKubectl } from '../cluster/cluster.ts';
 import { kubectlOf, type Kubectl } from '../cluster/kubectl.ts';
+import { checkInterrupt } from '../cluster/interrupt.ts';
 import { attempt, run } from '../cluster/run.ts';
 import { publishScs } from '../../contracts/publish.ts';
 import { DOMAIN, enterprises, type DemoData, type Enterprise } from './data.ts';
@@ -38,6 +39,7 @@ export interface System {
 export const until = async <T>(what: string, timeoutMs: number, look: () => Promise<T | undefined>): Promise<T> => {
   const end = Date.now() + timeoutMs;
   for (;;) {
+    checkInterrupt();
     const found = await look();
     if (found !== undefined) return found;
     if (Date.now() > end) throw new Error(`waited ${Math.round(timeoutMs / 1000)} s in vain for ${what}`);
@@ -220,6 +222,7 @@ export const diagnose = async (kubeconfig: string): Promise<string> => {
 
 export const openSystem = async (kubeconfig: string, group: Group): Promise<System> => {
   const abort = new AbortController();
+  process.once('exit', () => abort.abort());
   const chainUrl = await forward(kubeconfig, SYSTEM, 'scs-devnet', 8080, abort.signal);
   return { kubeconfig, kubectl: await kubectlOf(kubeconfig), group, chainUrl, stop: () => abort.abort() };
 };
