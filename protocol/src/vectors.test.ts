@@ -5,6 +5,8 @@ import { equivocationFault, type Equivocation } from './accountability.ts';
 import { certificateFault, decideMessage, encodeHead, leafFault } from './certificate.ts';
 import type { Certificate, CertifiedLeaf, Committee, Head } from './certificate.ts';
 import { fromHex, hex } from './encoding/bytes.ts';
+import { mintedBy } from './inflation.ts';
+import { verifySignature } from './keys.ts';
 import { MerkleMap, provesEntry } from './merkle.ts';
 import {
   decodeBatch,
@@ -18,6 +20,7 @@ import {
 } from './settlement-layout.ts';
 import type { Batch, SettlementLeaf } from './settlement-layout.ts';
 import { batchFault } from './settlement.ts';
+import { encodeSlash, offences, penaltyOf, stakeMessage, type Offence, type Slash } from './staking.ts';
 
 /** JSON has no bigint: which fields are counters or amounts is known by name. */
 const integers = new Set([
@@ -32,6 +35,11 @@ const integers = new Set([
   'quote',
   'charge',
   'refund',
+  'share',
+  'held',
+  'supply',
+  'elapsed',
+  'minted',
 ]);
 const revive = (key: string, value: unknown): unknown => (integers.has(key) && typeof value === 'string' ? BigInt(value) : value);
 const read = (name: string): unknown =>
@@ -76,6 +84,25 @@ describe('E3: golden vectors', () => {
       expect(equivocationFault(proof, certificates.genesis, committee)?.code).toBe(code);
     },
   );
+
+  test('G3: penalties, their leaves, and who may bond for a master', () => {
+    const vector = read('staking') as {
+      genesis: string;
+      slashes: { slash: Slash; bytes: string }[];
+      penalties: { held: bigint; grade: number; earlier: number; amount: bigint }[];
+      signatures: { key: string; owner: string; signature: string }[];
+    };
+    for (const { slash, bytes } of vector.slashes) expect(hex(encodeSlash(slash))).toBe(bytes);
+    const names = Object.keys(offences) as Offence[];
+    for (const { held, grade, earlier, amount } of vector.penalties) expect(penaltyOf(held, names[grade]!, earlier).amount).toBe(amount);
+    for (const { key, owner, signature } of vector.signatures)
+      expect(verifySignature(key, stakeMessage(vector.genesis, owner), signature)).toBe(true);
+  });
+
+  test('K7: the schedule of minting', () => {
+    for (const { supply, elapsed, minted } of read('mintings') as { supply: bigint; elapsed: bigint; minted: bigint }[])
+      expect(mintedBy(supply, elapsed)).toBe(minted);
+  });
 
   test('batches', () => {
     const vector = read('batch') as {

@@ -4,14 +4,20 @@ import { encodeBatch, encodeCommittee, encodeSettlementLeaf, listPath, listRoot 
 import { encodeEnvelope, envelopeDigest } from '@scs/protocol/envelope.ts';
 import { envelope } from './envelope.ts';
 import {
+  accounts,
   batches,
   committees,
+  economyLeaves,
   equivocations,
   forged,
   genesis,
   leafBytes,
   lists,
+  mintings,
+  penalties,
+  slashes,
   sound,
+  stakeSignatures,
   state,
   stateEntries,
   tasks,
@@ -30,6 +36,16 @@ export const jsonFiles = (): Map<string, string> => {
     ['committee.json', json(committees.map((committee) => ({ committee, bytes: hex(encodeCommittee(committee)) })))],
     ['certificate.json', json({ genesis, sound, forged })],
     ['equivocation.json', json(equivocations)],
+    ['mintings.json', json(mintings)],
+    [
+      'staking.json',
+      json({
+        genesis,
+        slashes: Object.entries(slashes).map(([name, slash]) => ({ slash, bytes: economyLeaves[name]!.value })),
+        penalties,
+        signatures: stakeSignatures.map((signature, i) => ({ key: committees[0].keys[i], owner: accounts[i], signature })),
+      }),
+    ],
     [
       'batch.json',
       json({

@@ -10,6 +10,8 @@ import type { Equivocation } from '@scs/protocol/accountability.ts';
 import { addressOf, publicKeyOf, sign } from '@scs/protocol/keys.ts';
 import { MerkleMap } from '@scs/protocol/merkle.ts';
 import { buildBatch, splitFee } from '@scs/protocol/settlement.ts';
+import { encodeNodeRewards, mintedBy, nodeRewardsKey, YEAR_SECONDS } from '@scs/protocol/inflation.ts';
+import { encodeSlash, offences, penaltyOf, slashKey, stakeMessage, type Offence, type Slash } from '@scs/protocol/staking.ts';
 import type { SettledTask } from '@scs/protocol/settlement.ts';
 import { batchKey, committeeKey, encodeBatch, encodeCommittee, encodeSettlementLeaf } from '@scs/protocol/settlement-layout.ts';
 import type { Batch, SettlementLeaf } from '@scs/protocol/settlement-layout.ts';
@@ -211,3 +213,64 @@ export const equivocations: Readonly<Record<string, { code?: string; proof: Equi
     proof: { master: 1, votes: [signed({ ...head0, genesis: digestOf('another genesis') }), signed(twin)] },
   },
 };
+
+const slash = (number: bigint, offence: Offence, more: Partial<Slash> = {}): Slash => ({
+  number,
+  role: 'enterprise',
+  offender: workers[0]!,
+  offence,
+  case: digestOf(`case ${number}`),
+  challenger: bob,
+  share: 0n,
+  ...more,
+});
+/** Penalties (G3): three of one enterprise, which climb, and one of a producer whose challenger shares. */
+export const slashes = {
+  slash_liveness: slash(1n, 'liveness'),
+  slash_liveness_again: slash(2n, 'liveness', { share: 2500n }),
+  slash_third: slash(3n, 'invalid_evidence'),
+  slash_producer: slash(4n, 'confirmed_challenge', { role: 'producer', offender: workers[1]!, share: 5000n }),
+  slash_share_above_all: slash(5n, 'liveness', { share: 10_001n }),
+} as const;
+const altered = (leaf: Uint8Array, at: number, byte: number): Uint8Array => leaf.with(at, byte);
+const payouts = {
+  node_rewards: { number: 1n, transfers: workers.map((account, i) => ({ account, amount: 1000n + BigInt(i) })) },
+  node_rewards_above_pot: { number: 2n, transfers: [{ account: alice, amount: 2n ** 63n }] },
+  node_rewards_overflow: { number: 3n, transfers: [alice, bob].map((account) => ({ account, amount: 2n ** 64n - 1n })) },
+  node_rewards_twice: { number: 4n, transfers: [alice, alice].map((account) => ({ account, amount: 1n })) },
+} as const;
+const paid = (number: bigint, leaf: Uint8Array): readonly [string, Uint8Array] => [slashKey(number), leaf];
+const economyEntries: readonly (readonly [string, readonly [string, Uint8Array]])[] = [
+  ...Object.entries(slashes).map(([name, s]) => [name, paid(s.number, encodeSlash(s))] as const),
+  ['slash_unknown_role', paid(6n, altered(encodeSlash(slash(6n, 'liveness')), 8, 3))],
+  ['slash_unknown_grade', paid(7n, altered(encodeSlash(slash(7n, 'liveness')), 41, 4))],
+  ...Object.entries(payouts).map(([name, p]) => [name, [nodeRewardsKey(p.number), encodeNodeRewards(p)] as const] as const),
+];
+const economy = stateOf([...filler, ...economyEntries.map(([, entry]) => entry)]);
+const economyCertificate = certify(headOf(economy, 0, 20n), 0, [0, 2]);
+export const economyLeaves: Readonly<Record<string, CertifiedLeaf>> = {
+  ...Object.fromEntries(economyEntries.map(([name, [key]]) => [name, prove(economy, key, economyCertificate)])),
+  slash_altered: {
+    ...prove(economy, slashKey(1n), economyCertificate),
+    value: hex(encodeSlash(slash(1n, 'confirmed_challenge'))),
+  },
+  slash_of_one_vote: prove(economy, slashKey(1n), certify(headOf(economy, 0, 20n), 0, [0])),
+};
+
+/** Master `i` of the first committee agrees that the account `i` bonds for it. */
+export const stakeSignatures = [0, 1, 2].map((i) => sign(seeds[0][i]!, stakeMessage(genesis, accounts[i]!)));
+
+/** Master 0 agrees to a second account too. */
+export const rivalSignature = sign(seeds[0][0], stakeMessage(genesis, accounts[1]!));
+
+export const penalties = Object.keys(offences).flatMap((name) =>
+  [0n, 1n, 99n, 10_001n, max].flatMap((held) =>
+    [0, 1, 2, 9].map((earlier) => {
+      const offence = name as Offence;
+      return { held, grade: offences[offence], earlier, amount: penaltyOf(held, offence, earlier).amount };
+    }),
+  ),
+);
+const supplies = [0n, 1n, 110_000_000n, 100_000_000_00000000n, max];
+const times = [0n, 1n, YEAR_SECONDS / 2n, ...[1n, 2n, 3n, 4n, 5n, 50n].flatMap((y) => [y * YEAR_SECONDS - 1n, y * YEAR_SECONDS])];
+export const mintings = supplies.flatMap((supply) => times.map((elapsed) => ({ supply, elapsed, minted: mintedBy(supply, elapsed) })));

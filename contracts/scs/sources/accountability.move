@@ -4,6 +4,7 @@ module scs::accountability {
     use aptos_std::table::{Self, Table};
     use aptos_framework::event;
     use scs::committee;
+    use scs::staking;
 
     /// Both votes are over the same head: that is what a master should do.
     const E_SAME_HEAD: u64 = 1;
@@ -34,7 +35,7 @@ module scs::accountability {
     }
 
     /// Heads are BCS of a `Head`; signatures are decide votes by `master` (0..2) of the committee of their generation. Once a
-    /// master and generation: the first proof takes everything there is to take.
+    /// master and generation: the first proof takes the whole bond, without a vote.
     public entry fun report(
         _caller: &signer,
         master: u8,
@@ -53,6 +54,7 @@ module scs::accountability {
         assert!(!table::contains(&record.convicted, seat), E_ALREADY_RECORDED);
         table::add(&mut record.convicted, seat, height);
         event::emit(EquivocationProven { generation, height, master, key });
+        staking::convict(key);
     }
 
     #[view]

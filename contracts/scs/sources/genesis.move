@@ -8,8 +8,10 @@ module scs::genesis {
     use scs::accountability;
     use scs::committee;
     use scs::escrow;
+    use scs::inflation;
     use scs::rewards;
     use scs::settlement;
+    use scs::staking;
     use scs::sym;
     use scs::treasury;
 
@@ -29,7 +31,7 @@ module scs::genesis {
     }
 
     /// `genesis` is the digest that every certificate carries, `keys` the first committee, `treasury_reserve` and `amounts`
-    /// the whole supply of SYM in base units. Only the publisher, only once.
+    /// the genesis supply of SYM in base units; after it only the schedule of `inflation` mints. Only the publisher, only once.
     public entry fun initialize(
         publisher: &signer,
         genesis: vector<u8>,
@@ -54,7 +56,11 @@ module scs::genesis {
         treasury::start(publisher, fungible_asset::mint(&mint, treasury_reserve));
         escrow::start(publisher, withdrawal_delay_seconds, withdrawal_window_seconds);
         settlement::start(publisher);
+        // The escrow's delay is longer than the longest task and its challenge window (`protocol/src/genesis.ts`): twice that
+        // leaves time to judge what was challenged at the last moment (G3).
+        staking::start(publisher, 2 * withdrawal_delay_seconds);
         accountability::start(publisher);
+        inflation::start(publisher, mint);
         event::emit(Initialized { genesis, simulated, keys, supply: sym::total_supply() });
     }
 }

@@ -10,9 +10,11 @@ module scs::settlement {
     use aptos_framework::event;
     use scs::committee;
     use scs::escrow;
+    use scs::inflation;
     use scs::merkle;
     use scs::reader::{Self, Reader};
     use scs::rewards;
+    use scs::staking;
     use scs::sym;
     use scs::treasury;
 
@@ -32,6 +34,8 @@ module scs::settlement {
     const E_UNKNOWN_BATCH: u64 = 7;
     /// AmountOverflow: the debits together exceed 64 bits.
     const E_AMOUNT_OVERFLOW: u64 = 8;
+    /// These node rewards were paid before.
+    const E_ALREADY_REWARDED: u64 = 9;
 
     const FIRST_NUMBER: u64 = 1;
     const MAX_TASKS: u64 = 10_000;
@@ -41,10 +45,12 @@ module scs::settlement {
     const DIGEST_LENGTH: u64 = 32;
     const ADDRESS_LENGTH: u64 = 32;
     const KEY_PREFIX: vector<u8> = b"batch/";
+    const NODE_REWARDS_PREFIX: vector<u8> = b"node-rewards/";
 
     struct Settlements has key {
         next: u64,
-        batches: Table<u64, Settled>
+        batches: Table<u64, Settled>,
+        rewarded: Table<u64, bool>
     }
 
     struct Settled has copy, drop, store {
@@ -85,8 +91,14 @@ module scs::settlement {
         treasury: u64
     }
 
+    #[event]
+    struct NodesRewarded has drop, store {
+        number: u64,
+        amount: u64
+    }
+
     public(package) fun start(publisher: &signer) {
-        move_to(publisher, Settlements { next: FIRST_NUMBER, batches: table::new() });
+        move_to(publisher, Settlements { next: FIRST_NUMBER, batches: table::new(), rewarded: table::new() });
     }
 
     /// Settles the batch whose bytes are the state leaf `batch/<number>`: certificate, path, order and sums are checked,
@@ -103,6 +115,32 @@ module scs::settlement {
         let parsed = parse_batch(batch);
         committee::check_leaf(&certified, merkle::numbered_key(KEY_PREFIX, parsed.number), batch, &siblings);
         apply(parsed, signer::address_of(caller));
+    }
+
+    /// Pays node rewards of the bootstrap phase (K7): the state leaf `node-rewards/<number>`, each once, in any order. They come
+    /// out of what the schedule minted, so the rest of the supply is not touched.
+    public entry fun reward_nodes(
+        _caller: &signer,
+        head: vector<u8>,
+        masters: vector<u8>,
+        signatures: vector<vector<u8>>,
+        payout: vector<u8>,
+        siblings: vector<vector<u8>>
+    ) acquires Settlements {
+        let certified = committee::verify_head(head, masters, signatures);
+        let reader = reader::of(payout);
+        let number = reader.read_u64();
+        let transfers = parse_transfers(&mut reader, MAX_CREDITS);
+        reader.finish();
+        committee::check_leaf(&certified, merkle::numbered_key(NODE_REWARDS_PREFIX, number), payout, &siblings);
+        let rewarded = &mut borrow_global_mut<Settlements>(@scs).rewarded;
+        assert!(!table::contains(rewarded, number), E_ALREADY_REWARDED);
+        table::add(rewarded, number, true);
+        let sum = sum_of(&transfers);
+        assert!(sum <= MAX_U64, E_AMOUNT_OVERFLOW);
+        rewards::fund(inflation::take((sum as u64)));
+        vector::for_each_ref(&transfers, |t| { rewards::credit(t.account, t.amount) });
+        event::emit(NodesRewarded { number, amount: (sum as u64) });
     }
 
     #[view]
@@ -152,12 +190,13 @@ module scs::settlement {
     }
 
     #[view]
-    /// K9: total supply, and its parts held by the contracts: escrow, rewards, treasury's reserve, dividend pot. The rest is
-    /// in accounts' own hands; debts are receivables and no part of it.
-    public fun supply(): (u128, u64, u64, u64, u64) {
+    /// K9: total supply, and its parts held by the contracts: escrow, rewards, treasury's reserve, dividend pot, staking,
+    /// bootstrap pot. The rest is in accounts' own hands; debts are receivables and no part of it.
+    public fun supply(): (u128, u64, u64, u64, u64, u64, u64) {
         let (rewards, _) = rewards::totals();
         let (reserve, dividends, _, _, _) = treasury::totals();
-        (sym::total_supply(), escrow::total(), rewards, reserve, dividends)
+        let (_, _, _, pot) = inflation::schedule();
+        (sym::total_supply(), escrow::total(), rewards, reserve, dividends, staking::total(), pot)
     }
 
     fun find(number: u64): Settled acquires Settlements {

@@ -1,5 +1,5 @@
-/// SYM, the protocol's fungible asset (rules K7, K8): 8 decimals, the whole supply minted at genesis. The right to mint is
-/// dropped in that transaction, so afterwards nobody has it; there is no right to freeze, to burn or to move others' SYM.
+/// SYM, the protocol's fungible asset (rules K7, K8): 8 decimals. The one right to mint goes from genesis to `inflation`, which
+/// keeps to its schedule; there is no right to freeze, to burn or to move others' SYM.
 module scs::sym {
     use std::option;
     use std::string;
@@ -10,7 +10,7 @@ module scs::sym {
     const SEED: vector<u8> = b"SYM";
     const DECIMALS: u8 = 8;
 
-    /// The caller must let go of the right to mint: `MintRef` can be dropped, and is kept nowhere.
+    /// The right to mint: for genesis, then for `inflation` alone.
     public(package) fun create(publisher: &signer): MintRef {
         let asset = object::create_named_object(publisher, SEED);
         primary_fungible_store::create_primary_store_enabled_fungible_asset(
@@ -42,7 +42,7 @@ module scs::sym {
     }
 
     #[view]
-    /// What an account holds outside escrow, rewards and treasury.
+    /// What an account holds outside the contracts.
     public fun balance(owner: address): u64 {
         primary_fungible_store::balance(owner, metadata())
     }

@@ -61,6 +61,13 @@ module scs::treasury {
         meet_what_is_owed(treasury);
     }
 
+    /// What a slashed bond lost.
+    public(package) fun forfeit(coins: FungibleAsset) acquires Treasury {
+        let treasury = borrow_global_mut<Treasury>(@scs);
+        treasury.reserve.put(coins);
+        meet_what_is_owed(treasury);
+    }
+
     /// Anyone may give to the reserve. Nobody gets it back.
     public entry fun fund(from: &signer, amount: u64) acquires Treasury {
         assert!(amount > 0, E_ZERO_AMOUNT);

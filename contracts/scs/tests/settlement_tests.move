@@ -196,9 +196,9 @@ module scs::settlement_tests {
     /// K7: the whole supply is there at genesis, and it is what genesis says.
     fun supply_is_fixed_at_genesis() {
         stage::set();
-        let (total, escrow, rewards, reserve, dividends) = settlement::supply();
+        let (total, escrow, rewards, reserve, dividends, staked, pot) = settlement::supply();
         assert!(total == ((6 * stage::each() + stage::reserve()) as u128) && reserve == stage::reserve(), 0);
-        assert!(escrow == 0 && rewards == 0 && dividends == 0, 1);
+        assert!(escrow == 0 && rewards == 0 && dividends == 0 && staked == 0 && pot == 0, 1);
     }
 
     #[test, expected_failure(abort_code = 1, location = scs::genesis)] // E_BAD_ALLOCATIONS

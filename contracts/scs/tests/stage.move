@@ -6,8 +6,10 @@ module scs::stage {
     use aptos_framework::timestamp;
     use scs::escrow;
     use scs::genesis;
+    use scs::inflation;
     use scs::rewards;
     use scs::settlement;
+    use scs::staking;
     use scs::sym;
     use scs::treasury;
     use scs::vectors::{Self, Certified};
@@ -59,9 +61,11 @@ module scs::stage {
     public fun check_conservation() {
         let hands = 0u128;
         vector::for_each(vectors::accounts(), |a| { hands = hands + (sym::balance(a) as u128); });
-        let (total, escrow, rewards, reserve, dividends) = settlement::supply();
-        assert!(total == hands + ((escrow + rewards + reserve + dividends) as u128), 900);
-        assert!(escrow::stored() >= escrow && rewards::stored() >= rewards, 901);
+        let (total, escrow, rewards, reserve, dividends, staked, pot) = settlement::supply();
+        assert!(total == hands + ((escrow + rewards + reserve + dividends + staked + pot) as u128), 900);
+        assert!(escrow::stored() >= escrow && rewards::stored() >= rewards && staking::stored() >= staked, 901);
+        let (_, genesis_supply, minted, _) = inflation::schedule();
+        assert!(total == genesis_supply + minted && inflation::stored() >= pot, 905);
         let (stored_reserve, stored_dividends) = treasury::stored();
         assert!(stored_reserve >= reserve && stored_dividends >= dividends, 902);
         let (funded, owed) = rewards::totals();
