@@ -48,6 +48,7 @@ interface Sight {
   blobs: boolean;
   pending: Command[];
   chain: SimulatedChain;
+  mayAdmit?: boolean;
 }
 const objectOf = ({ uid, namespace, name, spec, user }: SeenTask): TaskObject => ({
   metadata: { uid, namespace, name, annotations: { 'scp.symphony.foundation/submitted-by': user } },
@@ -88,6 +89,8 @@ const answerTo = async (world: World, command: Command, sight: Sight, change: Pa
       listed: (namespace) => namespace === 'roastery',
     },
     chain: sight.chain,
+    accounts: submitters.map((name) => actorKey(name).address),
+    mayAdmit: () => sight.mayAdmit ?? true,
     hasBlob: async () => sight.blobs,
     rules,
     pending: () => sight.pending,
@@ -168,6 +171,10 @@ describe('task.admit', () => {
   ])('%s', async (_what, command, tasks, answer) => {
     const { world, sight } = scene('none');
     expect(await answerTo(world, command, { ...sight, tasks })).toBe(answer);
+  });
+  test('N5: not before the voter itself has seen a forged stamp refused', async () => {
+    const { world, sight } = scene('none');
+    expect(await answerTo(world, admit, { ...sight, tasks: [seen(admit)], mayAdmit: false })).toBe('Unavailable');
   });
 });
 
@@ -278,28 +285,42 @@ describe('chain.observed', () => {
     const world = new World(genesis);
     const sight = sightOf(world);
     sight.chain.deposit(account, parseSym('7'));
+    sight.chain.advance(1n);
     return { world, sight };
   };
   test.each([
     ['what the voter reads itself', {}, 'voted'],
     ['more than is there', { escrows: [{ account, balance: parseSym('8'), withdrawing: 0n }] }, 'ChainReadsOtherwise'],
     ['a withdrawal left out', { escrows: [{ account, balance: parseSym('7'), withdrawing: 1n }] }, 'ChainReadsOtherwise'],
+    ['an escrow that changed, left out', { escrows: [] }, 'ChainReadsOtherwise'],
     ['a version that the chain has not reached', { ledgerVersion: 99n }, 'Unavailable'],
+    ['a time that the chain has not reached', { time: GENESIS_TIME + 3_600_000 }, 'Unavailable'],
   ])('%s', async (_what, changes, answer) => {
     const { world, sight } = fresh();
     expect(await answerTo(world, observed(world, changes), sight)).toBe(answer);
+  });
+  test('K2: an old version does not pass for a fresh one', async () => {
+    const { world, sight } = fresh();
+    sight.chain.advance(1_000n);
+    sight.chain.requestWithdrawal(account, parseSym('7'));
+    sight.chain.advance(1_000n);
+    const late = { time: world.time + 2_001 };
+    expect(await answerTo(world, observed(world, late), sight)).toBe('ChainReadsOtherwise');
+    const escrows = [{ account, balance: parseSym('7'), withdrawing: parseSym('7') }];
+    expect(await answerTo(world, observed(world, { ...late, ledgerVersion: 2n, escrows }), sight)).toBe('voted');
   });
   test('P2: a batch that has not landed', async () => {
     const s = scene('awaiting');
     const { windows, settlement } = genesis.policy;
     s.world.advance(windows.challengeMs + settlement.maxDelayMs + 1_000);
     const chain = s.world.state.must('meta').chain!;
-    s.sight.chain.deposit(account, parseSym('100'));
-    for (let version = 1n; version < chain.ledgerVersion + 5n; version += 1n) s.sight.chain.deposit(account, 1n);
+    s.sight.chain.advance(BigInt(s.world.time - GENESIS_TIME));
+    for (const name of submitters) s.sight.chain.deposit(actorKey(name).address, parseSym('100'));
+    for (let version = 2n; version <= chain.ledgerVersion; version += 1n) s.sight.chain.deposit(account, 0n);
     const { tasksRoot } = await import('@scs/protocol').then(({ batchKey, decodeBatch }) =>
       decodeBatch(s.world.state.map.get(batchKey(1n))!),
     );
-    const lie: Command = {
+    const lie: Extract<Command, { type: 'chain.observed' }> = {
       type: 'chain.observed',
       ledgerVersion: chain.ledgerVersion + 1n,
       time: s.world.time,
@@ -307,6 +328,7 @@ describe('chain.observed', () => {
       settled: [{ batch: 1n, tasksRoot, transaction: `0x${'a'.repeat(64)}`, version: chain.ledgerVersion }],
     };
     expect(await answerTo(s.world, lie, s.sight)).toBe('ChainReadsOtherwise');
+    expect(await answerTo(s.world, { ...lie, settled: [] }, s.sight)).toBe('voted');
   });
 });
 

@@ -90,9 +90,12 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
     clock,
     logger,
   });
+  const accounts = genesis.actors.filter((a) => a.role !== 'producer').map((a) => a.address);
   const witness = createWitness({
     tasks: { byUid: (uid) => objects.byUid(uid), read: (ns, name) => objects.read(ns, name), listed: (ns) => objects.listed(ns) },
     chain,
+    accounts,
+    mayAdmit: () => probe.notAdmitting() === undefined,
     hasBlob: async (task, name) => (await blobs.find(task, name)) !== undefined,
     rules,
     pending: () => log.pending(),
@@ -136,7 +139,7 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
   const streams = new TaskStreams(log, tasks, clock);
   const reader = new ChainReader({
     chain,
-    accounts: genesis.actors.filter((a) => a.role !== 'producer').map((a) => a.address),
+    accounts,
     state: () => log.state(),
     active: () => log.isPrimary(),
     maxAgeMs: genesis.policy.settlement.maxEscrowAgeMs,

@@ -13,6 +13,10 @@ type CommandOf<T extends Command['type']> = Extract<Command, { type: T }>;
 export interface WitnessOptions {
   readonly tasks: Pick<TaskObjects, 'byUid' | 'read' | 'listed'>;
   readonly chain: Pick<Chain, 'observe' | 'settledBatch'>;
+  /** Accounts with an escrow: all of them are compared, so that a reading can't be withheld. */
+  readonly accounts: readonly string[];
+  /** Whether this master has seen the API server refuse a forged stamp: before that, whom a Task is from can't be known (N5). */
+  readonly mayAdmit: () => boolean;
   /** Has, or fetches from another master, the blob of that name; false when nobody has it. */
   readonly hasBlob: (task: string, name: string) => Promise<boolean>;
   readonly rules: Rules;
@@ -24,10 +28,14 @@ export const UNKNOWN_TRANSACTION = `0x${'0'.repeat(64)}`;
 
 type Finding = { readonly code: string; readonly message: string } | undefined;
 const FITS: Testimony = { kind: 'fits' };
+/** Not known yet, rather than untrue: the block may come again. */
+class NotYet extends Error {}
+const chainReadsOtherwise = (message: string): Finding => ({ code: 'ChainReadsOtherwise', message });
 
 export const createWitness = (o: WitnessOptions): Witness => {
   const admitted = async (command: CommandOf<'task.admit'>): Promise<Finding> => {
     const { uid, namespace, name } = command;
+    if (!o.mayAdmit()) throw new NotYet('admission policies are not seen to be enforced yet');
     if (!o.tasks.listed(namespace)) return { code: 'NamespaceNotListed', message: `masters take no tasks from namespace ${namespace}` };
     const known = o.tasks.byUid(uid);
     const object = known?.metadata.namespace === namespace && known.metadata.name === name ? known : await o.tasks.read(namespace, name);
@@ -48,22 +56,29 @@ export const createWitness = (o: WitnessOptions): Witness => {
       : undefined;
   };
 
-  const observed = async ({ ledgerVersion, time, escrows, settled }: CommandOf<'chain.observed'>): Promise<Finding> => {
-    const at = { ledgerVersion, timestampMs: BigInt(time) };
-    const own = await o.chain.observe(
-      escrows.map(({ account }) => account),
-      at,
-    );
-    for (const { account, balance, withdrawing } of escrows) {
-      const mine = own.escrows[account];
-      if (mine?.balance !== balance || mine.withdrawing !== withdrawing)
-        return { code: 'ChainReadsOtherwise', message: `the escrow of ${account} reads otherwise at version ${ledgerVersion}` };
+  /** What the command says, and by its silence says to be as it was, of every escrow (K2). */
+  const escrowsRead = async ({ ledgerVersion, time, escrows }: CommandOf<'chain.observed'>, before: State): Promise<Finding> => {
+    const own = await o.chain.observe(o.accounts, { ledgerVersion, timestampMs: BigInt(time) });
+    const claimed = new Map(escrows.map((reading) => [reading.account, reading]));
+    for (const account of new Set([...o.accounts, ...claimed.keys()])) {
+      const [mine, said] = [own.escrows[account], claimed.get(account) ?? before.get('escrow', account)];
+      if (mine?.balance !== said?.balance || mine?.withdrawing !== said?.withdrawing)
+        return chainReadsOtherwise(
+          `the escrow of ${account} reads otherwise at version ${ledgerVersion}${claimed.has(account) ? '' : ', and is left out'}`,
+        );
     }
+    return undefined;
+  };
+
+  const observed = async (command: CommandOf<'chain.observed'>, before: State): Promise<Finding> => {
+    const unread = await escrowsRead(command, before);
+    if (unread) return unread;
+    const { settled } = command;
     for (const claim of settled) {
       const mine = await o.chain.settledBatch(claim.batch);
-      if (mine?.tasksRoot !== claim.tasksRoot) return { code: 'ChainReadsOtherwise', message: `batch ${claim.batch} is not settled so` };
+      if (mine?.tasksRoot !== claim.tasksRoot) return chainReadsOtherwise(`batch ${claim.batch} is not settled so`);
       if ((mine.version ?? claim.version) !== claim.version || (mine.txHash ?? claim.transaction) !== claim.transaction)
-        return { code: 'ChainReadsOtherwise', message: `batch ${claim.batch} landed with another transaction` };
+        return chainReadsOtherwise(`batch ${claim.batch} landed with another transaction`);
     }
     return undefined;
   };
@@ -94,7 +109,7 @@ export const createWitness = (o: WitnessOptions): Witness => {
       case 'task.cancel':
         return cancelled(command, before);
       case 'chain.observed':
-        return observed(command);
+        return observed(command, before);
       case 'aggregate.evidence':
         return evidenced(command);
       case 'tick':
@@ -118,7 +133,10 @@ export const createWitness = (o: WitnessOptions): Witness => {
     } catch (thrown) {
       if (isApiError(thrown)) return { kind: 'unknown', message: `the API server does not tell: ${thrown.code}`, command: index };
       if (thrown instanceof ChainError)
-        return { kind: 'unknown', message: `the chain does not tell: ${thrown.fault.code}`, command: index };
+        return thrown.fault.code === 'PointFalse'
+          ? { kind: 'refused', code: 'ChainReadsOtherwise', message: thrown.message, command: index }
+          : { kind: 'unknown', message: `the chain does not tell: ${thrown.fault.code}`, command: index };
+      if (thrown instanceof NotYet) return { kind: 'unknown', message: thrown.message, command: index };
       throw thrown;
     }
   };

@@ -84,6 +84,7 @@ class AptosChain implements Chain {
     return this.#call(async () => {
       const latest = await this.#ledger();
       const { ledgerVersion, timestampMs } = at ?? latest;
+      if (at) await this.#checkPoint(at, latest);
       const escrows: Record<string, EscrowReading> = {};
       let nextBatch = 0n;
       for (let from = 0; from === 0 || from < addresses.length; from += ADDRESSES_A_VIEW) {
@@ -205,6 +206,15 @@ class AptosChain implements Chain {
       (t): t is UserTransactionResponse =>
         t.type === TransactionResponseType.User && t.events.some((e) => sameType(e.type, type) && numberOf(e.data) === number),
     );
+  }
+
+  /** A version is the latest until the block after it is made; that block's time says when. */
+  async #checkPoint({ ledgerVersion, timestampMs }: ChainPoint, latest: ChainPoint): Promise<void> {
+    if (ledgerVersion > latest.ledgerVersion || timestampMs > latest.timestampMs)
+      throw new ChainError({ code: 'ChainUnavailable', detail: `the node is not at version ${ledgerVersion} and time ${timestampMs} yet` });
+    if (ledgerVersion === latest.ledgerVersion) return;
+    const next = await this.#get<{ block_timestamp?: unknown }>(`blocks/by_version/${ledgerVersion + 1n}`);
+    if (integer(next.block_timestamp) / 1000n < timestampMs) throw new ChainError({ code: 'PointFalse', ledgerVersion, timestampMs });
   }
 
   /** Latest version and its time; refuses another chain and, until it has seen the right one once, another genesis. */

@@ -31,8 +31,9 @@ export interface SettledBatch {
 
 export interface Chain {
   /**
-   * Addresses in long form. With `at`, the same point gives every master the same reading, or `ChainUnavailable` when its
-   * node isn't there yet or no longer. Throws ChainError.
+   * Addresses in long form. With `at`, the same point gives every master the same reading, `ChainUnavailable` when its node
+   * isn't there yet or no longer, or `PointFalse` when the chain had left that version behind before that time: version and
+   * time go together, or a proposer could make an old balance look fresh. Throws ChainError.
    */
   observe(addresses: readonly string[], at?: ChainPoint): Promise<ChainReading>;
   /**
@@ -51,6 +52,8 @@ export type ChainFault =
   | { code: 'ChainUnavailable'; detail: string }
   /** Submitted, and not seen committed in time: try again later; nothing can be paid twice. */
   | { code: 'TransactionPending'; txHash: string }
+  /** At that time the chain was past that version: somebody made the point up. */
+  | { code: 'PointFalse'; ledgerVersion: bigint; timestampMs: bigint }
   /** A batch before this one isn't settled. */
   | { code: 'BatchOutOfOrder'; next: bigint; got: bigint }
   /** The gas account can't pay: somebody must fund it. */
@@ -74,6 +77,7 @@ const transient: ReadonlySet<ChainFault['code']> = new Set(['ChainUnavailable', 
 const sentences: { readonly [C in ChainFault['code']]: (fault: Extract<ChainFault, { code: C }>) => string } = {
   ChainUnavailable: (f) => `The chain does not answer: ${f.detail}`,
   TransactionPending: (f) => `Transaction ${f.txHash} is not committed yet`,
+  PointFalse: (f) => `At ${f.timestampMs} ms of its time the chain was past version ${f.ledgerVersion}`,
   BatchOutOfOrder: (f) => `Batch ${f.got} must wait for batch ${f.next}`,
   GasInsufficient: (f) => `Gas account ${f.account} cannot pay: fund it`,
   WrongChain: (f) => `The node serves chain ${f.got}, genesis names ${f.expected}`,

@@ -11,6 +11,7 @@ describeChain('simulated', async () => {
     chain,
     submitters,
     deposit: async (submitter, amount) => chain.deposit(submitters[submitter], amount),
+    advance: () => chain.advance(1_000n),
     requestWithdrawal: async (submitter, amount) => chain.requestWithdrawal(submitters[submitter], amount),
     another: () => chain,
     close: async () => {},

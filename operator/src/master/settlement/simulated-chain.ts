@@ -31,12 +31,12 @@ export const simulatedChain = (setup: { genesis: string; committee: Committee; s
   let timestampMs = setup.startMs;
   let nextBatch = FIRST_BATCH;
 
-  const history = new Map<bigint, { nextBatch: bigint; escrows: ReadonlyMap<string, EscrowReading> }>();
+  const history = new Map<bigint, { madeMs: bigint; nextBatch: bigint; escrows: ReadonlyMap<string, EscrowReading> }>();
   const commit = (): void => {
     ledgerVersion += 1n;
-    history.set(ledgerVersion, { nextBatch, escrows: new Map(escrows) });
+    history.set(ledgerVersion, { madeMs: timestampMs, nextBatch, escrows: new Map(escrows) });
   };
-  history.set(0n, { nextBatch, escrows: new Map() });
+  history.set(0n, { madeMs: timestampMs, nextBatch, escrows: new Map() });
 
   const escrowOf = (address: string): EscrowReading => escrows.get(address) ?? NOTHING;
   const charge = (address: string, amount: bigint): void => {
@@ -76,7 +76,10 @@ export const simulatedChain = (setup: { genesis: string; committee: Committee; s
     observe: (addresses, at = { ledgerVersion, timestampMs }) =>
       answer((): ChainReading => {
         const then = history.get(at.ledgerVersion);
-        if (then === undefined) throw new ChainError({ code: 'ChainUnavailable', detail: `no version ${at.ledgerVersion} yet` });
+        if (then === undefined || at.timestampMs > timestampMs)
+          throw new ChainError({ code: 'ChainUnavailable', detail: `no version ${at.ledgerVersion} at ${at.timestampMs} yet` });
+        if ((history.get(at.ledgerVersion + 1n)?.madeMs ?? at.timestampMs) < at.timestampMs)
+          throw new ChainError({ code: 'PointFalse', ledgerVersion: at.ledgerVersion, timestampMs: at.timestampMs });
         const escrowsThen = Object.fromEntries(addresses.map((address) => [address, then.escrows.get(address) ?? NOTHING]));
         return { ledgerVersion: at.ledgerVersion, timestampMs: at.timestampMs, nextBatch: then.nextBatch, escrows: escrowsThen };
       }),

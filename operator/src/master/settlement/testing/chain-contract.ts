@@ -25,6 +25,8 @@ export interface ChainUnderTest {
   readonly submitters: readonly [string, string];
   readonly deposit: (submitter: 0 | 1, amount: bigint) => Promise<void>;
   readonly requestWithdrawal: (submitter: 0 | 1, amount: bigint) => Promise<void>;
+  /** Lets the chain's time pass; without it, it passes by itself. */
+  readonly advance?: () => void;
   /** Another master's view of the same chain. */
   readonly another: () => Chain;
   readonly close: () => Promise<void>;
@@ -109,7 +111,26 @@ export const describeChain = (name: string, open: () => Promise<ChainUnderTest>)
         expect((await chain.observe(submitters, before)).escrows).toEqual({ [submitters[0]]: nothing, [submitters[1]]: nothing });
         const future = { ledgerVersion: after.ledgerVersion + 1_000n, timestampMs: after.timestampMs };
         expect(await faultOf(chain.observe([], future))).toBe('ChainUnavailable');
+        expect(await faultOf(chain.observe([], { ...after, timestampMs: after.timestampMs + 3_600_000n }))).toBe('ChainUnavailable');
         expect(await chain.gasBalance()).toBeGreaterThan(0n);
+      }));
+
+    test('K2: an old version does not pass for what the chain was later', () =>
+      withChain(async ({ chain, submitters, deposit, requestWithdrawal, advance }) => {
+        const pass = async (): Promise<void> => {
+          const { timestampMs } = await chain.observe([]);
+          advance?.();
+          while ((await chain.observe([])).timestampMs <= timestampMs);
+        };
+        await deposit(0, 500n);
+        const before = await chain.observe(submitters);
+        await pass();
+        await requestWithdrawal(0, 500n);
+        await pass();
+        const now = await chain.observe(submitters);
+        expect(await faultOf(chain.observe(submitters, { ...now, ledgerVersion: before.ledgerVersion }))).toBe('PointFalse');
+        expect(await chain.observe(submitters, before)).toEqual(before);
+        expect(await chain.observe(submitters, now)).toEqual(now);
       }));
 
     test('P3, P4: a batch lands once, whoever sends it and however often', () =>
