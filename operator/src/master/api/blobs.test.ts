@@ -86,6 +86,40 @@ describe('refused', () => {
   });
 });
 
+describe('what others can not do to it', () => {
+  const other = utf8('something else');
+  test('an enterprise that may not store it does not remove it either', async () => {
+    const { world, disk, blobs } = setup();
+    await blobs.put(address('alder'), uid, sliceName(world), bytes);
+    expect(await refusal(blobs.put(address('birch'), uid, sliceName(world), other))).toMatch(/not a Vault of yours/);
+    expect(await refusal(blobs.put(address('birch'), uid, `slice/${vaultNames[0]}/${'0'.repeat(64)}`, other))).toMatch(
+      /not a Vault of yours/,
+    );
+    expect(await refusal(blobs.put(address('alder'), uid, `slice/${vaultNames[0]}/${'0'.repeat(64)}`, other))).toMatch(/seal key/);
+    expect(disk.blob(uid, sliceName(world))).toEqual(bytes);
+  });
+  test('N1: a lying master neither replaces nor removes it, nor fills the disk', async () => {
+    const { world, disk, blobs } = setup();
+    await blobs.put(address('alder'), uid, sliceName(world), bytes);
+    blobs.take(uid, sliceName(world), other);
+    for (let i = 0; i < 40; i += 1) blobs.take(uid, `slice/${vaultNames[0]}/${String(i).padStart(64, '0')}`, other);
+    expect(disk.blob(uid, sliceName(world))).toEqual(bytes);
+    expect(disk.blobSizes(uid)).toHaveLength(2);
+  });
+  test('M4: an aggregator that stores many results does not keep the next one from storing its own', async () => {
+    const { world, disk, blobs } = setup();
+    const first = world.aggregator(uid);
+    const results = Array.from({ length: 40 }, (_, i) => utf8(`result ${i}`));
+    for (const result of results) await blobs.put(first.address, uid, `result/${blobDigest(result)}`, result);
+    expect(disk.blobSizes(uid).length).toBeLessThanOrEqual(16);
+    expect(disk.blob(uid, `result/${blobDigest(results[39]!)}`)).toEqual(results[39]);
+    world.advance(world.genesis.policy.windows.aggregatorReplaceMs + 1_000);
+    const next = world.aggregator(uid);
+    expect(next.name).not.toBe(first.name);
+    expect(await refusal(blobs.put(next.address, uid, `result/${blobDigest(bytes)}`, bytes))).toBe('stored');
+  });
+});
+
 test('what is missing here is fetched from a peer, checked and kept', async () => {
   const there = new Map([[`result/${blobDigest(bytes)}`, bytes]]);
   const { disk, blobs } = setup([peerWith(there)]);

@@ -1,6 +1,6 @@
 /** Sealed blobs of tasks (rules M3, M5, H5): bounded by what was decided of the task, held by at least two masters, dropped with it. */
 import { blobDigest, isTerminal, type TaskRecord } from '@scs/protocol';
-import type { Disk } from '../log/disk.ts';
+import type { Disk, StoredBlob } from '../log/disk.ts';
 import type { TaskIndex } from '../task-index.ts';
 import { concerns } from '../task-index.ts';
 import { denied, invalid, notNow, tooMuch } from './refusal.ts';
@@ -28,6 +28,11 @@ const parseName = (name: string): BlobName | undefined => {
   return result ? { kind: 'result', digest: result[1]! } : undefined;
 };
 
+const sliceFolder = (vault: string): string => `slice/${vault}/`;
+/** Sealed to the aggregator's enclave that is decided now. */
+const isCurrent = ({ aggregatorEnclave }: TaskRecord, name: BlobName | undefined): boolean =>
+  name?.kind === 'slice' && name.sealKey === aggregatorEnclave?.sealKey;
+
 export class Blobs {
   readonly #disk: Disk;
   readonly #tasks: TaskIndex;
@@ -46,9 +51,13 @@ export class Blobs {
     if (parsed.kind === 'slice') {
       const part = record.parts.find((p) => p.vault === parsed.vault);
       if (part?.enterprise !== enterprise) throw denied(`${parsed.vault} is not a Vault of yours in this task`);
-      if (record.aggregatorEnclave?.sealKey !== parsed.sealKey)
-        throw notNow('that is not the current aggregator’s seal key, as far as this master knows');
-    } else if (record.aggregators?.[record.aggregator ?? 0] !== enterprise) throw denied('another enterprise aggregates this task');
+      if (!isCurrent(record, parsed)) throw notNow('that is not the current aggregator’s seal key, as far as this master knows');
+      this.#disk.dropBlobs(task, sliceFolder(parsed.vault));
+    } else {
+      if (record.aggregators?.[record.aggregator ?? 0] !== enterprise) throw denied('another enterprise aggregates this task');
+      // nothing is decided yet, and whoever aggregates now must find room: what filled it is of no use any more
+      if (this.#results(task, name) >= MOST_RESULTS) this.#disk.dropBlobs(task, 'result/');
+    }
     this.#disk.putBlob({ task, name, bytes });
     const stored = await Promise.all(this.#peers.map((peer) => this.#copyTo(peer, task, name, bytes)));
     if (!stored.includes(true)) throw notNow('no other master could store the blob');
@@ -65,11 +74,27 @@ export class Blobs {
     }
   }
 
-  /** From another master, which has checked who sent it; bounds are checked again. Throws Refusal. */
+  /** From another master, which may lie: it adds within bounds, and neither replaces nor removes. Throws Refusal. */
   take(task: string, name: string, bytes: Uint8Array): string {
-    this.#acceptable(task, name, bytes);
-    this.#disk.putBlob({ task, name, bytes });
+    const { record, parsed } = this.#acceptable(task, name, bytes);
+    if (parsed.kind === 'result' && this.#results(task, name) >= MOST_RESULTS) throw tooMuch('too many results of one task');
+    this.#keep(record, parsed, { task, name, bytes });
     return blobDigest(bytes);
+  }
+
+  /** A Vault has two blobs at most: the current aggregator's, and one for a key that this master may not have heard of yet. */
+  #keep(record: TaskRecord, parsed: BlobName, blob: StoredBlob): void {
+    const { task, name } = blob;
+    if (this.#disk.blob(task, name)) return;
+    if (parsed.kind === 'slice' && !isCurrent(record, parsed))
+      for (const other of this.#disk.blobSizes(task))
+        if (other.name.startsWith(sliceFolder(parsed.vault)) && !isCurrent(record, parseName(other.name)))
+          this.#disk.dropBlobs(task, other.name);
+    this.#disk.putBlob(blob);
+  }
+  /** How many results beside this one. */
+  #results(task: string, name: string): number {
+    return this.#disk.blobSizes(task).filter((b) => b.name !== name && b.name.startsWith('result/')).length;
   }
 
   #acceptable(task: string, name: string, bytes: Uint8Array): { record: TaskRecord; parsed: BlobName } {
@@ -80,12 +105,7 @@ export class Blobs {
     if (parsed.kind === 'result' && parsed.digest !== blobDigest(bytes)) throw invalid('name and content do not agree');
     const record = this.#tasks.record(task);
     if (!record || record.state !== 'dispatched') throw notNow('the task takes no blobs now, as far as this master knows');
-    const others = this.#disk.blobSizes(task).filter((b) => b.name !== name);
-    if (parsed.kind === 'slice') {
-      // a Vault has one blob a time: the one for the current aggregator
-      if (!record.parts.some((p) => p.vault === parsed.vault)) throw invalid('no such Vault in the task');
-      this.#disk.dropBlobs(task, `slice/${parsed.vault}/`);
-    } else if (others.filter((b) => b.name.startsWith('result/')).length >= MOST_RESULTS) throw tooMuch('too many results of one task');
+    if (parsed.kind === 'slice' && !record.parts.some((p) => p.vault === parsed.vault)) throw invalid('no such Vault in the task');
     return { record, parsed };
   }
 
@@ -106,11 +126,20 @@ export class Blobs {
     for (const peer of this.#peers) {
       const bytes = await this.#fetchFrom(peer, task, name);
       if (!bytes) continue;
-      const record = this.#tasks.record(task);
-      if (record && (!isTerminal(record.state) || name === `result/${record.sealedResult}`)) this.#disk.putBlob({ task, name, bytes });
+      this.#keepFetched(task, name, bytes);
       return bytes;
     }
     return undefined;
+  }
+
+  /** What a peer gave is kept where it could have been stored; else a lying one could fill the disk. */
+  #keepFetched(task: string, name: string, bytes: Uint8Array): void {
+    const [record, parsed] = [this.#tasks.record(task), parseName(name)];
+    if (!record || !parsed) return;
+    const decided = parsed.kind === 'result' && parsed.digest === record.sealedResult;
+    const open =
+      record.state === 'dispatched' && (parsed.kind === 'slice' ? isCurrent(record, parsed) : this.#results(task, name) < MOST_RESULTS);
+    if (decided || open) this.#keep(record, parsed, { task, name, bytes });
   }
 
   async #fetchFrom(peer: BlobPeer, task: string, name: string): Promise<Uint8Array | undefined> {
