@@ -23,6 +23,7 @@ import type { Log } from '../log/log.ts';
 import { concerns, type TaskIndex } from '../task-index.ts';
 import type { Blobs } from './blobs.ts';
 import { denied, invalid, notFound } from './refusal.ts';
+import { speaksFor } from './speaks-for.ts';
 import { serverStream, unary, type CallContext } from './serve.ts';
 import type { TaskStreams } from './task-streams.ts';
 
@@ -76,8 +77,11 @@ export const mastersService = (
     if (enterprise && record && !concerns(record, enterprise)) throw denied('you have no part in that task');
   };
   return {
-    submit: unary(SubmitRequestSchema, SubmitReplySchema, context, async ({ command }) => {
-      const decision = await log.propose(submitted(command));
+    submit: unary(SubmitRequestSchema, SubmitReplySchema, context, async ({ command: bytes }, identity) => {
+      const command = submitted(bytes);
+      const caller = enterpriseOf(identity);
+      if (caller && !speaksFor(caller, command, (uid) => tasks.record(uid))) throw denied('that is for another enterprise to say');
+      const decision = await log.propose(command);
       return decision.ok ? { height: decision.height } : { code: decision.code, message: decision.message };
     }),
     getLeaf: unary(GetLeafRequestSchema, CertifiedLeafSchema, context, ({ key }, identity) => {
