@@ -19,21 +19,29 @@ const usage = `node test/bench/main.ts [options] [benchmark ...]
 Without names: all, in this order.
   --quick      small sizes, to see that it works; docs/benchmarks.md stays as it is
   --attach     latency: on the demo that runs already, instead of a cluster made anew
+  --tasks N,M  throughput: these numbers of tasks instead of 100,1000
   --no-write   print only
 `;
 const options = {
   quick: { type: 'boolean', default: false },
   attach: { type: 'boolean', default: false },
+  tasks: { type: 'string' },
   'no-write': { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
 } as const;
+
+const taskCounts = (text: string): number[] =>
+  text.split(',').map((part) => {
+    if (!/^[1-9]\d{0,4}$/.test(part)) throw new Error('--tasks takes numbers such as 100,1000');
+    return Number(part);
+  });
 
 const main = async (): Promise<void> => {
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
   if (values.help) return void process.stdout.write(usage);
   const benchmarks: Readonly<Record<string, () => Promise<Report>>> = {
     latency: () => latency(values.quick, values.attach),
-    throughput: () => throughput(values.quick),
+    throughput: () => throughput(taskCounts(values.tasks ?? (values.quick ? '10' : '100,1000'))),
     micro: () => micro(values.quick),
     devnet: () => devnet(values.quick),
   };

@@ -35,6 +35,7 @@ const sizeOf = (command: Command): number | undefined => {
 
 /** A block of the commands that apply one after the other; undefined when none does. What doesn't fit waits for the next. */
 export const buildBlock = ({ rules, state, base, commands, limits = BLOCK_LIMITS, refused }: BuildInput): Chosen | undefined => {
+  const context = { time: base.time, height: base.height };
   const chosen: Command[] = [];
   let at = state;
   let bytes = 0;
@@ -45,9 +46,11 @@ export const buildBlock = ({ rules, state, base, commands, limits = BLOCK_LIMITS
       continue;
     }
     if (chosen.length >= limits.commands || bytes + size > limits.bytes) break;
-    const applied = rules.apply(at, command, { time: base.time, height: base.height });
+    const applied = rules.apply(at, command, context);
     if (!applied.ok) {
-      refused(command, applied.fault);
+      // What only stands against it in this block is not decided yet, and may never be: it waits for the next.
+      const decided = at === state ? applied : rules.apply(state, command, context);
+      if (!decided.ok) refused(command, decided.fault);
       continue;
     }
     at = applied.state;
