@@ -1,15 +1,29 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { create } from '@bufbuild/protobuf';
 import { Server, status, type sendUnaryData, type ServerUnaryCall, type ServerWritableStream } from '@grpc/grpc-js';
-import { decideMessage, decodeCommand, encodeCanonical, hex, MerkleMap, publicKeyOf, sign, type CertifiedLeaf } from '@scs/protocol';
+import {
+  blobDigest,
+  decideMessage,
+  decodeCommand,
+  encodeCanonical,
+  hex,
+  MerkleMap,
+  publicKeyOf,
+  sign,
+  type CertifiedLeaf,
+} from '@scs/protocol';
 import { createAuthority, issue, type Authority } from './authority.ts';
 import { leafToWire } from './certified-leaf.ts';
 import {
   CertifiedLeafSchema,
   Masters as MastersService,
   SubmitReplySchema,
+  GetBlobReplySchema,
+  PutBlobReplySchema,
+  type GetBlobRequest,
   type GetLeafRequest,
+  type PutBlobRequest,
   type SubmitRequest,
   type WatchTasksRequest,
 } from './gen/scs/v1/masters_pb.ts';
@@ -35,6 +49,8 @@ interface Behaviour {
   readonly leaf?: (key: string) => CertifiedLeaf | undefined;
   readonly submit?: () => { height?: bigint; code?: string; message?: string };
   readonly watch?: () => readonly CertifiedLeaf[];
+  /** Blobs by name; those put are added. */
+  readonly blobs?: Map<string, Uint8Array>;
 }
 const cleanups: (() => void)[] = [];
 let faults: string[] = [];
@@ -79,6 +95,15 @@ const group = async (behaviours: readonly (Behaviour | 'down')[]): Promise<Maste
           const leaf = behaviour.leaf?.(call.request.key);
           if (leaf) reply(null, create(CertifiedLeafSchema, leafToWire(leaf)));
           else reply({ code: status.NOT_FOUND, details: 'no such leaf' });
+        },
+        putBlob: (call: ServerUnaryCall<PutBlobRequest, unknown>, reply: sendUnaryData<unknown>) => {
+          behaviour.blobs?.set(call.request.name, call.request.blob);
+          reply(null, create(PutBlobReplySchema, { digest: blobDigest(call.request.blob) }));
+        },
+        getBlob: (call: ServerUnaryCall<GetBlobRequest, unknown>, reply: sendUnaryData<unknown>) => {
+          const blob = behaviour.blobs?.get(call.request.name);
+          if (blob) reply(null, create(GetBlobReplySchema, { blob }));
+          else reply({ code: status.NOT_FOUND, details: 'no such blob' });
         },
         watchTasks: (call: ServerWritableStream<WatchTasksRequest, unknown>) => {
           for (const leaf of behaviour.watch?.() ?? []) call.write(create(CertifiedLeafSchema, leafToWire(leaf)));
@@ -148,6 +173,39 @@ test('a refusal counts when two masters say it; a decision from any', async () =
   expect(await refused.submit(resolve)).toEqual({ ok: false, code: 'UnknownTask', message: 'no such task' });
   const again = await group(['down', 'down', { submit: () => ({ code: 'AlreadyDecided', message: '' }) }]);
   expect(await again.submit(resolve)).toMatchObject({ ok: false, code: 'AlreadyDecided' });
+});
+
+describe('N1: the bare word of one master', () => {
+  test('that a command is decided is asked of another one when the command comes again', async () => {
+    const asked: number[] = [];
+    const lies = (i: number): Behaviour => ({
+      submit: () => {
+        asked.push(i);
+        return { height: 7n };
+      },
+    });
+    const masters = await group([lies(0), lies(1), lies(2)]);
+    for (let i = 0; i < 3; i += 1) await masters.submit(resolve);
+    expect(asked.toSorted()).toEqual([0, 1, 2]);
+  });
+  test('that it stored a blob is not enough', async () => {
+    const kept = [0, 1, 2].map(() => new Map<string, Uint8Array>());
+    const liar: Behaviour = {};
+    const masters = await group([liar, { blobs: kept[1]! }, { blobs: kept[2]! }]);
+    const blob = Uint8Array.of(1, 2, 3);
+    await masters.putBlob('t', 'slice/a/b/c', blob);
+    expect(kept.some((blobs) => blobs.has('slice/a/b/c'))).toBe(true);
+    await expect((await group([liar, 'down', 'down'])).putBlob('t', 'slice/a/b/c', blob, { timeoutMs: 300 })).rejects.toThrow(
+      MastersUnavailable,
+    );
+  });
+  test('that a blob is this or that: asked again, another master answers', async () => {
+    const named = (byte: number): Behaviour => ({ blobs: new Map([['slice/a/b/c', Uint8Array.of(byte)]]) });
+    const masters = await group([named(0), named(1), named(2)]);
+    const seen = new Set<number>();
+    for (let i = 0; i < 3; i += 1) seen.add((await masters.getBlob('t', 'slice/a/b/c'))![0]!);
+    expect(seen.size).toBe(3);
+  });
 });
 
 test('a watch goes on at the next master, and never back', async () => {

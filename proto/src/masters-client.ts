@@ -33,7 +33,10 @@ export interface Waiting {
 }
 /** Port: all that a Vault, an agent and a sidecar ask of the masters. Methods throw MastersUnavailable when time runs out. */
 export interface Masters {
-  /** Decided by the log, or refused. Safe to repeat: commands are idempotent. */
+  /**
+   * Decided by the log, as one master says, or refused. Safe to repeat, since commands are idempotent, and to be repeated until
+   * the certified record shows it: the same statement is brought to another master each time.
+   */
   submit(command: Command, waiting?: Waiting): Promise<Submitted>;
   /** The verified leaf, never older than one seen before for that key; undefined when two masters say there is none. */
   getLeaf(key: string, waiting?: Waiting): Promise<CertifiedLeaf | undefined>;
@@ -42,9 +45,9 @@ export interface Masters {
    * ended while no master was reachable is not in it: look with `getLeaf`.
    */
   watchTasks(options: { readonly uid?: string; readonly signal: AbortSignal }): AsyncGenerator<CertifiedLeaf, void>;
-  /** The blob's digest. */
+  /** The blob's digest, once two masters have it: one of them tells the truth. */
   putBlob(task: string, name: string, blob: Uint8Array, waiting?: Waiting): Promise<string>;
-  /** undefined when two masters say there is none. `result/<digest>` is checked against its name. */
+  /** undefined when two masters say there is none. `result/<digest>` is checked against its name; asked again for another blob, another master is asked. */
   getBlob(task: string, name: string, waiting?: Waiting): Promise<Uint8Array | undefined>;
   close(): void;
 }
@@ -100,6 +103,38 @@ const codeOf = (error: unknown): string => {
 };
 const isNotFound = (error: unknown): boolean => codeOf(error) === 'NOT_FOUND';
 
+/** What a statement is about: signed again with another journal head, it still is the same. */
+const aboutOf = (command: Command): string => {
+  switch (command.type) {
+    case 'vault.register':
+      return `${command.type}/${command.offer.vault}`;
+    case 'vault.answer':
+      return `${command.type}/${command.statement.task}/${command.statement.vault}`;
+    case 'slice.release':
+      return `${command.type}/${command.receipt.task}/${command.receipt.vault}`;
+    case 'enclave.ready':
+      return `${command.type}/${command.statement.task}/${command.statement.sealKey}`;
+    case 'aggregate.evidence':
+      return `${command.type}/${command.task}`;
+    default:
+      return blobDigest(encodeCommand(command));
+  }
+};
+
+/** Whose bare word was taken on what: asked again on the same, another one is asked first. */
+class Witnesses {
+  readonly #last = new Map<string, number>();
+  last(about: string): number | undefined {
+    return this.#last.get(about);
+  }
+  took(about: string, master: number): void {
+    this.#last.delete(about);
+    this.#last.set(about, master);
+    const oldest = this.#last.keys().next().value;
+    if (this.#last.size > MAX_FLOORS && oldest !== undefined) this.#last.delete(oldest);
+  }
+}
+
 /** Heights never go backwards, key by key. */
 class Floors {
   readonly #heights = new Map<string, bigint>();
@@ -120,6 +155,7 @@ class GrpcMasters implements Masters {
   readonly #options: MastersOptions;
   readonly #committee: Committee;
   readonly #floors = new Floors();
+  readonly #words = new Witnesses();
   /** The master asked first: the last that answered. */
   #preferred: number;
 
@@ -132,7 +168,8 @@ class GrpcMasters implements Masters {
 
   submit(command: Command, waiting: Waiting = {}): Promise<Submitted> {
     const bytes = encodeCommand(command);
-    return this.#ask<Submitted>(`submit ${command.type}`, waiting, async (client, call) => {
+    const ask = { what: `submit ${command.type}`, about: aboutOf(command) };
+    return this.#ask<Submitted>(ask, waiting, async (client, call) => {
       const { height, code, message } = await client.submit({ command: bytes }, call);
       if (code === '') return { done: true, value: { ok: true, height } };
       if (TRANSIENT.has(code)) throw new LeafInvalid(code);
@@ -142,7 +179,7 @@ class GrpcMasters implements Masters {
   }
 
   getLeaf(key: string, waiting: Waiting = {}): Promise<CertifiedLeaf | undefined> {
-    return this.#ask<CertifiedLeaf | undefined>(`leaf ${key}`, waiting, async (client, call) => {
+    return this.#ask<CertifiedLeaf | undefined>({ what: `leaf ${key}` }, waiting, async (client, call) => {
       try {
         return { done: true, value: this.#verified(await client.getLeaf({ key }, call), key) };
       } catch (error) {
@@ -154,15 +191,15 @@ class GrpcMasters implements Masters {
 
   async putBlob(task: string, name: string, blob: Uint8Array, waiting: Waiting = {}): Promise<string> {
     const expected = blobDigest(blob);
-    return this.#ask<string>(`put blob ${name}`, waiting, async (client, call) => {
+    return this.#ask<string>({ what: `put blob ${name}` }, waiting, async (client, call) => {
       const { digest } = await client.putBlob({ task, name, blob }, call);
       if (digest !== expected) throw new LeafInvalid('BlobDigestMismatch');
-      return { done: true, value: digest };
+      return { done: false, agree: digest };
     });
   }
 
   getBlob(task: string, name: string, waiting: Waiting = {}): Promise<Uint8Array | undefined> {
-    return this.#ask<Uint8Array | undefined>(`blob ${name}`, waiting, async (client, call) => {
+    return this.#ask<Uint8Array | undefined>({ what: `blob ${name}`, about: `${task}/${name}` }, waiting, async (client, call) => {
       try {
         const { blob } = await client.getBlob({ task, name }, call);
         if (name.startsWith('result/') && name !== `result/${blobDigest(blob)}`) throw new LeafInvalid('BlobDigestMismatch');
@@ -207,13 +244,14 @@ class GrpcMasters implements Masters {
 
   /** Asks one master after the other until one is done, two agree, or time runs out. */
   async #ask<T>(
-    what: string,
+    { what, about }: { readonly what: string; readonly about?: string },
     { timeoutMs = DEFAULT_TIMEOUT_MS, signal }: Waiting,
     attempt: (client: Client, call: { timeoutMs: number; signal?: AbortSignal }) => Promise<Attempt<T>>,
   ): Promise<T> {
     const end = Date.now() + timeoutMs;
     const agreed = new Map<number, T>();
-    const first = this.#preferred;
+    const before = about === undefined ? undefined : this.#words.last(about);
+    const first = before === undefined ? this.#preferred : before + 1;
     let failure: unknown;
     // oxlint-disable-next-line no-unmodified-loop-condition -- aborted from outside
     for (let tries = 0; Date.now() < end && !signal?.aborted; tries++) {
@@ -224,6 +262,7 @@ class GrpcMasters implements Masters {
         const outcome = await attempt(this.#clients[master]!, call);
         if (outcome.done) {
           this.#preferred = master;
+          if (about !== undefined) this.#words.took(about, master);
           return outcome.value;
         }
         agreed.set(master, outcome.agree);
