@@ -137,7 +137,11 @@ const aggregate = async (session: Session, attestation: Attestation, wanted: Abo
   if (!sealed) return endingNow(session);
   session.enter('submitting');
   await storeResult(session, sealed.blob, wanted);
-  const decided = await submitUntilDecided(session, signAggregate(session, record.envelope, attestation, parts, sealed));
+  const decided = await submitUntilDecided(
+    session,
+    signAggregate(session, record.envelope, attestation, parts, sealed),
+    (r) => hasEnded(r) || wasReplaced(r, session),
+  );
   session.log.info({ decided, slices: parts.length }, 'aggregate evidence submitted');
   if (decided !== 'decided') return decided;
   session.enter('waiting');

@@ -301,6 +301,17 @@ describe('refusals', () => {
     expect(await aggregator.ended).toBe('TaskEnded');
   });
 
+  test('N1: a master that says "decided" and drops the statement costs a moment, no enclave', async () => {
+    await using group = await TestGroup.start();
+    const dropped = new Set<string>();
+    group.server.swallows = ({ type }) => !dropped.has(type) && dropped.add(type).has(type);
+    const slices = await startSlices(group);
+    const aggregator = await group.aggregator();
+    expect(await aggregator.ended).toBe('TaskEnded');
+    expect(await Promise.all(slices.map((s) => s.ended))).toEqual(['TaskEnded', 'TaskEnded', 'TaskEnded']);
+    expect([...dropped].toSorted()).toEqual(['aggregate.evidence', 'enclave.ready']);
+  });
+
   test('N1: an enclave that another took the place of ends, and sends nothing', async () => {
     await using group = await TestGroup.start();
     const first = await group.slice(alder, { idle: true });

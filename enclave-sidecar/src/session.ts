@@ -64,12 +64,31 @@ const OVER = new Set(['TooLate']);
 const REPLACED = new Set(['EnclaveReplaced', 'NotTheAggregator']);
 export type Decided = 'decided' | Ending;
 
-/** Submits until it is decided, over, or refused for good: EnclaveFault with the masters' code. */
-export const submitUntilDecided = async (session: Session, command: Command): Promise<Decided> => {
+/** How long the certified record has to show what a master says is decided. */
+const SHOWN_WITHIN_MS = 5_000;
+const isShown = async ({ view, clock, signal }: Session, shows: (record: TaskRecord) => boolean): Promise<boolean> => {
+  const over = new AbortController();
+  const either = AbortSignal.any([signal, over.signal]);
+  void clock.sleep(SHOWN_WITHIN_MS, either).then(() => over.abort());
+  const record = await view.until(shows, either);
+  over.abort();
+  return record !== undefined;
+};
+
+/**
+ * Submits until the certified record shows it, it is over, or refused for good: EnclaveFault with the masters' code. One master's
+ * word that it is decided is not enough (N1): submitted again, the command goes to another one.
+ */
+export const submitUntilDecided = async (session: Session, command: Command, shows: (record: TaskRecord) => boolean): Promise<Decided> => {
   for (let failures = 0; ; failures++) {
     const submitted = await submit(session, command);
     if (!submitted) return 'Stopped';
-    if (submitted.ok || submitted.code === 'AlreadyDecided') return 'decided';
+    if (submitted.ok || submitted.code === 'AlreadyDecided') {
+      if (await isShown(session, shows)) return 'decided';
+      if (session.signal.aborted) return 'Stopped';
+      session.log.warn({ command: command.type }, 'a master said that the command is decided, but nothing shows it; submitting it again');
+      continue;
+    }
     if (OVER.has(submitted.code)) return 'TaskEnded';
     if (REPLACED.has(submitted.code)) return 'Replaced';
     if (!NOT_YET.has(submitted.code)) throw new EnclaveFault(submitted.code, submitted.message);
@@ -90,6 +109,16 @@ export const attestWithRetry = async (session: Session): Promise<Attestation> =>
   }
 };
 
+/** Whether the record knows this enclave's keys, as its present ones or as replaced ones, or has gone on. */
+const knowsUs =
+  ({ role, subject, keys: { sealKey } }: Session) =>
+  (record: TaskRecord): boolean => {
+    const part = record.parts.find(({ vault }) => vault === subject);
+    const [now, former] =
+      role === 'aggregator' ? [record.aggregatorEnclave, record.formerAggregatorEnclaves] : [part?.enclave, part?.formerEnclaves];
+    return now?.sealKey === sealKey || former?.includes(sealKey) === true || hasEnded(record);
+  };
+
 /** Attests this enclave and has the masters decide its keys. */
 export const becomeReady = async (session: Session): Promise<{ readonly decided: Decided; readonly attestation: Attestation }> => {
   session.enter('attesting');
@@ -97,7 +126,7 @@ export const becomeReady = async (session: Session): Promise<{ readonly decided:
   const attestation = await attestWithRetry(session);
   const statement: EnclaveReady = { task, role, subject, signKey: keys.signKey, sealKey: keys.sealKey, attestation };
   const signature = keys.sign('enclave.ready', session.genesisDigest, statement);
-  const decided = await submitUntilDecided(session, { type: 'enclave.ready', statement, signature });
+  const decided = await submitUntilDecided(session, { type: 'enclave.ready', statement, signature }, knowsUs(session));
   session.log.info({ decided, kind: attestation.kind }, 'enclave keys submitted');
   return { decided, attestation };
 };

@@ -36,6 +36,8 @@ export class MastersServer {
   readonly decided: Command[] = [];
   /** What a lying master hands out instead; undefined: the stored blob. */
   tamper: (name: string, blob: Uint8Array) => Promise<Uint8Array> = (_name, blob) => Promise.resolve(blob);
+  /** Says that it is decided, and drops it: a lying master. */
+  swallows: (command: Command) => boolean = () => false;
   readonly changes = new Changes();
   readonly #watchers = new Set<Watcher>();
   readonly #servers: Server[] = [];
@@ -77,7 +79,8 @@ export class MastersServer {
   }
 
   readonly #submit: handleUnaryCall<SubmitRequest, SubmitReply> = (call, reply) => {
-    const fault = this.decide(decodeCommand(call.request.command));
+    const command = decodeCommand(call.request.command);
+    const fault = this.swallows(command) ? undefined : this.decide(command);
     reply(null, create(SubmitReplySchema, fault ? { code: fault.code, message: fault.message } : { height: this.world.height }));
   };
   readonly #getLeaf: handleUnaryCall<GetLeafRequest, WireLeaf> = (call, reply) => {
