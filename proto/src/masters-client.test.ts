@@ -186,7 +186,7 @@ describe('N1: the bare word of one master', () => {
     });
     const masters = await group([lies(0), lies(1), lies(2)]);
     for (let i = 0; i < 3; i += 1) await masters.submit(resolve);
-    expect(asked.toSorted()).toEqual([0, 1, 2]);
+    expect(new Set(asked)).toEqual(new Set([0, 1, 2]));
   });
   test('that it stored a blob is not enough', async () => {
     const kept = [0, 1, 2].map(() => new Map<string, Uint8Array>());

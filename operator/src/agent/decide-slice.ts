@@ -6,6 +6,7 @@ import type { Slice, SliceStatus, TaskRecord } from '@scs/protocol';
 import { setCondition, type Condition } from '../kube/conditions.ts';
 import type { Pod } from '../kube/objects.ts';
 import { podTrouble } from './pod-trouble.ts';
+import { sliceName } from './slice-objects.ts';
 
 export interface SliceInput {
   readonly slice: Slice;
@@ -37,6 +38,16 @@ export const decideSlice = (input: SliceInput, now: number): SliceDecision => {
       input,
       now,
       { state: 'Failed', reason: 'TaskUnknown', message: 'The masters certify no such task.' },
+      'delete',
+      attempt,
+      undefined,
+    );
+  // Of each part there is one Slice, with one name: copies of it would run enclaves that push each other out.
+  if (slice.metadata.name !== sliceName(record, slice.spec.role === 'aggregator' ? undefined : slice.spec.vault))
+    return decision(
+      input,
+      now,
+      { state: 'Failed', reason: 'NotOurs', message: 'The agent did not make this Slice. Delete it; the agent makes what tasks need.' },
       'delete',
       attempt,
       undefined,

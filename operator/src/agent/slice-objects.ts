@@ -1,5 +1,5 @@
 /** Objects of one slice or aggregator (rules A2, M1, N10): pure functions. */
-import { API_VERSION, type Slice, type SliceSpec, type TaskRecord } from '@scs/protocol';
+import { API_VERSION, digest, utf8, type Slice, type SliceSpec, type TaskRecord } from '@scs/protocol';
 import { scpKind } from '../kube/kinds.ts';
 import type { OwnerReference, Pod } from '../kube/objects.ts';
 import { ownerReference } from '../kube/owner.ts';
@@ -26,12 +26,20 @@ export const NODE_LABELS = [
   'feature.node.kubernetes.io/cpu-security.tdx.enabled',
 ] as const;
 
-/** Deterministic, so that a retry finds its own; short enough for a pod's name with its attempt. */
-export const sliceName = (record: Pick<TaskRecord, 'name' | 'uid'>, part: string): string =>
+const AGGREGATOR = 'aggregator';
+/** A Vault's name as far as it fits; where something had to go, a digest tells it from others that begin alike. */
+const partName = (vault: string | undefined): string => {
+  if (vault === undefined) return AGGREGATOR;
+  if (vault.length <= 18 && !vault.includes('.') && vault !== AGGREGATOR) return vault;
+  return `${vault.slice(0, 10).replaceAll('.', '-')}-${digest('slice-name', utf8(vault)).slice(0, 7)}`;
+};
+
+/** Deterministic, so that a retry finds its own; short enough for a pod's name with its attempt. Without a Vault: the aggregator's. */
+export const sliceName = (record: Pick<TaskRecord, 'name' | 'uid'>, vault: string | undefined): string =>
   `${record.name
     .slice(0, 28)
     .replace(/[-.]+$/, '')
-    .replaceAll('.', '-')}-${record.uid.slice(0, 8)}-${part.slice(0, 18).replaceAll('.', '-')}`.replace(/-+$/, '');
+    .replaceAll('.', '-')}-${record.uid.slice(0, 8)}-${partName(vault)}`.replace(/-+$/, '');
 
 export const sliceSpec = (record: TaskRecord, role: SliceSpec['role'], vault: string | undefined): SliceSpec => ({
   taskUid: record.uid,
@@ -54,7 +62,7 @@ export const sliceObject = (
   apiVersion: API_VERSION,
   kind: 'Slice',
   metadata: {
-    name: sliceName(record, vault ?? 'aggregator'),
+    name: sliceName(record, vault),
     namespace,
     labels: { [TASK_LABEL]: record.uid, 'app.kubernetes.io/managed-by': 'scs-agent', 'app.kubernetes.io/part-of': 'symphony' },
     ownerReferences: [{ ...owner, controller: false, blockOwnerDeletion: false }],

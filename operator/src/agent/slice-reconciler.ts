@@ -48,7 +48,7 @@ export const reconcileTask = async (
   for (const vault of ours)
     if (!existing.has(sliceName(record, vault)))
       await cluster.apply(sliceObject(config.namespace, record, 'slice', vault, owner), { signal });
-  if (record.aggregators?.[record.aggregator ?? 0] === enterprise && !existing.has(sliceName(record, 'aggregator')))
+  if (record.aggregators?.[record.aggregator ?? 0] === enterprise && !existing.has(sliceName(record, undefined)))
     await cluster.apply(sliceObject(config.namespace, record, 'aggregator', undefined, owner), { signal });
 };
 
