@@ -17,6 +17,10 @@ export { Genesis, Actor, encodeGenesis, decodeGenesis, genesisDigest } from './g
 export * from './inflation.ts';
 export * from './keys.ts';
 export * from './merkle.ts';
+export * from './mechanisms/accounting.ts';
+export * from './mechanisms/clip.ts';
+export { discreteGaussian, noiseVector, type Variance } from './mechanisms/gaussian.ts';
+export * from './mechanisms/quantile.ts';
 export * from './noise.ts';
 export * from './plan.ts';
 export * from './policy.ts';
