@@ -95,7 +95,10 @@ export interface TaskRecord {
   /** Index into `aggregators` of the current one. */
   readonly aggregator?: number;
   readonly aggregatorEnclave?: EnclaveReady;
+  /** Seal keys of replaced ones, the latest. */
   readonly formerAggregatorEnclaves?: readonly string[];
+  /** How often the current aggregator has started anew. */
+  readonly aggregatorRestarts?: number;
   /** Vaults whose output enters the aggregate, fixed once (M4). */
   readonly survivors?: readonly string[];
   /** Digest of the aggregate's evidence and its slices' (`taskEvidenceDigest`). */

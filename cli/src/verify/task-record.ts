@@ -90,6 +90,7 @@ const record = {
   aggregator: z.int().min(0).max(999).exactOptional(),
   aggregatorEnclave: EnclaveReady.exactOptional(),
   formerAggregatorEnclaves: keys.exactOptional(),
+  aggregatorRestarts: z.int().min(0).exactOptional(),
   survivors: z.array(name).max(1000).exactOptional(),
   evidence: digest.exactOptional(),
   sealedResult: digest.exactOptional(),

@@ -13,6 +13,7 @@ import type { TaskRecord, VaultPart } from '../state.ts';
 import { fault, policyOf, type Fault, type RuleContext } from './context.ts';
 import type { Draft } from './draft.ts';
 import { slotTime } from './due-index.ts';
+import { retire } from './enclave-ready.ts';
 import { isReleased } from './ending.ts';
 import { moved, saveTask } from './lifecycle.ts';
 import { queryPrice } from './pricing.ts';
@@ -123,12 +124,11 @@ export const nextAggregator = (task: TaskRecord, ctx: RuleContext): TaskRecord =
   const { windows } = policyOf(ctx.genesis, task.policyVersion);
   const deadline = Math.min(slotTime(ctx.time + windows.aggregatorReplaceMs), task.finalDeadline);
   if (task.aggregators!.length === 1) return { ...task, deadline };
-  const { aggregatorEnclave, ...rest } = task;
-  const former = task.formerAggregatorEnclaves ?? [];
+  const { aggregatorEnclave, aggregatorRestarts: _, ...rest } = task;
   return {
     ...rest,
     aggregator: (task.aggregator! + 1) % task.aggregators!.length,
-    formerAggregatorEnclaves: aggregatorEnclave ? [...former, aggregatorEnclave.sealKey] : former,
+    formerAggregatorEnclaves: retire(task.formerAggregatorEnclaves ?? [], aggregatorEnclave),
     deadline,
   };
 };

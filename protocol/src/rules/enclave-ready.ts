@@ -14,8 +14,10 @@ import type { Draft } from './draft.ts';
 import { saveTask } from './lifecycle.ts';
 
 type Ready = Extract<Command, { type: 'enclave.ready' }>;
-/** Restarts of one slice or aggregator that a task stands; a bound on its record, not a policy. */
+/** Restarts of one slice, or of one aggregator while it is its turn, that a task stands; a bound on its record, not a policy. */
 export const MAX_ENCLAVES = 32;
+/** Seal keys of former aggregator enclaves that a record holds; the oldest are forgotten. */
+const MOST_FORMER = 256;
 
 export const identityOf = (ready: Omit<EnclaveReady, 'attestation'>, genesis: string): EnclaveIdentity => {
   const { task, role, subject, signKey, sealKey } = ready;
@@ -24,11 +26,16 @@ export const identityOf = (ready: Omit<EnclaveReady, 'attestation'>, genesis: st
 
 const sameStatement = (a: EnclaveReady, b: EnclaveReady): boolean => equalBytes(encodeCanonical(a), encodeCanonical(b));
 
-const replacementFault = (current: EnclaveReady | undefined, former: readonly string[], next: EnclaveReady): Fault | undefined => {
+const replacementFault = (
+  current: EnclaveReady | undefined,
+  former: readonly string[],
+  restarts: number,
+  next: EnclaveReady,
+): Fault | undefined => {
   if (current && sameStatement(current, next)) return fault('AlreadyDecided', `this enclave of ${next.subject} is decided`);
   if (current?.sealKey === next.sealKey) return fault('Conflicts', `another statement with this seal key of ${next.subject} is decided`);
   if (former.includes(next.sealKey)) return fault('EnclaveReplaced', `a later enclave of ${next.subject} is decided`);
-  return former.length < MAX_ENCLAVES ? undefined : fault('TooManyEnclaves', `${next.subject} restarted more than ${MAX_ENCLAVES} times`);
+  return restarts < MAX_ENCLAVES ? undefined : fault('TooManyEnclaves', `${next.subject} restarted more than ${MAX_ENCLAVES} times`);
 };
 const proofFault = (task: TaskRecord, { statement, signature }: Ready, ctx: RuleContext): Fault | undefined => {
   if (!statementFits(statement.signKey, 'enclave.ready', ctx.genesisDigest, statement, signature))
@@ -38,8 +45,8 @@ const proofFault = (task: TaskRecord, { statement, signature }: Ready, ctx: Rule
   return bad && fault('AttestationInvalid', `the attestation of ${bad.subject} does not hold: ${bad.problem}`);
 };
 
-const retire = (former: readonly string[], current: EnclaveReady | undefined): readonly string[] =>
-  current ? [...former, current.sealKey] : former;
+export const retire = (former: readonly string[], current: EnclaveReady | undefined): readonly string[] =>
+  current ? [...former, current.sealKey].slice(-MOST_FORMER) : former;
 
 /** Slices: the Vault gives data only to the enclave named here; after its release a new one may only reseal. */
 const sliceReady = (draft: Draft, task: TaskRecord, command: Ready, ctx: RuleContext): Fault | undefined => {
@@ -49,7 +56,7 @@ const sliceReady = (draft: Draft, task: TaskRecord, command: Ready, ctx: RuleCon
   if (part.state !== 'reserved' && part.state !== 'ready' && part.state !== 'released')
     return fault('TooLate', `the part of ${part.vault} is ${part.state}`);
   const former = part.formerEnclaves ?? [];
-  const found = replacementFault(part.enclave, former, statement) ?? proofFault(task, command, ctx);
+  const found = replacementFault(part.enclave, former, former.length, statement) ?? proofFault(task, command, ctx);
   if (found) return found;
   const ready: VaultPart = {
     ...part,
@@ -66,9 +73,15 @@ const aggregatorReady = (draft: Draft, task: TaskRecord, command: Ready, ctx: Ru
   const current = task.aggregators![task.aggregator!];
   if (statement.subject !== current) return fault('NotTheAggregator', `the aggregator of task ${task.uid} is ${current}`);
   const former = task.formerAggregatorEnclaves ?? [];
-  const found = replacementFault(task.aggregatorEnclave, former, statement) ?? proofFault(task, command, ctx);
+  const restarts = task.aggregatorRestarts ?? 0;
+  const found = replacementFault(task.aggregatorEnclave, former, restarts, statement) ?? proofFault(task, command, ctx);
   if (found) return found;
-  saveTask(draft, { ...task, aggregatorEnclave: statement, formerAggregatorEnclaves: retire(former, task.aggregatorEnclave) });
+  saveTask(draft, {
+    ...task,
+    aggregatorEnclave: statement,
+    formerAggregatorEnclaves: retire(former, task.aggregatorEnclave),
+    ...(task.aggregatorEnclave && { aggregatorRestarts: restarts + 1 }),
+  });
   return undefined;
 };
 

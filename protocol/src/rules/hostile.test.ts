@@ -197,3 +197,20 @@ test('bounds of an offer: each usage and class once, so that a record stays smal
   expect(many({ usages: Array.from({ length: 5000 }, () => 'marketing' as const) }) === undefined).toBe(true);
   expect(many({ classes: Array.from({ length: 5000 }, () => 'query' as const) })).toBeUndefined();
 });
+
+test('M4: an aggregator that starts anew again and again spoils its own turn only', () => {
+  const world = World.ready(genesis);
+  const uid = world.submit(aTask());
+  world.answer(uid);
+  world.ready(uid);
+  world.release(uid);
+  const first = world.aggregator(uid);
+  const start = (n: number) => readyCommand(world, world.task(uid), 'aggregator', first.address, first.name, n);
+  for (let n = 0; world.faultOf(start(n)) === undefined; n += 1) world.block(start(n));
+  expect(world.faultOf(start(99))).toBe('TooManyEnclaves');
+  world.advance(genesis.policy.windows.aggregatorReplaceMs + 1_000);
+  expect(world.aggregator(uid).address).not.toBe(first.address);
+  world.aggregatorReady(uid);
+  world.aggregate(uid);
+  expect(world.task(uid).state).toBe('verifying');
+});
