@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Head } from './certificate.ts';
 import { Command } from './commands.ts';
-import { decodeCanonical, encodeCanonical } from './encoding/canonical.ts';
+import { decodeCanonicalAs, encodeCanonical } from './encoding/canonical.ts';
 import { digest, type Digest } from './encoding/hash.ts';
 
 export const Block = z.strictObject({
@@ -21,7 +21,7 @@ export const MAX_BLOCK_BYTES = 8 * 1024 * 1024;
 export const encodeBlock = (block: Block): Uint8Array => encodeCanonical(block);
 export const decodeBlock = (bytes: Uint8Array): Block => {
   if (bytes.length > MAX_BLOCK_BYTES) throw new RangeError(`block of ${bytes.length} bytes exceeds ${MAX_BLOCK_BYTES}`);
-  return Block.parse(decodeCanonical(bytes));
+  return decodeCanonicalAs((value) => Block.parse(value), bytes);
 };
 export const blockDigest = (block: Block): Digest<'block'> => digest('block', encodeBlock(block));
 export const headOf = (block: Block, genesis: string, stateRoot: string): Head => ({

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { Attestation, enclaveRoles } from './attestation.ts';
-import { decodeCanonical, encodeCanonical } from './encoding/canonical.ts';
+import { decodeCanonicalAs, encodeCanonical } from './encoding/canonical.ts';
 import { ReleaseReceipt, SignedAggregateEvidence, SignedSliceEvidence } from './evidence.ts';
 import { taskClasses, usages } from './policy.ts';
 import { TaskSpec } from './resources/task.ts';
@@ -19,6 +19,12 @@ const vault = z.string().regex(/^[a-z0-9-]{1,63}\/[a-z0-9.-]{1,63}$/);
 const address = z.string().regex(/^0x[0-9a-f]{64}$/);
 const key = z.string().regex(/^[0-9a-f]{64}$/);
 const signature = z.string().regex(/^[0-9a-f]{128}$/);
+
+/** Words of another party that end up on a person's terminal: printable, on one line. */
+const sentence = z
+  .string()
+  .max(500)
+  .regex(/^[^\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]*$/u);
 
 /** What an enterprise's agent registers for a Vault; signed by the enterprise's actor key. */
 export const VaultOffer = z.strictObject({
@@ -58,7 +64,7 @@ export const VaultAnswer = z.strictObject({
       consentCommitment: key,
       journal: z.strictObject({ sequence: z.bigint().min(0n), head: key }),
     }),
-    z.strictObject({ kind: z.literal('refused'), code: z.string().regex(/^[A-Z][A-Za-z]{2,40}$/), message: z.string().max(500) }),
+    z.strictObject({ kind: z.literal('refused'), code: z.string().regex(/^[A-Z][A-Za-z]{2,40}$/), message: sentence }),
   ]),
 });
 export const EnclaveReady = z.strictObject({
@@ -123,5 +129,5 @@ export const encodeCommand = (command: Command): Uint8Array => encodeCanonical(c
 /** Throws RangeError, SyntaxError or ZodError. */
 export const decodeCommand = (bytes: Uint8Array): Command => {
   if (bytes.length > MAX_COMMAND_BYTES) throw new RangeError(`command of ${bytes.length} bytes exceeds ${MAX_COMMAND_BYTES}`);
-  return Command.parse(decodeCanonical(bytes));
+  return decodeCanonicalAs((value) => Command.parse(value), bytes);
 };

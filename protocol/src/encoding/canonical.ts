@@ -36,10 +36,16 @@ const revive = (_key: string, value: unknown): unknown => {
   return BigInt(value.slice(1));
 };
 
-/** Inverse of `encodeCanonical`; throws RangeError or SyntaxError on anything that is not the one canonical spelling. */
-export const decodeCanonical = (bytes: Uint8Array): unknown => {
+/**
+ * What `parse` makes of the bytes, if it spells just like them: nothing that a schema leaves out or fills in may hide in bytes whose
+ * digest is taken of what was parsed. Throws RangeError, SyntaxError and what `parse` throws.
+ */
+export const decodeCanonicalAs = <T>(parse: (value: unknown) => T, bytes: Uint8Array): T => {
   const text = fromUtf8(bytes);
-  const value: unknown = JSON.parse(text, revive);
+  const value = parse(JSON.parse(text, revive));
   if (write(value as Canonical) !== text) throw new RangeError('not in canonical form');
   return value;
 };
+
+/** Inverse of `encodeCanonical`; throws RangeError or SyntaxError on anything that is not the one canonical spelling. */
+export const decodeCanonical = (bytes: Uint8Array): unknown => decodeCanonicalAs((value) => value, bytes);

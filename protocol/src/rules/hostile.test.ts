@@ -4,6 +4,8 @@
  */
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { decodeBlock, encodeBlock } from '../block.ts';
+import { encodeCanonical } from '../encoding/canonical.ts';
 import { Command, decodeCommand, encodeCommand, type VaultOffer } from '../commands.ts';
 import { signStatement } from '../evidence.ts';
 import { sign } from '../keys.ts';
@@ -186,6 +188,23 @@ describe('N1: no command that decodes makes the rules throw', () => {
       expect(world.task(command.uid).rejection?.code).toBe('SpecInvalid');
     },
   );
+});
+
+test('T6: a Vault’s words are printable: no control of a terminal gets into a status', () => {
+  const [task] = base.seeds.flatMap((c) => (c.type === 'vault.answer' ? [base.world.task(c.statement.task)] : []));
+  const said = (message: string) => arrived(answerCommand(base.world, task!, vaultNames[0]!, 50n, { code: 'Busy', message }));
+  expect(said('der Schlüssel fehlt; “later”, ½ Stunde')).toBeDefined();
+  for (const message of ['\u001b[2J', 'a\nb', '\u009b', '\u202e', '\ud800']) expect(said(message)).toBeUndefined();
+});
+
+test('E2: bytes hide nothing that their digest does not cover', () => {
+  const { height, block: parent } = base.world.state.must('meta');
+  const block = { height: height + 1n, generation: 0n, parent, time: base.world.time, proposer: 0, commands: [aTask().signed(genesis)] };
+  expect(decodeBlock(encodeBlock(block))).toEqual(block);
+  const [task] = block.commands;
+  const stuffed = { ...block, commands: [{ ...task, spec: { ...task!.spec, stuff: 'x'.repeat(1000) } }] };
+  expect(() => decodeBlock(encodeCanonical(stuffed))).toThrow(RangeError);
+  expect(() => decodeCommand(encodeCanonical({ ...task, spec: { ...task!.spec, coordination: undefined } }))).toThrow(RangeError);
 });
 
 test('bounds of an offer: each usage and class once, so that a record stays small', () => {
