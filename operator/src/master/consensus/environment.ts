@@ -33,38 +33,6 @@ export const DEFAULT_LIMITS: Limits = {
   heldMessages: 256,
 };
 
-/**
- * Single checks of the algorithm, each of which the simulator must be able to miss: a mutation switches one off and must be caught
- * (test/simulation/mutations.ts). Nothing outside tests sets any.
- */
-export type Mutation =
-  | 'counter-gaps-allowed'
-  | 'ui-not-verified'
-  | 'new-view-without-proof'
-  | 'one-view-change-is-enough'
-  | 'new-view-quorum-may-repeat'
-  | 'commit-of-own-prepare-counts'
-  | 'plan-not-followed'
-  | 'plan-takes-lowest-view'
-  | 'commit-below-view-change'
-  | 'second-prepare-at-height'
-  | 'commit-without-prepare'
-  | 'certificate-not-verified'
-  | 'one-vote-certifies'
-  | 'vote-counted-twice'
-  | 'invalid-block-committed'
-  | 'witness-not-asked'
-  | 'retired-identity-accepted'
-  | 'view-outlives-its-quorum'
-  | 'checkpoint-not-vouched'
-  | 'work-above-checkpoint'
-  | 'decided-may-be-replaced'
-  | 'forgets-own-stream'
-  | 'sends-before-storing'
-  | 'no-view-change'
-  | 'no-retransmission'
-  | 'evidence-not-kept';
-
 export interface Environment {
   readonly index: number;
   readonly genesis: string;
@@ -82,5 +50,4 @@ export interface Environment {
   sign(head: Head): Vote;
   /** Counter identities that a block admits (N8). */
   admissions(block: Block, before: Records): readonly Admission[];
-  readonly mutation?: Mutation;
 }

@@ -47,12 +47,20 @@ export interface NewView {
   readonly base: Certificate | null;
   readonly quorum: readonly [Reference, Reference];
 }
+/** A block that a view must offer again; `vouched`: both streams of its quorum hold it. */
+export interface Again {
+  readonly height: bigint;
+  readonly block: string;
+  readonly vouched: boolean;
+}
 /** The stream may be read from here on, once another master's checkpoint has `seen` it. */
 export interface Checkpoint {
   readonly kind: 'checkpoint';
   readonly view: number;
   readonly height: bigint;
   readonly certificate: Certificate;
+  /** What binds the sender in the view that it leads now; null when it leads none. */
+  readonly lead: { readonly quorum: readonly string[]; readonly again: readonly Again[] } | null;
   /** Latest checkpoints of the other identities that the sender read as legal. */
   readonly seen: readonly Reference[];
 }

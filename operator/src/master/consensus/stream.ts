@@ -7,7 +7,7 @@
  * stream before it, which every reader has read without a hole. What hyperledger-labs/minbft does with `MessageLog` nested in
  * view changes, which grows with every view, is here one retransmission.
  */
-import type { Message, Reference } from './messages.ts';
+import type { Checkpoint, Message, Reference } from './messages.ts';
 
 /** The last block at a height that the identity prepared or committed, and in which view. */
 export interface Entry {
@@ -18,6 +18,7 @@ export interface Entry {
 export interface Change {
   readonly counter: number;
   readonly low: bigint;
+  readonly blind: bigint;
   readonly entries: ReadonlyMap<bigint, Entry>;
 }
 /** A legal new view, by the identity that leads it. */
@@ -48,6 +49,9 @@ export interface Stream {
   readonly view: number;
   /** Nothing is known of what it did at or below; checkpointed or before its time. */
   readonly low: bigint;
+  /** Up to here it may hold commits whose prepares were truncated here: what it committed at these heights is not known. */
+  readonly blind: bigint;
+  readonly sinceCheckpoint: number;
   readonly entries: ReadonlyMap<bigint, Entry>;
   readonly changes: ReadonlyMap<number, Change>;
   readonly lead?: Lead;
@@ -66,6 +70,8 @@ export const openStream = (key: string, master: number, low: bigint, lead?: Lead
   next: 1,
   view: 0,
   low,
+  blind: low,
+  sinceCheckpoint: 0,
   entries: new Map(),
   changes: new Map(),
   ...(lead ? { lead } : {}),
@@ -79,9 +85,30 @@ export const with1 = <K, V>(map: ReadonlyMap<K, V>, key: K, value: V): ReadonlyM
 /** Heights above this wait for the identity's next checkpoint, so that a checkpoint never hides work above itself. */
 export const horizon = (low: bigint, every: number): bigint => (low / BigInt(every) + 1n) * BigInt(every);
 
+/** What a checkpoint at this height must say of the view that the stream leads. By the horizon nothing above is prepared yet. */
+export const leadAt = ({ lead, view }: Stream, height: bigint): Checkpoint['lead'] => {
+  if (lead?.view !== view) return null;
+  const again = [...lead.plan].filter(([h]) => h > height).map(([h, block]) => ({ height: h, block, vouched: lead.vouched.has(block) }));
+  return { quorum: lead.quorum, again };
+};
+/** The other way round: the lead of a stream that is read from the checkpoint on. */
+export const leadFrom = ({ lead, view, height, certificate }: Checkpoint): Lead | undefined =>
+  lead
+    ? {
+        view,
+        base: height,
+        baseBlock: certificate.head.block,
+        plan: new Map(lead.again.map((a) => [a.height, a.block])),
+        vouched: new Set(lead.again.filter((a) => a.vouched).map((a) => a.block)),
+        quorum: lead.quorum,
+        next: height + 1n,
+      }
+    : undefined;
+
 /** The message, at its place: added to the tail, counter moved. */
 export const appended = (stream: Stream, message: Message, change: Partial<Stream>): Stream => ({
   ...stream,
+  sinceCheckpoint: stream.sinceCheckpoint + 1,
   ...change,
   next: message.ui.counter + 1,
   tail: [...stream.tail, message],

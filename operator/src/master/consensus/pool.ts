@@ -1,0 +1,88 @@
+/** Commands that wait to be decided: bounded, each once, forgotten when decided, refused by the rules or too old (MinBFT section 4.2, requests). */
+import { decodeCommand, digest, encodeCommand, type Block, type Command } from '@scs/protocol';
+import { lastDecided, type Tip } from './chain.ts';
+import { broadcast, set, type Turn } from './state.ts';
+
+export const commandDigest = (bytes: Uint8Array): string => digest('command', bytes);
+
+const commandOf = (bytes: Uint8Array): Command | undefined => {
+  try {
+    return decodeCommand(bytes);
+  } catch {
+    return undefined; // from a peer
+  }
+};
+
+/** In patiences; by then several primaries have had their chance. */
+const FORGOTTEN_AFTER = 24;
+
+/** Takes a command, from here or from a peer. Only what came from here is passed on. */
+export const takeCommand = (turn: Turn, bytes: Uint8Array, own: boolean): void => {
+  const { pool, chain, now } = turn.state;
+  const refuse = (why: string): void => {
+    if (own) turn.out.push({ kind: 'refused', command: bytes, why });
+  };
+  const id = commandDigest(bytes);
+  if (pool.has(id)) return;
+  if (pool.size >= turn.env.limits.poolCommands) return refuse('Busy');
+  const command = commandOf(bytes);
+  if (!command) return refuse('Malformed');
+  const tip = lastDecided(chain);
+  const applied = turn.env.rules.apply(tip.records, command, { time: tip.time, height: tip.head.height + 1n });
+  if (!applied.ok) return refuse(applied.fault.code);
+  set(turn, { pool: new Map(pool).set(id, { bytes, since: now }), ...(pool.size === 0 ? { progressAt: now } : {}) });
+  if (own) broadcast(turn, { kind: 'command', bytes });
+};
+
+export const dropDecided = (turn: Turn, block: Block): void => {
+  const pool = new Map(turn.state.pool);
+  for (const command of block.commands) pool.delete(commandDigest(encodeCommand(command)));
+  if (pool.size !== turn.state.pool.size) set(turn, { pool });
+};
+
+/** The world does not bear out a draft: the command at fault goes, or all of them when none is named. */
+export const dropUntrue = (turn: Turn, commands: readonly Command[]): void => {
+  const pool = new Map(turn.state.pool);
+  for (const command of commands) {
+    const bytes = encodeCommand(command);
+    if (pool.delete(commandDigest(bytes))) turn.out.push({ kind: 'refused', command: bytes, why: 'NotBorneOut' });
+  }
+  set(turn, { pool });
+};
+
+/** What fits on top of a tip, in the order of arrival. */
+export const commandsFor = (turn: Turn, parent: Tip, time: number): readonly Command[] => {
+  const { rules, limits } = turn.env;
+  const chosen: Command[] = [];
+  let { records } = parent;
+  for (const { bytes } of turn.state.pool.values()) {
+    if (chosen.length >= limits.batchCommands) break;
+    const command = commandOf(bytes);
+    const applied = command && rules.apply(records, command, { time, height: parent.head.height + 1n });
+    if (!command || !applied?.ok) continue;
+    records = applied.state;
+    chosen.push(command);
+  }
+  return chosen;
+};
+
+/** Forgets what the rules no longer take or nobody wants. */
+export const sweepPool = (turn: Turn): void => {
+  const { chain, now, pool } = turn.state;
+  const { rules, limits } = turn.env;
+  const tip = lastDecided(chain);
+  const kept = new Map(pool);
+  for (const [id, { bytes, since }] of pool) {
+    const command = commandOf(bytes);
+    const applied = command && rules.apply(tip.records, command, { time: tip.time, height: tip.head.height + 1n });
+    const why = !applied?.ok
+      ? (applied?.fault.code ?? 'Malformed')
+      : now - since > FORGOTTEN_AFTER * limits.patienceMs
+        ? 'TimedOut'
+        : undefined;
+    if (why === undefined) continue;
+    kept.delete(id);
+    turn.out.push({ kind: 'refused', command: bytes, why });
+  }
+  if (kept.size !== pool.size) set(turn, { pool: kept });
+};

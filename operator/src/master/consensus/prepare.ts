@@ -1,0 +1,76 @@
+/**
+ * The primary offers blocks, one after the other without waiting, as far as the window goes (MinBFT section 4.2; rule T5). First what
+ * its view must offer again, then batches of what waits, cut by size or delay.
+ */
+import { blockDigest, encodeBlock, type Block } from '@scs/protocol';
+import { decidedHeight, lastDecided, type Tip } from './chain.ts';
+import { believed } from './commit.ts';
+import { evaluated } from './decide.ts';
+import { commandsFor } from './pool.ts';
+import { countsAt } from './roster.ts';
+import { type Intent, leaderOf, ownStream, set, type State, type Turn } from './state.ts';
+import { horizon, type Stream } from './stream.ts';
+
+const offer = (view: number, height: bigint, block: string, bytes: Uint8Array): Intent => ({
+  body: { kind: 'prepare', view, height, block },
+  bytes,
+});
+
+/** The state below `next`, through own blocks that are not decided yet. */
+const parentOf = (turn: Turn, own: Stream, next: bigint): Tip | undefined => {
+  let tip = lastDecided(turn.state.chain);
+  for (let height = tip.head.height + 1n; height < next; height += 1n) {
+    const digest = own.entries.get(height)?.block;
+    const offered = digest === undefined ? undefined : turn.state.blocks.get(digest);
+    const result = digest !== undefined && offered ? evaluated(turn, tip, digest, offered.bytes) : undefined;
+    if (!result?.ok) return undefined;
+    ({ tip } = result);
+  }
+  return tip;
+};
+
+/** An identity that is to begin needs heights to pass, even empty ones (N8). */
+const identityWaits = (turn: Turn, next: bigint): boolean => turn.state.chain.roster.some((i) => i.from >= next);
+
+/** A master offers nothing that it would not take: it looks at its own block too. */
+const looked = (turn: Turn, { digest, block, bytes }: NonNullable<State['draft']>): Intent | undefined => {
+  const fits = believed(turn, digest, bytes, new Set(), false);
+  if (fits === undefined) return undefined;
+  const { draft: _, ...rest } = turn.state;
+  turn.state = rest;
+  return fits ? offer(turn.state.view, block.height, digest, bytes) : undefined;
+};
+
+const fresh = (turn: Turn, own: Stream, next: bigint): Intent | undefined => {
+  const { env, state } = turn;
+  const parent = parentOf(turn, own, next);
+  if (!parent) return undefined;
+  const { draft } = state;
+  if (draft?.block.height === next && draft.block.parent === parent.head.block) return looked(turn, draft);
+  const time = Math.max(parent.time, state.now);
+  const commands = commandsFor(turn, parent, time);
+  const oldest = state.pool.values().next().value?.since ?? state.now;
+  const full = commands.length >= env.limits.batchCommands || state.now - oldest >= env.limits.batchDelayMs;
+  if (commands.length > 0 ? !full : !identityWaits(turn, next)) return undefined;
+  const { generation } = env;
+  const block: Block = { height: next, generation, parent: parent.head.block, time, proposer: env.index, commands: [...commands] };
+  const made = { digest: blockDigest(block), block, bytes: encodeBlock(block) };
+  set(turn, { draft: made });
+  return looked(turn, made);
+};
+
+export const prepareDue = (turn: Turn): Intent | undefined => {
+  const { state, env } = turn;
+  const own = ownStream(state);
+  const lead = own?.lead;
+  if (!own || lead?.view !== state.view || own.view !== state.view) return undefined;
+  const { next } = lead;
+  const { roster, certified } = state.chain;
+  const top = certified.head.height + BigInt(env.limits.window);
+  if (leaderOf(state, next) !== own || next > top || next > horizon(own.low, env.limits.checkpointEvery)) return undefined;
+  if (!lead.quorum.every((key) => countsAt(roster, key, next))) return undefined;
+  const again = lead.plan.get(next) ?? (next <= decidedHeight(state.chain) ? state.chain.digests.get(next) : undefined);
+  if (again === undefined) return fresh(turn, own, next);
+  const bytes = state.blocks.get(again)?.bytes;
+  return bytes && offer(state.view, next, again, bytes);
+};

@@ -1,0 +1,153 @@
+/**
+ * Stream messages as they come: UI verified, held until what they need is there, read in counter order, stored before anything is
+ * built on them (MinBFT sections 3 and 4.2).
+ */
+import type { Checkpoint, Message } from './messages.ts';
+import { latestOf, identityOf } from './roster.ts';
+import { atCheckpoint, checkpointHolds, readNext, uiDigest, type Reader } from './read-stream.ts';
+import { set, type Turn } from './state.ts';
+import { openStream, type Stream, with1 } from './stream.ts';
+
+const readerOf = ({ env, state }: Turn): Reader => ({
+  env,
+  streams: state.streams,
+  chain: state.chain,
+  blocks: state.blocks,
+  base: state.base,
+});
+
+/** Counters remembered as vouched for, of one identity. */
+const VOUCHED_MOST = 16;
+const noteVouches = (turn: Turn, message: Message): void => {
+  if (message.body.kind !== 'checkpoint' || !checkpointHolds(turn.env, message.body)) return;
+  const { roster } = turn.state.chain;
+  const by = identityOf(roster, message.ui.key)?.master;
+  let vouches = turn.state.vouches;
+  for (const { key, counter } of message.body.seen) {
+    if (identityOf(roster, key)?.master === by) continue; // nobody vouches for itself
+    vouches = with1(vouches, key, new Set([...(vouches.get(key) ?? []), counter].slice(-VOUCHED_MOST)));
+  }
+  set(turn, { vouches });
+};
+
+/** Takes a message of any identity, from whoever sent it. */
+export const receive = (turn: Turn, message: Message): void => {
+  const { env, state } = turn;
+  const { key, counter } = message.ui;
+  const stream = state.streams.get(key);
+  if (!stream || stream.fault !== undefined || counter < stream.next) return;
+  const held = state.held.get(key) ?? new Map<number, Message>();
+  if (held.has(counter) || (held.size >= env.limits.heldMessages && counter !== stream.next)) return;
+  if (!env.holds.ui(message.ui, uiDigest(env, message))) return;
+  set(turn, { held: with1(state.held, key, with1(held, counter, message)) });
+  noteVouches(turn, message);
+};
+
+const dropHeld = (turn: Turn, key: string, below: number): void => {
+  const held = turn.state.held.get(key);
+  if (!held) return;
+  set(turn, { held: with1(turn.state.held, key, new Map([...held].filter(([counter]) => counter >= below))) });
+};
+
+/** A stream with a hole is read from a checkpoint that another master has seen (section 4.3: f + 1 of them). */
+const anchor = (turn: Turn, stream: Stream): Message | undefined => {
+  const vouched = turn.state.vouches.get(stream.key);
+  const held = turn.state.held.get(stream.key);
+  if (!vouched || !held) return undefined;
+  return [...held.values()].find(
+    (m) => m.body.kind === 'checkpoint' && m.ui.counter > stream.next && vouched.has(m.ui.counter) && checkpointHolds(turn.env, m.body),
+  );
+};
+const anchored = (stream: Stream, message: Message, body: Checkpoint): Stream => {
+  const fresh = openStream(stream.key, stream.master, body.height);
+  const { counter } = message.ui;
+  return { ...fresh, ...atCheckpoint(fresh, body, counter), next: counter + 1, tail: [message] };
+};
+
+const store = (turn: Turn, message: Message): void => void turn.out.push({ kind: 'store', record: { kind: 'message', message } });
+const settle = (turn: Turn, stream: Stream): void => {
+  set(turn, { streams: with1(turn.state.streams, stream.key, stream) });
+  dropHeld(turn, stream.key, stream.next);
+};
+
+/** Reads one message if it can: true when something changed. */
+const readOne = (turn: Turn, stream: Stream): boolean => {
+  if (stream.fault !== undefined) return false;
+  const message = turn.state.held.get(stream.key)?.get(stream.next);
+  const read = message && readNext(readerOf(turn), stream, message);
+  if (message && read?.kind === 'legal') {
+    store(turn, message);
+    settle(turn, read.stream);
+    if (read.offered && message.body.kind === 'prepare') set(turn, { blocks: with1(turn.state.blocks, message.body.block, read.offered) });
+    if (read.committed) set(turn, { committed: with1(turn.state.committed, read.committed.height, read.committed.block) });
+    return true;
+  }
+  if (read?.kind === 'illegal') {
+    settle(turn, { ...stream, fault: read.why });
+    turn.out.push({ kind: 'condition', code: 'StreamFault', message: `master ${stream.master}: ${read.why}` });
+    return true;
+  }
+  const start = anchor(turn, stream);
+  if (start?.body.kind !== 'checkpoint') return false;
+  store(turn, start);
+  turn.out.push({ kind: 'store', record: { kind: 'truncate', key: stream.key, counter: start.ui.counter } });
+  settle(turn, anchored(stream, start, start.body));
+  return true;
+};
+
+/** The view is the highest that the own stream entered or that a legal new view opened. */
+const followView = (turn: Turn): void => {
+  const own = turn.state.streams.get(turn.state.own.key)?.view ?? 0;
+  const led = [...turn.state.streams.values()].map((s) => s.lead?.view ?? 0);
+  const view = Math.max(turn.state.view, own, ...led);
+  if (view === turn.state.view) return;
+  // what the world did not bear out in one view it may in the next: another reading is asked for
+  const judged = new Map([...turn.state.judged].filter(([, verdict]) => verdict === 'fits'));
+  set(turn, { view, wanted: Math.max(view, turn.state.wanted), progressAt: turn.state.now, judged });
+};
+
+/** Reads whatever can be read. True when something changed. */
+export const readStreams = (turn: Turn): boolean => {
+  let changed = false;
+  for (let again = true; again;) {
+    again = false;
+    for (const stream of turn.state.streams.values()) again = readOne(turn, stream) || again;
+    changed ||= again;
+  }
+  if (changed) followView(turn);
+  return changed;
+};
+
+/** A view that may still have to be read rests on a view change before this counter. Long silent streams hold up nobody. */
+const stillNeeded = (turn: Turn, { key }: Stream, counter: number): boolean => {
+  const { chain, streams } = turn.state;
+  const recent = chain.certified.head.height - 3n * BigInt(turn.env.limits.checkpointEvery);
+  return [...streams.values()].some(
+    (s) =>
+      s.low >= recent &&
+      s.tail.some(({ body }) => body.kind === 'new-view' && body.quorum.some((q) => q.key === key && q.counter < counter)),
+  );
+};
+
+/** Drops what lies before each stream's last vouched checkpoint. */
+export const truncate = (turn: Turn): void => {
+  for (const stream of turn.state.streams.values()) {
+    const vouched = turn.state.vouches.get(stream.key);
+    const last = stream.checkpoints.findLast(({ counter }) => vouched?.has(counter));
+    if (!last || last.counter <= (stream.tail[0]?.ui.counter ?? 0) || stillNeeded(turn, stream, last.counter)) continue;
+    const from = <V>(map: ReadonlyMap<number, V>, counterOf: (key: number, value: V) => number): Map<number, V> =>
+      new Map([...map].filter(([key, value]) => counterOf(key, value) >= last.counter));
+    const cut: Stream = {
+      ...stream,
+      tail: stream.tail.filter((m) => m.ui.counter >= last.counter),
+      prepares: from(stream.prepares, (counter) => counter),
+      changes: from(stream.changes, (_view, change) => change.counter),
+      checkpoints: stream.checkpoints.filter((c) => c.counter >= last.counter),
+    };
+    set(turn, { streams: with1(turn.state.streams, stream.key, cut) });
+    turn.out.push({ kind: 'store', record: { kind: 'truncate', key: stream.key, counter: last.counter } });
+  }
+};
+
+/** The identity this master speaks with counts from some height on without end. */
+export const speaks = (turn: Turn): boolean => latestOf(turn.state.chain.roster, turn.env.index)?.key === turn.state.own.key;

@@ -1,0 +1,82 @@
+/**
+ * A master that starts again (rules N2, N7): its certified blocks, then the messages it had read, in any order. What it said is its own
+ * stream; what it was about to say it says again, and gets the same UI. A counter that is ahead of the stored stream means an old
+ * disk: that identity is then silent for good, and another has to be admitted.
+ */
+import { type Certificate, type Head } from '@scs/protocol';
+import { type Chain, equalHeads, evaluate, type Tip, withCertified, withDecided } from './chain.ts';
+import type { Environment } from './environment.ts';
+import { bodyDigest, type Message } from './messages.ts';
+import { receive, readStreams } from './receive.ts';
+import type { Roster } from './roster.ts';
+import { askUi, settle } from './step.ts';
+import { type Intent, type Output, ownStream, set, startState, type State, type Turn } from './state.ts';
+
+export interface Remembered {
+  /** The formation's base and roster. */
+  readonly base: Tip;
+  readonly roster: Roster;
+  /** Certified blocks above the base, in order. */
+  readonly blocks: readonly { readonly bytes: Uint8Array; readonly certificate: Certificate }[];
+  readonly messages: readonly Message[];
+  readonly intent?: { readonly key: string; readonly intent: Intent };
+  /** Last truncation of each identity. */
+  readonly anchors: ReadonlyMap<string, number>;
+  readonly votes: readonly Head[];
+}
+/** What the counter says of itself at the start. */
+export interface CounterNow {
+  readonly key: string;
+  readonly last: number;
+}
+
+const chainOf = (env: Environment, { base, roster, blocks }: Remembered): Chain => {
+  let chain: Chain = { certified: base, decided: [], digests: new Map([[base.head.height, base.head.block]]), marks: new Map(), roster };
+  for (const { bytes, certificate } of blocks) {
+    const result = evaluate(env, chain.certified, bytes);
+    if (!result.ok || !equalHeads(result.tip.head, certificate.head))
+      throw new RangeError(`stored block ${certificate.head.height} does not give its certified state`);
+    chain = withCertified(env, withDecided(env, chain, result.tip, result.block), certificate);
+  }
+  return chain;
+};
+
+/** Whether the counter has given out what the disk doesn't know of; the intent accounts for one. */
+const silence = (env: Environment, state: State, counter: CounterNow, intent: Intent | undefined): string | undefined => {
+  const known = (ownStream(state)?.next ?? 1) - 1;
+  if (counter.last > known + (intent ? 1 : 0)) return `the counter stands at ${counter.last}, the stored stream at ${known}`;
+  return counter.last < known ? `the stored stream ends at ${known}, the counter at ${counter.last}` : undefined;
+};
+
+/** The state to go on from, and the outputs to begin with. Throws RangeError when the stored blocks contradict each other. */
+export const recover = (
+  env: Environment,
+  stored: Remembered,
+  counter: CounterNow,
+  now: number,
+): { state: State; outputs: readonly Output[] } => {
+  const base = { height: stored.base.head.height, block: stored.base.head.block };
+  const turn: Turn = { env, state: { ...startState(chainOf(env, stored), base, counter.key), now, progressAt: now }, out: [] };
+  set(turn, { vouches: new Map([...stored.anchors].map(([key, counter]) => [key, new Set([counter])])) });
+  // enough room for all of them, however they are ordered
+  const roomy: Turn = { ...turn, env: { ...env, limits: { ...env.limits, heldMessages: Number.MAX_SAFE_INTEGER } } };
+  for (const message of stored.messages) {
+    receive(roomy, message);
+    readStreams(roomy);
+  }
+  settle(roomy);
+  turn.state = roomy.state;
+  const last = stored.intent?.key === counter.key ? stored.intent.intent : undefined;
+  const said = stored.messages.some((m) => last && bodyDigest(env.formation, m.body) === bodyDigest(env.formation, last.body));
+  const intent = said ? undefined : last;
+  const muted = silence(env, turn.state, counter, intent);
+  set(turn, { own: { key: counter.key, ...(intent && muted === undefined ? { intent } : {}), ...(muted === undefined ? {} : { muted }) } });
+  const outputs: Output[] = [];
+  if (muted !== undefined) outputs.push({ kind: 'condition', code: 'CounterAhead', message: muted });
+  else if (intent) outputs.push(askUi(env, intent));
+  // decisions and votes that the crash came between
+  const renewed = roomy.out.filter(
+    (o) => o.kind === 'decided' || (o.kind === 'store' && (o.record.kind === 'certified' || o.record.kind === 'vote')),
+  );
+  return { state: turn.state, outputs: [...renewed, ...outputs] };
+};

@@ -1,0 +1,75 @@
+/** A master's disk: what was stored since the last sync is lost in a crash. */
+import type { Certificate, Head } from '@scs/protocol';
+import type { Tip } from '@scs/operator/master/consensus/chain.ts';
+import type { Message } from '@scs/operator/master/consensus/messages.ts';
+import type { Remembered } from '@scs/operator/master/consensus/recover.ts';
+import type { Roster } from '@scs/operator/master/consensus/roster.ts';
+import type { Intent, Stored } from '@scs/operator/master/consensus/state.ts';
+
+interface Contents {
+  readonly blocks: { readonly bytes: Uint8Array; readonly certificate: Certificate }[];
+  readonly messages: Map<string, Message>;
+  readonly votes: Map<bigint, Head>;
+  readonly anchors: Map<string, number>;
+  intent?: { readonly key: string; readonly intent: Intent };
+}
+const blank = (): Contents => ({ blocks: [], messages: new Map(), votes: new Map(), anchors: new Map() });
+
+export class SimulatedDisk {
+  #contents: Contents = blank();
+  #unsynced: Stored[] = [];
+
+  store(record: Stored): void {
+    this.#unsynced.push(record);
+  }
+  sync(): void {
+    for (const record of this.#unsynced) this.#write(record);
+    this.#unsynced = [];
+  }
+  /** Of what was not synced, only the first few survive. */
+  crash(surviving: number): void {
+    this.#unsynced = this.#unsynced.slice(0, surviving);
+    this.sync();
+  }
+  erase(): void {
+    this.#contents = blank();
+    this.#unsynced = [];
+  }
+  copy(): Contents {
+    const { blocks, messages, votes, anchors, intent } = this.#contents;
+    return {
+      blocks: [...blocks],
+      messages: new Map(messages),
+      votes: new Map(votes),
+      anchors: new Map(anchors),
+      ...(intent ? { intent } : {}),
+    };
+  }
+  restore(contents: Contents): void {
+    this.#contents = contents;
+    this.#unsynced = [];
+  }
+  vote(height: bigint): Head | undefined {
+    return this.#contents.votes.get(height);
+  }
+  blocks(from: bigint, most: number): Contents['blocks'] {
+    return this.#contents.blocks.slice(Number(from) - 1, Number(from) - 1 + most);
+  }
+  remembered(base: Tip, roster: Roster): Remembered {
+    const { blocks, messages, votes, anchors, intent } = this.#contents;
+    return { base, anchors, roster, blocks, messages: [...messages.values()], votes: [...votes.values()], ...(intent ? { intent } : {}) };
+  }
+
+  #write(record: Stored): void {
+    const { blocks, messages, votes, anchors } = this.#contents;
+    if (record.kind === 'intent') this.#contents.intent = { key: record.key, intent: record.intent };
+    if (record.kind === 'message') messages.set(`${record.message.ui.key}/${record.message.ui.counter}`, record.message);
+    if (record.kind === 'vote') votes.set(record.head.height, record.head);
+    if (record.kind === 'certified' && Number(record.tip.head.height) === blocks.length + 1)
+      blocks.push({ bytes: record.tip.bytes, certificate: record.certificate });
+    if (record.kind === 'truncate') {
+      anchors.set(record.key, record.counter);
+      for (const [id, { ui }] of messages) if (ui.key === record.key && ui.counter < record.counter) messages.delete(id);
+    }
+  }
+}

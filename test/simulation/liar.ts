@@ -1,0 +1,293 @@
+/**
+ * A master that lies, with all the means of rule N1's one faulty master: its own counter (which neither repeats nor skips), its own
+ * durable key, all it knows (here: everything), and some hold over who hears whom. It begins as a correct master whose messages
+ * reach only whom it likes; later it says whatever it wants, each message still with a UI of its counter.
+ */
+import { blockDigest, encodeBlock, type Block, type Certificate, type Head } from '@scs/protocol';
+import { decidedHeight, lastDecided, type Tip } from '@scs/operator/master/consensus/chain.ts';
+import { bodyDigest, type Body, type Message, type Reference, type Wire } from '@scs/operator/master/consensus/messages.ts';
+import { primaryOf } from '@scs/operator/master/consensus/read-stream.ts';
+import { leadAt } from '@scs/operator/master/consensus/stream.ts';
+import type { State } from '@scs/operator/master/consensus/state.ts';
+import { toyCommand } from '@scs/operator/master/log/testing/toy-rules.ts';
+import type { Master } from './master.ts';
+import { FORMATION, GENESIS, type SimulatedCounter, signVote } from './trust.ts';
+
+export interface Stage {
+  readonly random: () => number;
+  /** Delivers without asking the liar's own filter. */
+  send(from: number, to: number, wire: Wire): void;
+  master(index: number): Master;
+  trace(line: string): void;
+}
+type Kind = Body['kind'] | Exclude<Wire['kind'], 'stream'>;
+const kindOf = (wire: Wire): Kind => (wire.kind === 'stream' ? wire.message.body.kind : wire.kind);
+
+export class Liar {
+  readonly self: Master;
+  /** Speaks by itself from now on. */
+  raw = false;
+  readonly #stage: Stage;
+  readonly #withheld = new Map<number, ReadonlySet<Kind>>();
+  readonly #said: Message[] = [];
+  readonly #counters: SimulatedCounter[] = [];
+  #votedTwice = new Map<bigint, { readonly head: Head; readonly to: Set<number> }>();
+  #names = 0;
+
+  constructor(self: Master, stage: Stage) {
+    this.self = self;
+    this.#stage = stage;
+  }
+
+  get victims(): readonly [number, number] {
+    const [a, b] = [0, 1, 2].filter((i) => i !== this.self.index);
+    return this.#stage.random() < 0.5 ? [a ?? 0, b ?? 0] : [b ?? 0, a ?? 0];
+  }
+
+  /** Which kinds of message a victim doesn't get from it. */
+  chooseSilence(): void {
+    const { random } = this.#stage;
+    const kinds: readonly Kind[] = ['prepare', 'commit', 'view-change', 'new-view', 'checkpoint', 'vote', 'command', 'certified', 'status'];
+    for (const victim of this.victims) this.#withheld.set(victim, new Set(kinds.filter(() => random() < 0.25)));
+  }
+  endSilence(): void {
+    this.#withheld.clear();
+  }
+  /** The filter on what its machine would send. */
+  passes(to: number, wire: Wire): boolean {
+    return !this.#withheld.get(to)?.has(kindOf(wire));
+  }
+
+  /** From a correct master to one that says what it likes. The counter it has goes on. */
+  turn(): void {
+    this.raw = true;
+    this.#counters.push(this.self.counter);
+    const { state } = this.self;
+    if (state) this.self.state = { ...state, own: { key: state.own.key, muted: 'turned' } };
+    this.#stage.trace(`master ${this.self.index} begins to lie`);
+  }
+  /** A second enclave beside the first: both counters live (rule N2's doubled counter). */
+  double(): void {
+    this.self.loseCounter();
+    this.#counters.push(this.self.counter);
+  }
+
+  #say(body: Body, to: readonly number[], bytes?: Uint8Array, counter = this.#counter()): Message {
+    const ui = counter.createUi(bodyDigest(FORMATION, body));
+    const message: Message = { body, ui, ...(bytes ? { bytes } : {}) };
+    this.#said.push(message);
+    this.self.take({ kind: 'message', from: this.self.index, wire: { kind: 'stream', message } });
+    this.#stage.trace(
+      `liar says ${body.kind} ${'view' in body ? body.view : ''}${'height' in body ? `/${body.height}` : ''} @${ui.counter} to ${to.join(',')}`,
+    );
+    for (const victim of to) this.#stage.send(this.self.index, victim, { kind: 'stream', message });
+    return message;
+  }
+  #counter(): SimulatedCounter {
+    const { random } = this.#stage;
+    return this.#counters[Math.floor(random() * this.#counters.length)] ?? this.self.counter;
+  }
+  #some(): readonly number[] {
+    const [a, b] = this.victims;
+    return this.#stage.random() < 0.4 ? [a, b] : [a];
+  }
+
+  #block(parent: Tip, name: string): { readonly bytes: Uint8Array; readonly digest: string } {
+    const time = Math.max(parent.time, this.self.now());
+    const height = parent.head.height + 1n;
+    const block: Block = {
+      height,
+      generation: 0n,
+      parent: parent.head.block,
+      time,
+      proposer: this.self.index,
+      commands: [toyCommand(name)],
+    };
+    return { bytes: encodeBlock(block), digest: blockDigest(block) };
+  }
+  #name(): string {
+    this.#names += 1;
+    const kind = this.#stage.random();
+    return `${kind < 0.15 ? 'lie' : kind < 0.3 ? 'bad' : 'x'}${this.#names}`;
+  }
+
+  /** One thing that it does to a victim, as seen from that victim's state. */
+  act(): void {
+    const [rich, poor] = this.victims;
+    const state = this.#stage.master(poor).state;
+    if (!state || !this.self.state) return;
+    const { random } = this.#stage;
+    const kind = random() < 0.7 ? Math.floor(random() * 4) : 4 + Math.floor(random() * 8);
+    this.#do(kind, state, poor, rich);
+  }
+
+  #do(kind: number, state: State, poor: number, rich: number): void {
+    if (kind === 0) return this.#prepare(state, poor, rich);
+    if (kind === 1) return this.#agree(state, poor, rich);
+    if (kind === 2) return this.#changeView(state, poor, rich);
+    if (kind === 3) return this.#openView(state, poor);
+    if (kind === 4) return this.#retreat(state, poor, rich);
+    if (kind === 5) return this.#checkpoint(state, poor, rich);
+    if (kind === 6) return this.#twice(state, poor, rich);
+    if (kind === 7) return this.#certify(state, poor);
+    if (kind === 8) return this.#forge(state, poor);
+    if (kind === 9) return this.#replay(poor);
+    if (kind === 10) return this.#solo(state, poor);
+    this.#dangle(state, poor);
+  }
+
+  /** Another block to each, in the view that it leads. */
+  #prepare(state: State, poor: number, rich: number): void {
+    const lead = [...state.streams.values()].find((s) => s.master === this.self.index && s.lead?.view === state.view)?.lead;
+    if (!lead) return;
+    const tip = lastDecided(state.chain);
+    if (tip.head.height + 1n !== lead.next && this.#stage.random() < 0.8) return;
+    const { view } = lead;
+    const height = tip.head.height + 1n;
+    const both = this.#stage.random() < 0.3;
+    const first = this.#block(tip, this.#name());
+    const message = this.#say({ kind: 'prepare', view, height, block: first.digest }, both ? [poor, rich] : [poor], first.bytes);
+    if (both) return;
+    const second = this.#block(tip, this.#name());
+    if (this.#stage.random() < 0.5) this.#say({ kind: 'prepare', view, height, block: second.digest }, [rich], second.bytes);
+    else this.#sendForged(rich, { ...message, body: { kind: 'prepare', view, height, block: second.digest }, bytes: second.bytes });
+  }
+  #sendForged(to: number, message: Message): void {
+    this.#stage.trace(`liar forges ${message.body.kind} @${message.ui.counter} to ${to}`);
+    this.#stage.send(this.self.index, to, { kind: 'stream', message });
+  }
+
+  /** Commits whatever the victim prepared, and lets only the victim know. */
+  #agree(state: State, poor: number, rich: number): void {
+    for (const leader of state.streams.values()) {
+      if (leader.master === this.self.index || leader.lead?.view !== state.view) continue;
+      for (const [counter, { view, height, block }] of leader.prepares) {
+        if (height <= decidedHeight(state.chain) || view !== state.view) continue;
+        const to = this.#stage.random() < 0.7 ? [poor] : [poor, rich];
+        this.#say({ kind: 'commit', view, height, block, prepare: { key: leader.key, counter } }, to);
+        this.#castVote(state, height, poor);
+        return;
+      }
+    }
+  }
+  /** Its durable key goes along, so that what the victim decides is certified. */
+  #castVote(state: State, height: bigint, to: number): void {
+    const tip = state.chain.decided.find((t) => t.head.height === height);
+    if (tip) this.#sendVote(tip.head, to);
+  }
+  #sendVote(head: Head, to: number): void {
+    this.#stage.send(this.self.index, to, { kind: 'vote', head, vote: signVote(this.self.index, head) });
+  }
+
+  #changeView(state: State, poor: number, rich: number): void {
+    const view = state.view + 1;
+    for (const to of [poor, rich]) this.#stage.send(this.self.index, to, { kind: 'request-view', view });
+    if (this.#stage.random() < 0.6) this.#say({ kind: 'view-change', view }, this.#some());
+  }
+
+  /** Opens its view rightly, or on view changes that don't carry it. */
+  #openView(state: State, poor: number): void {
+    const { random } = this.#stage;
+    const view = primaryOf(state.view) === this.self.index ? state.view : state.view + 1;
+    if (primaryOf(view) !== this.self.index) return;
+    const references = [...state.streams.values()].flatMap((s): Reference[] => {
+      const change = s.changes.get(view);
+      return change ? [{ key: s.key, counter: change.counter }] : [{ key: s.key, counter: Math.max(1, s.next - 1) }];
+    });
+    const pick = (): Reference => references[Math.floor(random() * references.length)] ?? { key: this.self.counter.key, counter: 1 };
+    const base: Certificate | null = random() < 0.8 ? (state.chain.certified.certificate ?? null) : null;
+    const own = this.#said.findLast((m) => m.body.kind === 'view-change' && m.body.view === view);
+    const first = own && random() < 0.6 ? { key: own.ui.key, counter: own.ui.counter } : pick();
+    this.#say({ kind: 'new-view', view, base, quorum: [first, random() < 0.3 ? first : pick()] }, [poor]);
+    const tip = random() < 0.5 ? lastDecided(state.chain) : state.chain.certified;
+    const block = this.#block(tip, this.#name());
+    this.#say({ kind: 'prepare', view, height: tip.head.height + 1n, block: block.digest }, [poor], block.bytes);
+  }
+
+  /** Leaves a view for the one, goes on in it for the other. */
+  #retreat(state: State, poor: number, rich: number): void {
+    this.#say({ kind: 'view-change', view: state.view + 1 }, [poor, rich]);
+    this.#agree(state, poor, poor);
+  }
+  /** A checkpoint again or out of order, with all its own streams vouched for. */
+  #checkpoint(state: State, poor: number, rich: number): void {
+    const marks = [...state.chain.marks.values()];
+    const certificate = marks[Math.floor(this.#stage.random() * marks.length)];
+    if (!certificate) return;
+    const seen = [...state.streams.values()].map((s) => ({ key: s.key, counter: s.next }));
+    const stream = [...state.streams.values()].find((s) => s.master === this.self.index);
+    const view = stream?.view ?? state.view;
+    this.#say(
+      {
+        kind: 'checkpoint',
+        view,
+        height: certificate.head.height,
+        certificate,
+        lead: stream ? leadAt(stream, certificate.head.height) : null,
+        seen,
+      },
+      this.#stage.random() < 0.5 ? [poor] : [poor, rich],
+    );
+  }
+  /** Two decide votes at a height, each to another. */
+  #twice(state: State, poor: number, rich: number): void {
+    const tip = lastDecided(state.chain);
+    if (tip.head.height === 0n) return;
+    const other = { ...tip.head, block: 'ee'.repeat(32) };
+    this.#sendVote(tip.head, rich);
+    this.#sendVote(other, poor);
+    this.#votedTwice.set(tip.head.height, { head: other, to: new Set([poor, rich]) });
+  }
+  /** A certificate with one vote, with the same vote twice, or with a made-up one. */
+  #certify(state: State, poor: number): void {
+    const tip = state.chain.certified;
+    const block = this.#block(tip, this.#name());
+    const height = tip.head.height + 1n;
+    const head: Head = { genesis: GENESIS, generation: 0n, height, stateRoot: 'dd'.repeat(32), block: block.digest };
+    const known = state.evaluated.get(block.digest);
+    const vote = signVote(this.self.index, known?.ok ? known.tip.head : head);
+    const made = { master: (this.self.index + 1) % 3, signature: '00'.repeat(64) };
+    const kind = this.#stage.random();
+    const votes = kind < 0.3 ? [vote] : kind < 0.6 ? [vote, vote] : [vote, made].toSorted((a, b) => a.master - b.master);
+    this.#stage.send(this.self.index, poor, { kind: 'certified', bytes: block.bytes, certificate: { head, votes } });
+  }
+  #forge(state: State, poor: number): void {
+    const message = this.#said.at(-1);
+    if (message) this.#sendForged(poor, { ...message, ui: { ...message.ui, counter: message.ui.counter + 1 } });
+    const other = [...state.streams.values()].find((s) => s.master !== this.self.index);
+    if (!message || !other) return;
+    this.#sendForged(poor, { ...message, ui: { key: other.key, counter: other.next, signature: message.ui.signature } });
+  }
+  #replay(poor: number): void {
+    const message = this.#said[Math.floor(this.#stage.random() * this.#said.length)];
+    if (message) this.#sendForged(poor, message);
+  }
+  /** Decides alone: prepares and commits itself. */
+  #solo(state: State, poor: number): void {
+    const tip = lastDecided(state.chain);
+    const block = this.#block(tip, this.#name());
+    const height = tip.head.height + 1n;
+    const counter = this.#counter();
+    const { view } = state;
+    const prepare = this.#say({ kind: 'prepare', view, height, block: block.digest }, [poor], block.bytes, counter);
+    this.#say(
+      { kind: 'commit', view, height, block: block.digest, prepare: { key: prepare.ui.key, counter: prepare.ui.counter } },
+      [poor],
+      undefined,
+      counter,
+    );
+  }
+  /** Commits what nobody prepared. */
+  #dangle(state: State, poor: number): void {
+    const leader = [...state.streams.values()].find((s) => s.master !== this.self.index && s.lead?.view === state.view);
+    const known = [...state.blocks].at(-1);
+    if (!leader || !known) return;
+    const prepare = { key: leader.key, counter: Math.max(1, leader.next - 1) };
+    this.#say({ kind: 'commit', view: state.view, height: decidedHeight(state.chain) + 1n, block: known[0], prepare }, [poor]);
+  }
+
+  /** Heights at which two correct masters were each sent one of two votes. */
+  equivocations(): number {
+    return this.#votedTwice.size;
+  }
+}

@@ -1,0 +1,195 @@
+/** Drives one master's state machine: its disk, its counter, its clock, its reading of the world. It can die between any two outputs. */
+import { decodeBlock, encodeCommand, hex, type Command } from '@scs/protocol';
+import type { Tip } from '@scs/operator/master/consensus/chain.ts';
+import type { Environment, Limits } from '@scs/operator/master/consensus/environment.ts';
+import type { Wire } from '@scs/operator/master/consensus/messages.ts';
+import type { Roster } from '@scs/operator/master/consensus/roster.ts';
+import type { Input, Output, State } from '@scs/operator/master/consensus/state.ts';
+import { nameOf, toyRules } from '@scs/operator/master/log/testing/toy-rules.ts';
+import type { Algorithm } from './algorithm.ts';
+import type { Clockwork } from './clockwork.ts';
+import { SimulatedDisk } from './disk.ts';
+import type { Invariants } from './invariants.ts';
+import { certificateHolds, FORMATION, GENESIS, SimulatedCounter, signVote, uiHolds, voteHolds } from './trust.ts';
+
+export const LIMITS: Limits = {
+  window: 4,
+  checkpointEvery: 8,
+  batchCommands: 3,
+  batchDelayMs: 2,
+  poolCommands: 256,
+  patienceMs: 250,
+  statusEveryMs: 100,
+  tailMessages: 512,
+  heldMessages: 64,
+};
+export const TICK_MS = 40;
+const CLOCK_BOUND_MS = 5_000;
+const BLOCKS_A_PAGE = 16;
+
+export const baseTip = (): Tip => {
+  const records = toyRules.initial();
+  const head = { genesis: GENESIS, generation: 0n, height: 0n, stateRoot: hex(records.root()), block: GENESIS };
+  return { head, bytes: new Uint8Array(), time: 0, records };
+};
+
+/** `admit-<master>-<key>` stands for the command of rule N8; that the attestation is good is for the judge. */
+export const admissionIn = (command: Command): { master: number; key: string } | undefined => {
+  const parts = /^admit-(\d)-([0-9a-f]{64})$/.exec(nameOf(command));
+  return parts ? { master: Number(parts[1]), key: parts[2] ?? '' } : undefined;
+};
+
+export interface World {
+  readonly algorithm: Algorithm;
+  readonly clockwork: Clockwork;
+  readonly random: () => number;
+  readonly invariants: Invariants;
+  readonly roster: Roster;
+  send(from: number, to: number, wire: Wire): void;
+  trace(line: string): void;
+  isHonest(master: number): boolean;
+  /** Whether this key is that of a counter made for this master: what attestation and durable key prove. */
+  isCounterOf(key: string, master: number): boolean;
+  madeCounter(counter: SimulatedCounter, master: number): void;
+}
+
+export class Master {
+  readonly index: number;
+  readonly env: Environment;
+  readonly disk = new SimulatedDisk();
+  counter: SimulatedCounter;
+  state: State | undefined;
+  skewMs = 0;
+  /** Outputs until the next crash. */
+  fuse = Infinity;
+  readonly #world: World;
+  #life = 0;
+  #counters = 0;
+
+  constructor(index: number, world: World, counter: SimulatedCounter) {
+    this.index = index;
+    this.#world = world;
+    this.counter = counter;
+    this.env = {
+      index,
+      genesis: GENESIS,
+      generation: 0n,
+      formation: FORMATION,
+      limits: LIMITS,
+      rules: toyRules,
+      holds: { ui: uiHolds, vote: voteHolds, certificate: certificateHolds },
+      sign: (head) => signVote(index, head),
+      admissions: (block) => block.commands.flatMap((c) => admissionIn(c) ?? []),
+    };
+  }
+
+  /** Its clock as it reads it, in whole milliseconds. */
+  now(): number {
+    return Math.max(0, Math.floor(this.#world.clockwork.now + this.skewMs));
+  }
+
+  start(): void {
+    if (this.state) return;
+    this.#life += 1;
+    const { algorithm, roster } = this.#world;
+    const { counter } = this;
+    const back = algorithm.recover(this.env, this.disk.remembered(baseTip(), roster), { key: counter.key, last: counter.last }, this.now());
+    this.state = back.state;
+    this.#carryOut(back.outputs);
+    this.#tick(this.#life);
+  }
+
+  crash(): void {
+    if (!this.state) return;
+    this.state = undefined;
+    this.fuse = Infinity;
+    this.disk.crash(Math.floor(this.#world.random() * 4));
+    this.#world.trace(`master ${this.index} dies`);
+  }
+
+  /** The enclave is gone, and with it key and value; another one starts, which nobody has admitted. */
+  loseCounter(): void {
+    this.#counters += 1;
+    this.counter = new SimulatedCounter(`${this.index}/${this.#counters}`);
+    this.#world.madeCounter(this.counter, this.index);
+  }
+
+  take(input: Input): void {
+    if (!this.state) return;
+    const next = this.#world.algorithm.step(this.env, this.state, input);
+    this.state = next.state;
+    this.#carryOut(next.outputs);
+  }
+  submit(command: Command): void {
+    this.take({ kind: 'command', bytes: encodeCommand(command) });
+  }
+
+  #later(ms: number, input: () => Input): void {
+    const life = this.#life;
+    this.#world.clockwork.after(ms, () => {
+      if (life === this.#life && this.state) this.take(input());
+    });
+  }
+  #tick(life: number): void {
+    this.#world.clockwork.after(TICK_MS, () => {
+      if (life !== this.#life || !this.state) return;
+      this.take({ kind: 'tick', now: this.now() });
+      this.#tick(life);
+    });
+  }
+
+  #carryOut(outputs: readonly Output[]): void {
+    for (const output of outputs) {
+      if (!this.state) return;
+      this.fuse -= 1;
+      if (this.fuse <= 0) return this.crash();
+      if (output.kind !== 'store') this.disk.sync();
+      this.#one(output);
+    }
+  }
+
+  #one(output: Output): void {
+    const { random } = this.#world;
+    const invariants = this.#world.isHonest(this.index) ? this.#world.invariants : undefined;
+    switch (output.kind) {
+      case 'store':
+        if (output.record.kind === 'vote') invariants?.voted(this.index, output.record.head, this.disk.vote(output.record.head.height));
+        return this.disk.store(output.record);
+      case 'send':
+        return this.#world.send(this.index, output.to, output.wire);
+      case 'send-blocks':
+        for (const { bytes, certificate } of this.disk.blocks(output.from, BLOCKS_A_PAGE))
+          this.#world.send(this.index, output.to, { kind: 'certified', bytes, certificate });
+        return;
+      case 'create-ui': {
+        const { counter } = this;
+        const ui = counter.createUi(output.digest);
+        return this.#later(random() * 2, () => ({ kind: 'ui', ui }));
+      }
+      case 'judge':
+        return this.#later(random() * 3, () => ({ kind: 'judged', block: output.block, ...this.#judge(output.bytes, output.again) }));
+      case 'decided':
+        this.#world.trace(`master ${this.index} has ${output.tip.head.height} certified: ${output.tip.head.block.slice(0, 8)}`);
+        return invariants?.certified(this.index, output.tip.bytes, output.certificate);
+      case 'evidence':
+        return invariants?.evidence(output.first, output.second);
+      case 'condition':
+        this.#world.trace(`master ${this.index}: ${output.code}: ${output.message}`);
+        return invariants?.condition(this.index, output.code, output.message);
+      case 'refused':
+        return;
+    }
+  }
+
+  /** T5's bound on first proposals, and what is true in the world. */
+  #judge(bytes: Uint8Array, again: boolean): { readonly fits: boolean; readonly command?: number } {
+    const block = decodeBlock(bytes);
+    const ahead = block.time - this.now();
+    if (ahead > CLOCK_BOUND_MS || (!again && -ahead > CLOCK_BOUND_MS)) return { fits: false };
+    const command = block.commands.findIndex((c) => {
+      const admission = admissionIn(c);
+      return admission ? !this.#world.isCounterOf(admission.key, admission.master) : nameOf(c).startsWith('lie');
+    });
+    return command < 0 ? { fits: true } : { fits: false, command };
+  }
+}

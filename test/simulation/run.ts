@@ -1,0 +1,256 @@
+/**
+ * One seed, one run: three masters, a stretch of bad weather and worse luck, then peace. During it nothing wrong may be decided; after
+ * it, with at most one master faulty, everything submitted must be (rules N1, N7).
+ */
+import type { Command } from '@scs/protocol';
+import type { Wire } from '@scs/operator/master/consensus/messages.ts';
+import type { Roster } from '@scs/operator/master/consensus/roster.ts';
+import { seeded } from '@scs/operator/master/log/testing/random.ts';
+import { toyCommand } from '@scs/operator/master/log/testing/toy-rules.ts';
+import { genuine, type Algorithm } from './algorithm.ts';
+import { Clockwork } from './clockwork.ts';
+import { Invariants, Violation } from './invariants.ts';
+import { Liar } from './liar.ts';
+import { Master, type World } from './master.ts';
+import { Network } from './network.ts';
+import { SimulatedCounter } from './trust.ts';
+
+export interface Outcome {
+  readonly seed: number;
+  readonly failure?: string;
+  readonly trace: readonly string[];
+  readonly height: bigint;
+  readonly views: number;
+  readonly faults: Readonly<Record<string, number>>;
+}
+const CHAOS_MS = 6_000;
+const PEACE_MS = 60_000;
+const TRACE_LINES = 400;
+
+export class Run {
+  readonly clockwork = new Clockwork();
+  readonly random: () => number;
+  readonly network: Network;
+  readonly invariants: Invariants;
+  readonly masters: readonly Master[];
+  readonly trace: string[] = [];
+  readonly faults: Record<string, number> = {};
+  liar: Liar | undefined;
+  readonly #owners = new Map<string, number>();
+  #names = 0;
+  readonly #wanted: string[] = [];
+
+  constructor(seed: number, algorithm: Algorithm) {
+    this.random = seeded(seed);
+    this.network = new Network(this.clockwork, this.random, (from, to, wire) => this.#deliver(from, to, wire));
+    this.invariants = new Invariants((master) => this.isHonest(master));
+    const counters = [0, 1, 2].map((i) => new SimulatedCounter(`${i}/0`));
+    const roster: Roster = counters.map(({ key }, master) => ({ master, key, from: 1n }));
+    const world = (index: number): World => ({
+      algorithm: this.liar?.self.index === index ? genuine : algorithm,
+      clockwork: this.clockwork,
+      random: this.random,
+      invariants: this.invariants,
+      roster,
+      send: (from, to, wire) => this.#send(from, to, wire),
+      trace: (line) => this.note(line),
+      isHonest: (master) => this.isHonest(master),
+      isCounterOf: (key, master) => this.#owners.get(key) === master,
+      madeCounter: (counter, master) => this.#owners.set(counter.key, master),
+    });
+    this.masters = counters.map((counter, index) => new Master(index, world(index), counter));
+  }
+
+  note(line: string): void {
+    this.trace.push(`${String(Math.floor(this.clockwork.now)).padStart(6)} ms  ${line}`);
+    if (this.trace.length > TRACE_LINES) this.trace.shift();
+  }
+  isHonest(master: number): boolean {
+    return this.liar?.self.index !== master;
+  }
+  honest(): readonly Master[] {
+    return this.masters.filter((m) => this.isHonest(m.index));
+  }
+  master(index: number): Master {
+    const master = this.masters[index];
+    if (!master) throw new RangeError(`no master ${index}`);
+    return master;
+  }
+  count(fault: string): void {
+    this.faults[fault] = (this.faults[fault] ?? 0) + 1;
+  }
+
+  becomeLiar(index: number): void {
+    const stage = {
+      random: this.random,
+      send: (from: number, to: number, wire: Wire) => this.network.send(from, to, wire),
+      master: (i: number) => this.master(i),
+      trace: (line: string) => this.note(line),
+    };
+    this.liar = new Liar(this.master(index), stage);
+  }
+
+  #send(from: number, to: number, wire: Wire): void {
+    if (this.liar?.self.index === from && !this.liar.passes(to, wire)) return;
+    this.network.send(from, to, wire);
+  }
+  #deliver(from: number, to: number, wire: Wire): void {
+    this.master(to).take({ kind: 'message', from, wire });
+  }
+
+  submit(): void {
+    this.#names += 1;
+    const lie = this.random() < 0.05;
+    const name = lie ? `lie${this.#names}` : `c${this.#names}`;
+    const live = this.honest().filter((m) => m.state);
+    const at = live[Math.floor(this.random() * live.length)];
+    if (!lie) this.#wanted.push(name);
+    at?.submit(toyCommand(name));
+  }
+  /** A client goes on until its command is decided. */
+  resubmit(): void {
+    for (const name of this.#missing().slice(0, 8)) for (const master of this.honest()) master.submit(toyCommand(name));
+  }
+  #missing(): readonly string[] {
+    return this.#wanted.filter((name) => !this.invariants.commands.has(name));
+  }
+  /** A master with a counter that nobody knows asks to be admitted (N8). */
+  askAdmission(): void {
+    for (const master of this.honest()) {
+      const { state } = master;
+      if (state?.own.muted !== undefined) this.#replaceCounter(master);
+      else if (state && !state.chain.roster.some((i) => i.key === master.counter.key)) this.submitEverywhere(this.admission(master));
+    }
+  }
+  admission(master: Master): Command {
+    return toyCommand(`admit-${master.index}-${master.counter.key}`);
+  }
+  submitEverywhere(command: Command): void {
+    for (const master of this.honest()) master.submit(command);
+  }
+  #replaceCounter(master: Master): void {
+    master.loseCounter();
+    master.crash();
+    master.start();
+  }
+
+  /** Everything decided is everywhere, with the same state. */
+  #settled(): boolean {
+    const honest = this.honest();
+    const tips = honest.map((m) => m.state?.chain.certified);
+    const [first] = tips;
+    if (!first || this.#missing().length > 0) return false;
+    return tips.every((t) => t?.head.height === first.head.height && t.head.stateRoot === first.head.stateRoot);
+  }
+
+  peace(): void {
+    this.note('peace');
+    this.network.heal();
+    for (const master of this.honest()) {
+      master.fuse = Infinity;
+      master.skewMs = 0;
+      master.start();
+    }
+    for (let until = this.clockwork.now + PEACE_MS; this.clockwork.now < until;) {
+      this.askAdmission();
+      this.resubmit();
+      if (this.liar?.raw) this.liar.act();
+      this.clockwork.until(this.clockwork.now + 250);
+      if (this.#settled()) return;
+    }
+    const states = this.masters.map((m) => m.state && `${m.index}: view ${m.state.view} certified ${m.state.chain.certified.head.height}`);
+    throw new Violation(`no progress in ${PEACE_MS} ms of peace: ${this.#missing().length} commands missing; ${states.join('; ')}`);
+  }
+}
+
+/** Restores an old disk, loses a counter, loses a disk with it: each makes the one faulty master of the run. */
+const misfortune = (run: Run): (() => void) => {
+  const { random } = run;
+  const master = run.master(Math.floor(random() * 3));
+  const kind = Math.floor(random() * 3);
+  if (kind === 0) return () => (run.count('counter lost'), master.loseCounter(), master.crash());
+  if (kind === 1) return () => (run.count('disk lost'), master.loseCounter(), master.crash(), master.disk.erase());
+  const old = master.disk.copy();
+  return () => (run.count('old disk'), master.crash(), master.disk.restore(old));
+};
+
+const weather = (run: Run): void => {
+  const { random, network } = run;
+  const kind = Math.floor(random() * 4);
+  run.count(['calm', 'loss', 'delay', 'partition'][kind] ?? '');
+  network.heal();
+  if (kind === 1) Object.assign(network.weather, { lossRate: 0.05 + random() * 0.3, repeatRate: 0.2 });
+  if (kind === 2) Object.assign(network.weather, { delayMs: 20 + random() * 300, lossRate: 0.02 });
+  if (kind === 3) {
+    const away = Math.floor(random() * 3);
+    run.note(`master ${away} hears less`);
+    network.separate(away, (away + 1) % 3);
+    if (random() < 0.5) network.separate(away, (away + 2) % 3);
+  }
+};
+
+const crashes = (run: Run): void => {
+  const { random } = run;
+  const victim = run.master(Math.floor(random() * 3));
+  if (!run.isHonest(victim.index)) return;
+  run.count('crash');
+  victim.fuse = 1 + Math.floor(random() * 40);
+  run.clockwork.after(100 + random() * 900, () => {
+    victim.crash();
+    victim.start();
+  });
+};
+
+const chaos = (run: Run): void => {
+  const { random, clockwork } = run;
+  const lying = random() < 0.6;
+  const doubled = lying && random() < 0.3;
+  if (lying) run.becomeLiar(random() < 0.5 ? 0 : Math.floor(random() * 3));
+  for (const master of run.masters) {
+    master.skewMs = random() < 0.3 ? random() * 800 : 0;
+    master.start();
+  }
+  const turnAt = random() * CHAOS_MS * 0.8;
+  const bad = lying ? undefined : random() < 0.6 ? 500 + random() * 4_000 : undefined;
+  if (bad !== undefined) clockwork.after(bad * 0.5, () => clockwork.after(bad * 0.5, misfortune(run)));
+  while (clockwork.now < CHAOS_MS) {
+    if (random() < 0.25) weather(run);
+    if (random() < 0.12) crashes(run);
+    if (run.liar && !run.liar.raw && random() < 0.3) run.liar.chooseSilence();
+    if (run.liar && !run.liar.raw && clockwork.now > turnAt) {
+      run.liar.turn();
+      if (doubled) {
+        run.count('doubled counter');
+        run.liar.double();
+        run.submitEverywhere(run.admission(run.liar.self));
+      }
+    }
+    for (let i = 0; i < 6; i += 1) {
+      if (random() < 0.5) run.submit();
+      if (run.liar?.raw && random() < 0.7) run.liar.act();
+      clockwork.until(clockwork.now + 10 + random() * 40);
+    }
+    run.askAdmission();
+    for (const master of run.masters) if (!master.state && random() < 0.3) master.start();
+  }
+};
+
+export const simulate = (seed: number, algorithm: Algorithm = genuine): Outcome => {
+  const run = new Run(seed, algorithm);
+  const outcome = (failure?: string): Outcome => ({
+    seed,
+    ...(failure === undefined ? {} : { failure }),
+    trace: run.trace,
+    height: [...run.invariants.heads.keys()].reduce((a, b) => (b > a ? b : a), 0n),
+    views: Math.max(...run.masters.map((m) => m.state?.view ?? 0)),
+    faults: run.faults,
+  });
+  try {
+    chaos(run);
+    run.peace();
+    return outcome();
+  } catch (thrown) {
+    if (thrown instanceof Violation) return outcome(thrown.message);
+    return outcome(thrown instanceof Error ? `${thrown.name}: ${thrown.message}\n${thrown.stack ?? ''}` : String(thrown));
+  }
+};

@@ -1,0 +1,40 @@
+/**
+ * Keys of the simulated world: a signature is a keyed hash, so a run of thousands of messages costs milliseconds. Nobody in the
+ * simulation computes another's: the liar is given its own `Signer` alone.
+ */
+import { digest, utf8, type Certificate, type Head, type Vote } from '@scs/protocol';
+import type { Ui } from '@scs/operator/master/consensus/messages.ts';
+
+export const GENESIS = 'ab'.repeat(32);
+export const FORMATION = 'cd'.repeat(32);
+const keyed = (secret: string, text: string): string => digest('simulated-signature', utf8(`${secret}/${text}`)).repeat(2);
+
+const voteText = (head: Head): string => `${head.genesis}/${head.generation}/${head.height}/${head.stateRoot}/${head.block}`;
+export const signVote = (master: number, head: Head): Vote => ({ master, signature: keyed(`durable${master}`, voteText(head)) });
+export const voteHolds = (head: Head, vote: Vote): boolean =>
+  vote.master >= 0 && vote.master < 3 && vote.signature === keyed(`durable${vote.master}`, voteText(head));
+export const certificateHolds = ({ head, votes }: Certificate): boolean =>
+  head.genesis === GENESIS &&
+  head.generation === 0n &&
+  votes.length >= 2 &&
+  votes.every((v, i) => v.master > (votes[i - 1]?.master ?? -1) && voteHolds(head, v));
+
+export const uiHolds = (ui: Ui, of: string): boolean => ui.counter > 0 && ui.signature === keyed(`counter${ui.key}`, `${ui.counter}/${of}`);
+
+/** A trusted counter: alive in one enclave, gone when that dies. Whoever owns it can't make it repeat or skip. */
+export class SimulatedCounter {
+  readonly key: string;
+  last = 0;
+  readonly #given = new Map<string, Ui>();
+  constructor(name: string) {
+    this.key = digest('simulated-counter', utf8(name));
+  }
+  createUi(of: string): Ui {
+    const known = this.#given.get(of);
+    if (known) return known;
+    this.last += 1;
+    const ui = { key: this.key, counter: this.last, signature: keyed(`counter${this.key}`, `${this.last}/${of}`) };
+    this.#given.set(of, ui);
+    return ui;
+  }
+}
