@@ -104,7 +104,8 @@ const isWanted = ({ slice, enterprise }: SliceInput, record: TaskRecord): boolea
   return part !== undefined && ['reserved', 'ready', 'released'].includes(part.state);
 };
 
-const isOver = (pod: Pod): boolean =>
+/** It has ended, or is about to. */
+export const isOver = (pod: Pod): boolean =>
   pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded' || pod.metadata.deletionTimestamp !== undefined;
 
 const runningState = ({ slice, record }: SliceInput, pod: Pod): Finding => {

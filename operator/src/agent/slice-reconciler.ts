@@ -9,15 +9,15 @@ import { ownerUid } from '../kube/owner.ts';
 import { sameJson } from '../kube/same-json.ts';
 import type { Requeue } from '../kube/work-queue.ts';
 import type { AgentConfig } from './config.ts';
-import { decideSlice } from './decide-slice.ts';
-import { hasOtherImages, SLICE_LABEL, sliceName, sliceObject, slicePod } from './slice-objects.ts';
+import { decideSlice, isOver } from './decide-slice.ts';
+import { hasOtherImages, podName, SLICE_LABEL, sliceName, sliceObject, slicePod } from './slice-objects.ts';
 import type { CertifiedTasks } from './tasks.ts';
 
 export interface SliceContext {
-  readonly cluster: Cluster;
+  readonly cluster: Pick<Cluster, 'get' | 'apply' | 'applyStatus' | 'create' | 'delete'>;
   readonly config: AgentConfig;
-  readonly events: EventRecorder;
-  readonly tasks: CertifiedTasks;
+  readonly events: Pick<EventRecorder, 'record'>;
+  readonly tasks: Pick<CertifiedTasks, 'find'>;
   readonly enterprise: string;
   readonly simulated: boolean;
   readonly owner: OwnerReference;
@@ -78,6 +78,7 @@ export class SliceReconciler {
       },
       now(),
     );
+    if (decision.pod === 'create' && (await this.#lives(slice, decision.attempt - 1, signal))) return { requeueAfterMs: FIRST_BACKOFF_MS };
     if (decision.pod === 'create')
       await this.#create(slicePod(slice, decision.attempt, config, enterprise, simulated), uid, decision.attempt, signal);
     if (decision.pod === 'delete') for (const old of pods) await deletePod(cluster, old, signal);
@@ -91,6 +92,14 @@ export class SliceReconciler {
       return {};
     }
     return { requeueAfterMs: decision.requeueAfterMs ?? RECHECK_MS };
+  }
+
+  /** What we watch may lag behind a busy API server: it is asked itself whether the pod made last is really gone. */
+  async #lives(slice: Slice, attempt: number, signal: AbortSignal): Promise<boolean> {
+    if (attempt < 1) return false;
+    const { name, namespace, uid } = slice.metadata;
+    const pod = await this.#context.cluster.get<Pod>({ kind: kinds.Pod, namespace: namespace!, name: podName(name, attempt) }, { signal });
+    return pod !== undefined && ownerUid(pod) === uid && !isOver(pod);
   }
 
   async #create(pod: Pod, uid: string, attempt: number, signal: AbortSignal): Promise<void> {
@@ -132,7 +141,7 @@ export class SliceReconciler {
 }
 
 const attemptOf = (pod: Pod): number => Number(/-(\d+)$/.exec(pod.metadata.name)?.[1] ?? 0);
-const deletePod = async (cluster: Cluster, pod: Pod, signal: AbortSignal): Promise<void> => {
+const deletePod = async (cluster: Pick<Cluster, 'delete'>, pod: Pod, signal: AbortSignal): Promise<void> => {
   if (pod.metadata.deletionTimestamp) return;
   await cluster.delete(
     { kind: kinds.Pod, namespace: pod.metadata.namespace!, name: pod.metadata.name },
