@@ -13,6 +13,7 @@ import { createRegistry, startHealth } from '../kube/health.ts';
 import { readConfig, type MasterConfig } from './config.ts';
 import { openDisk } from './log/sqlite-disk.ts';
 import { startMaster } from './master.ts';
+import { MASTER_MANAGER } from './projection/result-files.ts';
 import { aptosChain } from './settlement/aptos-chain.ts';
 
 const secret = async (folder: string, file: string): Promise<string> => {
@@ -58,7 +59,7 @@ const run = async (config: MasterConfig): Promise<void> => {
     seed,
     tls: { certificatePem, keyPem },
     disk: openDisk({ file: join(config.SCS_DATA, 'log.db'), genesis: digest, master: config.SCS_MASTER_INDEX }),
-    cluster: createCluster(kubeConfig, { fieldManager: 'scs-master' }),
+    cluster: createCluster(kubeConfig, { fieldManager: MASTER_MANAGER }),
     chain: aptosChain({
       url: config.SCS_CHAIN_URL,
       chainId: genesis.chain.chainId,

@@ -24,7 +24,12 @@ import { leafFile } from './proof.ts';
 import { resultName } from './task-status.ts';
 import type { TaskObject } from '../task-objects.ts';
 
+const TASK_LABEL = 'scp.symphony.foundation/task';
+/** Field manager of all masters. */
+export const MASTER_MANAGER = 'scs-master';
+
 export interface ResultMap extends KubeObject {
+  metadata: KubeObject['metadata'] & { readonly managedFields?: readonly { readonly manager?: string }[] };
   data?: Record<string, string>;
   binaryData?: Record<string, string>;
 }
@@ -83,7 +88,7 @@ export const resultMap = (task: TaskObject, record: TaskRecord, files: Pick<Resu
   metadata: {
     name: resultName(record.name),
     namespace: record.namespace,
-    labels: { 'scp.symphony.foundation/task': record.uid },
+    labels: { [TASK_LABEL]: record.uid },
     ownerReferences: [
       {
         apiVersion: 'scp.symphony.foundation/v1alpha1',
@@ -96,6 +101,15 @@ export const resultMap = (task: TaskObject, record: TaskRecord, files: Pick<Resu
   },
   ...files,
 });
+
+/**
+ * Whether masters made the ConfigMap, for this Task or an earlier one of its name. Another's is never touched: who may create
+ * Tasks would else have the masters overwrite it, and have it deleted with the Task.
+ */
+export const isOurs = ({ metadata: { labels, ownerReferences, managedFields } }: ResultMap, uid: string): boolean =>
+  labels?.[TASK_LABEL] === uid ||
+  ownerReferences?.some((owner) => owner.uid === uid) === true ||
+  managedFields?.some(({ manager }) => manager === MASTER_MANAGER) === true;
 
 const isLeaf = (text: string, wanted: string, genesis: string, committee: Committee): boolean => {
   try {

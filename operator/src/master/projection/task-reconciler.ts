@@ -9,7 +9,7 @@ import type { Blobs } from '../api/blobs.ts';
 import type { Log } from '../log/log.ts';
 import { seenTask, type TaskObject, type TaskObjects } from '../task-objects.ts';
 import { unadmittedCondition, type Reason } from './conditions.ts';
-import { resultFiles, resultMap, sameFiles, type ResultMap } from './result-files.ts';
+import { isOurs, resultFiles, resultMap, sameFiles, type ResultMap } from './result-files.ts';
 import { sameStatus, sameJson } from './same.ts';
 import { resultName, taskStatus } from './task-status.ts';
 import { writeStatus } from './write-object.ts';
@@ -113,9 +113,21 @@ export class TaskReconciler {
     if (!sealed) return everyMs; // no master has it any more; the ConfigMap, if there, is all there is
     const wanted = resultFiles(record, sealed, log);
     const found = await cluster.get<ResultMap>({ kind: ConfigMap, namespace: record.namespace, name: resultName(record.name) });
-    if (!found || !sameFiles(found, wanted, genesis, committee)) await this.#writeResult(object, record, found, wanted);
+    if (found && !isOurs(found, record.uid)) this.#tellTaken(object);
+    else if (!found || !sameFiles(found, wanted, genesis, committee)) await this.#writeResult(object, record, found, wanted);
     this.#looked.set(record.uid, { record: bytes, at: now });
     return everyMs;
+  }
+
+  #tellTaken(object: TaskObject): void {
+    const { name, namespace } = object.metadata;
+    this.#o.events.record({
+      regarding: { ...object, apiVersion: API_VERSION, kind: 'Task' },
+      type: 'Warning',
+      reason: 'ResultNameTaken',
+      action: 'Deliver',
+      note: `ConfigMap ${namespace}/${resultName(name)} is somebody else's. Delete or rename it; the sealed result takes its place.`,
+    });
   }
 
   async #writeResult(

@@ -1,10 +1,17 @@
 /** `status` of a Task as a function of its certified record (rule N6). */
-import { formatSym, type CertifiedLeaf, type TaskRecord, type TaskStatus } from '@scs/protocol';
+import { digest, formatSym, utf8, type CertifiedLeaf, type TaskRecord, type TaskStatus } from '@scs/protocol';
 import { cutUtf8 } from '../../kube/text.ts';
 import { endOf, refusedAtOnce, taskConditions } from './conditions.ts';
 import { proofOf } from './proof.ts';
 
-export const resultName = (task: string): string => `${task.slice(0, 246)}-result`;
+const SUFFIX = '-result';
+const MOST = 253;
+/** Name of the ConfigMap. Long names are cut, and told apart by a digest: no two tasks share one. */
+export const resultName = (task: string): string => {
+  if (task.length + SUFFIX.length <= MOST) return `${task}${SUFFIX}`;
+  const mark = digest('result-name', utf8(task)).slice(0, 16);
+  return `${task.slice(0, MOST - SUFFIX.length - mark.length - 1).replace(/[-.]+$/, '')}-${mark}${SUFFIX}`;
+};
 const iso = (ms: number): string => new Date(ms).toISOString();
 
 /** What admission locked and nobody charged: at dispatch all above the quote, at the end all above the charge (K2). */
