@@ -22,7 +22,8 @@ import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Log } from '../log/log.ts';
 import { concerns, type TaskIndex } from '../task-index.ts';
 import type { Blobs } from './blobs.ts';
-import { denied, invalid, notFound } from './refusal.ts';
+import { inFlight } from './in-flight.ts';
+import { denied, invalid, notFound, tooMuch } from './refusal.ts';
 import { speaksFor } from './speaks-for.ts';
 import { serverStream, unary, type CallContext } from './serve.ts';
 import type { TaskStreams } from './task-streams.ts';
@@ -35,6 +36,9 @@ const fromEnterprises: ReadonlySet<Command['type']> = new Set([
   'slice.release',
   'aggregate.evidence',
 ]);
+
+/** Of the commands that wait (log/pool.ts), a quarter each at most. */
+const SHARE = { calls: 1_250, bytes: 16 * 1024 * 1024 } as const;
 
 /** Decodes and bounds a submitted command. Throws Refusal. */
 export const submitted = (bytes: Uint8Array): Command => {
@@ -76,13 +80,20 @@ export const mastersService = (
     const record = uid === undefined ? undefined : tasks.record(uid);
     if (enterprise && record && !concerns(record, enterprise)) throw denied('you have no part in that task');
   };
+  const room = inFlight(SHARE);
   return {
     submit: unary(SubmitRequestSchema, SubmitReplySchema, context, async ({ command: bytes }, identity) => {
       const command = submitted(bytes);
       const caller = enterpriseOf(identity);
       if (caller && !speaksFor(caller, command, (uid) => tasks.record(uid))) throw denied('that is for another enterprise to say');
-      const decision = await log.propose(command);
-      return decision.ok ? { height: decision.height } : { code: decision.code, message: decision.message };
+      const putBack = room(identity, bytes.length);
+      if (!putBack) throw tooMuch('too many commands of yours wait already');
+      try {
+        const decision = await log.propose(command);
+        return decision.ok ? { height: decision.height } : { code: decision.code, message: decision.message };
+      } finally {
+        putBack();
+      }
     }),
     getLeaf: unary(GetLeafRequestSchema, CertifiedLeafSchema, context, ({ key }, identity) => {
       if (key.length > 256) throw invalid('no such key');
