@@ -8,7 +8,7 @@ import { CertifiedLeafSchema, leafToWire, type CertifiedLeaf, type WatchTasksReq
 import { type Clock, monotonic } from '../../kube/clock.ts';
 import type { Log } from '../log/log.ts';
 import { concerns, type TaskIndex } from '../task-index.ts';
-import { tooMuch } from './refusal.ts';
+import { invalid, tooMuch } from './refusal.ts';
 
 type Call = ServerWritableStream<WatchTasksRequest, CertifiedLeaf>;
 interface Stream {
@@ -18,6 +18,8 @@ interface Stream {
   readonly pending: Set<string>;
   blockedSince: number | undefined;
 }
+/** A task's, or empty for all. */
+const UID = /^[0-9a-f-]{0,64}$/;
 const SLOW_MS = 30_000;
 const STREAMS_EACH = 4_096;
 
@@ -41,8 +43,9 @@ export class TaskStreams {
     });
   }
 
-  /** Throws Refusal when the caller has too many. */
+  /** Throws Refusal for what is no uid, and when the caller has too many. */
   open(call: Call, identity: string, enterprise: string | undefined): void {
+    if (!UID.test(call.request.uid)) throw invalid('no such task');
     const open = this.#open.get(identity) ?? 0;
     if (open >= STREAMS_EACH) throw tooMuch('too many streams');
     this.#open.set(identity, open + 1);
