@@ -27,3 +27,19 @@ test('N1: a command is told "already decided" by what is decided, never by a blo
 test('what the decided state refuses is refused, wherever it stands', () => {
   expect(build(undefined, toyCommand('a'), toyCommand('bad'))).toEqual({ refusals: ['bad Bad'], names: ['a'] });
 });
+
+test('T5: what would make the block late waits for the next one, but one command goes always', () => {
+  const build = (made: number) => {
+    let asked = 0;
+    return buildBlock({
+      rules: toyRules,
+      state: toyRules.initial(),
+      base: { height: 1n, generation: 0n, parent: '0'.repeat(64), time: 1, proposer: 0 },
+      commands: ['a', 'b', 'c', 'd'].map(toyCommand),
+      enough: () => ++asked > made,
+      refused: () => expect.unreachable(),
+    })?.block.commands.map(nameOf);
+  };
+  expect(build(0)).toEqual(['a']);
+  expect(build(2)).toEqual(['a', 'b', 'c']);
+});

@@ -19,6 +19,8 @@ export interface BuildInput {
   /** In this order: what is due, what was submitted, what was gathered. */
   readonly commands: readonly Command[];
   readonly limits?: BlockLimits;
+  /** Asked before each command but the first: true leaves the rest for the next block. */
+  readonly enough?: () => boolean;
   /** Told of each command that the rules don't let into a block. */
   readonly refused: (command: Command, fault: Fault) => void;
 }
@@ -34,7 +36,15 @@ const sizeOf = (command: Command): number | undefined => {
 };
 
 /** A block of the commands that apply one after the other; undefined when none does. What doesn't fit waits for the next. */
-export const buildBlock = ({ rules, state, base, commands, limits = BLOCK_LIMITS, refused }: BuildInput): Chosen | undefined => {
+export const buildBlock = ({
+  rules,
+  state,
+  base,
+  commands,
+  limits = BLOCK_LIMITS,
+  enough = () => false,
+  refused,
+}: BuildInput): Chosen | undefined => {
   const context = { time: base.time, height: base.height };
   const chosen: Command[] = [];
   let at = state;
@@ -45,7 +55,7 @@ export const buildBlock = ({ rules, state, base, commands, limits = BLOCK_LIMITS
       refused(command, { code: 'CommandMalformed', message: 'it has no canonical form' });
       continue;
     }
-    if (chosen.length >= limits.commands || bytes + size > limits.bytes) break;
+    if (chosen.length >= limits.commands || bytes + size > limits.bytes || (chosen.length > 0 && enough())) break;
     const applied = rules.apply(at, command, context);
     if (!applied.ok) {
       // What only stands against it in this block is not decided yet, and may never be: it waits for the next.

@@ -24,6 +24,8 @@ export interface ProposingOptions {
   readonly index: number;
   readonly genesis: string;
   readonly generation: bigint;
+  /** T5's bound, milliseconds. */
+  readonly clockBoundMs: number;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -38,6 +40,8 @@ type Outcome = 'decided' | 'again' | 'idle' | 'failed' | 'blocked';
 const IDLE_MS = 100;
 const FAILURES_BEFORE_RESIGNING = 8;
 const retry = { baseMs: 40, capMs: 1_000 };
+/** Of the bound on a block's time, one part goes to making it. */
+const MAKING_SHARE = 5;
 /** How long a peer whose vote wasn't needed has to answer before it is sent the decision. */
 const LATE_VOTE_MS = 100;
 
@@ -55,9 +59,19 @@ export class Proposing {
   /** Commands that the others doubt: left out of the next block, so that the rest goes on. */
   readonly #setAside = new Set<string>();
   #woken = new AbortController();
+  /**
+   * How long a block may take to make, milliseconds. It is applied again here and decoded at the voters before they look at its
+   * time, so a large one would always come late (T5): halved when one did, doubled again when one was decided.
+   */
+  #makingMs: number;
 
   constructor(options: ProposingOptions) {
     this.#o = options;
+    this.#makingMs = options.clockBoundMs / MAKING_SHARE;
+  }
+
+  #late(answers: readonly (ProposeAnswer | undefined)[]): void {
+    if (answers.some((a) => a?.code === 'TimeOutOfBound')) this.#makingMs = Math.max(1, this.#makingMs / 2);
   }
 
   wake(): void {
@@ -187,9 +201,11 @@ export class Proposing {
     const offered = new Set(gathered);
     const aside = new Set(this.#setAside);
     this.#setAside.clear();
+    const end = clock.now() + this.#makingMs;
     return buildBlock({
       rules,
       state,
+      enough: () => clock.now() >= end,
       base: { height: replica.height() + 1n, generation, parent: replica.parent(), time, proposer: index },
       commands: [...rules.next(state, time), ...submitted, ...gathered].filter((c) => aside.size === 0 || !aside.has(commandDigest(c))),
       refused: (command, { code, message }) => {
@@ -207,6 +223,7 @@ export class Proposing {
     const message = { bytes, stateRoot: evaluation.evaluated.head.stateRoot, again: false };
     const answers = await Promise.all(peers.map((peer) => this.#ask(peer, message)));
     if (answers.some((a) => a?.code === '')) return 'fits';
+    this.#late(answers);
     const ahead = answers.findIndex((a) => a !== undefined && a.height > replica.height());
     if (ahead >= 0) {
       await this.#o.catchUp.from(peers[ahead]!.index);
@@ -251,6 +268,7 @@ export class Proposing {
     const all = Promise.all(answers);
     const quick = await Promise.race([decided.promise, all]);
     if (quick === true) {
+      this.#makingMs = Math.min(this.#o.clockBoundMs / MAKING_SHARE, this.#makingMs * 2);
       this.#clear = { height: own.head.height + 1n, asked };
       this.#o.onRound?.(clock.now() - startedAt, decodeBlock(own.bytes).commands.length);
       return 'decided';
@@ -260,6 +278,7 @@ export class Proposing {
 
   async #unanswered(answers: readonly { peer: Peer; answer: ProposeAnswer | undefined }[]): Promise<Outcome> {
     const { replica, catchUp } = this.#o;
+    this.#late(answers.map(({ answer }) => answer));
     const ahead = answers.find(({ answer }) => answer !== undefined && answer.height > replica.height());
     if (ahead) {
       const before = replica.height();
