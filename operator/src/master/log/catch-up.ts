@@ -9,14 +9,21 @@ const MOST = 2_000;
 const LONGEST_MS = 30_000;
 
 export class CatchUp {
-  readonly #replica: Replica;
-  readonly #peers: readonly Peer[];
+  readonly #replica: Pick<Replica, 'height' | 'decide'>;
+  readonly #peers: readonly Pick<Peer, 'index' | 'sync'>[];
   readonly #logger: Logger;
   readonly #signal: AbortSignal;
   readonly #clock: Clock;
-  #running: Promise<void> | undefined;
+  /** By peer: one that hangs or lies must not keep blocks of the other away. */
+  readonly #running = new Map<number, Promise<void>>();
 
-  constructor(replica: Replica, peers: readonly Peer[], logger: Logger, clock: Clock, signal: AbortSignal) {
+  constructor(
+    replica: Pick<Replica, 'height' | 'decide'>,
+    peers: readonly Pick<Peer, 'index' | 'sync'>[],
+    logger: Logger,
+    clock: Clock,
+    signal: AbortSignal,
+  ) {
     this.#replica = replica;
     this.#peers = peers;
     this.#logger = logger;
@@ -24,12 +31,11 @@ export class CatchUp {
     this.#clock = clock;
   }
 
-  /** Resolves when the peer has given what it had, or failed; one at a time. Never rejects. */
+  /** Resolves when the peer has given what it had, or failed; one at a time from each. Never rejects. */
   from(index: number): Promise<void> {
-    this.#running ??= this.#run(index).finally(() => {
-      this.#running = undefined;
-    });
-    return this.#running;
+    const running = this.#running.get(index) ?? this.#run(index).finally(() => this.#running.delete(index));
+    this.#running.set(index, running);
+    return running;
   }
 
   async #run(index: number): Promise<void> {
