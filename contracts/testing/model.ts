@@ -1,5 +1,5 @@
 /**
- * All contracts as one pure model (rules K2, K7, K9, P3, P4, P5, G3, G4): what each call does to whose money, and which abort
+ * All contracts as one pure model (rules K2, K6, K7, K9, P3, P4, P5, G3, G4): what each call does to whose money, and which abort
  * it ends in. Written from the rules, not from the Move code. Signatures and paths are facts of the operation here.
  */
 import { mintedBy } from '@scs/protocol/inflation.ts';
@@ -21,6 +21,12 @@ export interface Bond {
   ripensAt: bigint;
   offences: number;
   expelled: boolean;
+}
+export interface Root {
+  readonly shares: readonly Transfer[];
+  readonly total: bigint;
+  paid: bigint;
+  readonly claimed: Set<number>;
 }
 export interface Terms {
   readonly accounts: readonly string[];
@@ -47,6 +53,7 @@ export interface ModelState {
   nextBatch: bigint;
   generation: number;
   readonly rewarded: Set<bigint>;
+  readonly roots: Map<bigint, Root>;
   readonly slashed: Set<bigint>;
   readonly convicted: Set<string>;
   /** `role/account` */
@@ -82,6 +89,7 @@ export const initialModel = (terms: Terms): ModelState => ({
   nextBatch: 1n,
   generation: 0,
   rewarded: new Set(),
+  roots: new Map(),
   slashed: new Set(),
   convicted: new Set(),
   bonds: new Map(),
@@ -214,6 +222,41 @@ const rewardNodes = (s: ModelState, { votes, number, transfers }: Extract<Operat
   s.rewards += amount;
   for (const t of transfers) credit(s, t.account, t.amount);
 };
+/** What published roots may still pay. */
+export const promised = (s: ModelState): bigint => sum([...s.roots.values()].map((root) => root.total - root.paid));
+const publishDividends = (s: ModelState, op: Extract<Operation, { kind: 'publish_dividends' }>): void => {
+  checkVotes(s, op.votes);
+  demand(op.votes.fault !== 'path', 'committee:7');
+  demand(!s.roots.has(op.number), 'dividends:1');
+  demand(op.total > 0n, 'dividends:2');
+  demand(promised(s) + op.total + op.withheld <= s.dividends, 'dividends:3');
+  s.roots.set(op.number, { shares: op.shares, total: op.total, paid: 0n, claimed: new Set() });
+  s.dividends -= op.withheld;
+  receive(s, op.withheld);
+};
+const claimDividends = (s: ModelState, { who, claims }: Extract<Operation, { kind: 'claim_dividends' }>): void => {
+  const paid = new Map<bigint, bigint>();
+  const taken = new Set<string>();
+  for (const { number, index, amount } of claims) {
+    const root = s.roots.get(number);
+    demand(root !== undefined, 'dividends:4');
+    demand(!root!.claimed.has(index) && !taken.has(`${number}/${index}`), 'dividends:5');
+    const share = root!.shares[index];
+    demand(share !== undefined && share.account === s.terms.accounts[who] && share.amount === amount, 'dividends:6');
+    const before = paid.get(number) ?? 0n;
+    demand(amount <= root!.total - root!.paid - before, 'dividends:7');
+    paid.set(number, before + amount);
+    taken.add(`${number}/${index}`);
+  }
+  demand(claims.length > 0, 'dividends:2');
+  for (const { number, index, amount } of claims) {
+    const root = s.roots.get(number)!;
+    root.claimed.add(index);
+    root.paid += amount;
+    s.dividends -= amount;
+    s.hands[who]! += amount;
+  }
+};
 const advance = (s: ModelState, { votes, to }: Extract<Operation, { kind: 'advance' }>): void => {
   checkVotes(s, votes);
   demand(votes.fault !== 'path', 'committee:7');
@@ -340,6 +383,10 @@ const run = (s: ModelState, op: Operation): void => {
       return settle(s, op);
     case 'reward_nodes':
       return rewardNodes(s, op);
+    case 'publish_dividends':
+      return publishDividends(s, op);
+    case 'claim_dividends':
+      return claimDividends(s, op);
     case 'advance':
       return advance(s, op);
     case 'stake':

@@ -2,11 +2,12 @@
  * Random operations that lead somewhere: most are sound in the model's present state, the rest have one fault each. A seed gives
  * the same sequence always.
  */
-import { buildBatch, type SettledTask } from '@scs/protocol/settlement.ts';
-import { mergeTransfers } from '@scs/protocol/settlement.ts';
+import { dividendTree, type DividendClaim } from '@scs/protocol/dividends.ts';
+import { buildBatch, mergeTransfers, type SettledTask } from '@scs/protocol/settlement.ts';
 import type { Transfer } from '@scs/protocol/settlement-layout.ts';
 import { offences, type Offence } from '@scs/protocol/staking.ts';
 import { digestOf } from '@scs/protocol/testing/keys.ts';
+import { promised } from './model.ts';
 import type { ModelState } from './model.ts';
 import type { OfferedVote, Operation, Votes } from './operation.ts';
 
@@ -81,6 +82,28 @@ const settle = (d: Dice, s: ModelState): Operation => {
   ]);
   return { kind: 'settle', votes: votes(d, s), batch: d.chance(6) ? faulty : batch };
 };
+
+const publishDividends = (d: Dice, s: ModelState): Operation => {
+  const room = s.dividends - promised(s);
+  const shares = mergeTransfers([{ account: pick(d, s.terms.accounts), amount: 1n }, ...transfers(d, s, 3, room / 4n)]);
+  const sum = shares.reduce((n, { amount }) => n + amount, 0n);
+  const total = pick(d, [sum, sum, sum, sum, sum / 2n, sum + room, 0n]);
+  return { kind: 'publish_dividends', votes: votes(d, s), number: BigInt(d.below(400)), shares, total, withheld: BigInt(d.below(50)) };
+};
+const claimOf = (d: Dice, s: ModelState, who: number): DividendClaim => {
+  const known = [...s.roots.keys()];
+  const number = known.length === 0 || d.chance(12) ? BigInt(d.below(400)) : pick(d, known.slice(-6));
+  const shares = s.roots.get(number)?.shares ?? [{ account: s.terms.accounts[0]!, amount: 1n }];
+  const own = shares.findIndex(({ account }) => account === s.terms.accounts[who]);
+  const index = own < 0 || d.chance(12) ? d.below(shares.length) : own;
+  const claim = dividendTree(number, shares).claim(index);
+  return d.chance(15) ? { ...claim, amount: claim.amount + 1n } : claim;
+};
+const claimDividends = (d: Dice, s: ModelState, who: number): Operation => ({
+  kind: 'claim_dividends',
+  who,
+  claims: Array.from({ length: d.chance(3) ? d.below(4) : 1 }, () => claimOf(d, s, who)),
+});
 
 const offered = (d: Dice, s: ModelState, signer: number): OfferedVote => ({
   generation: d.below(s.generation + 2),
@@ -162,6 +185,9 @@ export const randomOperation = (d: Dice, s: ModelState): Operation => {
     () => settle(d, s),
     () => settle(d, s),
     () => ({ kind: 'reward_nodes', votes: votes(d, s), number: BigInt(d.below(400)), transfers: transfers(d, s, 3, s.pot / 3n + 2n) }),
+    () => publishDividends(d, s),
+    () => claimDividends(d, s, who),
+    () => claimDividends(d, s, who),
     () =>
       d.chance(8) ? { kind: 'advance', votes: votes(d, s), to: s.generation + (d.chance(4) ? d.below(3) : 1) } : { kind: 'mint_due', who },
     () => ({ kind: 'stake', who, role, amount: some(d, s.hands[who]! / 50n) }),

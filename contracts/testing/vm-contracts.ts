@@ -2,6 +2,7 @@
  * The published contracts in the devnet's Move VM, without its HTTP server and signatures of accounts: so that thousands of calls
  * take seconds. What a call wrote counts when it succeeded, as in a block.
  */
+import { dividendKey, dividendTree, encodeDividendRoot } from '@scs/protocol/dividends.ts';
 import { fromHex } from '@scs/protocol/encoding/bytes.ts';
 import { nodeRewardsKey, encodeNodeRewards } from '@scs/protocol/inflation.ts';
 import { sign } from '@scs/protocol/keys.ts';
@@ -46,6 +47,16 @@ const callOf = (op: Exclude<Operation, { kind: 'wait' }>, accounts: readonly str
       return ['settlement', 'settle', 0, certified(certifiedLeaf(batchKey(op.batch.number), encodeBatch(op.batch), op.votes))];
     case 'reward_nodes':
       return ['settlement', 'reward_nodes', 0, certified(certifiedLeaf(nodeRewardsKey(op.number), encodeNodeRewards(op), op.votes))];
+    case 'publish_dividends': {
+      const root = { ...dividendTree(op.number, op.shares, op.withheld).root, total: op.total };
+      return ['dividends', 'publish', 0, certified(certifiedLeaf(dividendKey(op.number), encodeDividendRoot(root), op.votes))];
+    }
+    case 'claim_dividends': {
+      const numbersOf = (list: readonly bigint[]): Uint8Array => bcsVector(list.map(u64Bytes));
+      const paths = bcsVector(op.claims.map(({ path }) => bcsVector(path.map(bcsBytes))));
+      const columns = [op.claims.map((c) => c.number), op.claims.map((c) => BigInt(c.index)), op.claims.map((c) => c.amount)];
+      return ['dividends', 'claim', op.who, [...columns.map(numbersOf), paths]];
+    }
     case 'advance': {
       const committee = encodeCommittee({ generation: BigInt(op.to), keys: committeeKeys(op.to) });
       return ['committee', 'advance', 0, certified(certifiedLeaf(committeeKey(BigInt(op.to)), committee, op.votes))];

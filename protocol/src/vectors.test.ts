@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { equivocationFault, type Equivocation } from './accountability.ts';
 import { certificateFault, decideMessage, encodeHead, leafFault } from './certificate.ts';
 import type { Certificate, CertifiedLeaf, Committee, Head } from './certificate.ts';
+import { dividendLeaf, encodeDividendRoot, type DividendRoot } from './dividends.ts';
 import { fromHex, hex } from './encoding/bytes.ts';
 import { mintedBy } from './inflation.ts';
 import { verifySignature } from './keys.ts';
@@ -37,6 +38,9 @@ const integers = new Set([
   'refund',
   'share',
   'held',
+  'total',
+  'count',
+  'withheld',
   'supply',
   'elapsed',
   'minted',
@@ -102,6 +106,22 @@ describe('E3: golden vectors', () => {
   test('K7: the schedule of minting', () => {
     for (const { supply, elapsed, minted } of read('mintings') as { supply: bigint; elapsed: bigint; minted: bigint }[])
       expect(mintedBy(supply, elapsed)).toBe(minted);
+  });
+
+  test('K6: roots of dividends and the claims under them', () => {
+    const vector = read('dividends') as {
+      root: DividendRoot;
+      bytes: string;
+      claims: { index: number; amount: bigint; path: string[] }[];
+    }[];
+    const accounts = (read('staking') as { accounts: string[] }).accounts;
+    for (const { root, bytes, claims } of vector) {
+      expect(hex(encodeDividendRoot(root))).toBe(bytes);
+      for (const { index, amount, path } of claims) {
+        const leaf = dividendLeaf({ account: accounts[index + 1]!, amount });
+        expect(hex(rootFromPath(index, Number(root.count), leaf, path.map(fromHex))!)).toBe(root.root);
+      }
+    }
   });
 
   test('batches', () => {

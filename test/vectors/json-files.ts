@@ -1,12 +1,14 @@
 import { encodeHead, decideMessage } from '@scs/protocol/certificate.ts';
 import { hex } from '@scs/protocol/encoding/bytes.ts';
 import { encodeBatch, encodeCommittee, encodeSettlementLeaf, listPath, listRoot } from '@scs/protocol/settlement-layout.ts';
+import { encodeDividendRoot } from '@scs/protocol/dividends.ts';
 import { encodeEnvelope, envelopeDigest } from '@scs/protocol/envelope.ts';
 import { envelope } from './envelope.ts';
 import {
   accounts,
   batches,
   committees,
+  dividends,
   economyLeaves,
   equivocations,
   forged,
@@ -38,10 +40,21 @@ export const jsonFiles = (): Map<string, string> => {
     ['equivocation.json', json(equivocations)],
     ['mintings.json', json(mintings)],
     [
+      'dividends.json',
+      json(
+        dividends.map(({ root, claim }) => ({
+          root,
+          bytes: hex(encodeDividendRoot(root)),
+          claims: Array.from({ length: Number(root.count) }, (_, i) => ({ ...claim(i), path: claim(i).path.map(hex) })),
+        })),
+      ),
+    ],
+    [
       'staking.json',
       json({
         genesis,
         slashes: Object.entries(slashes).map(([name, slash]) => ({ slash, bytes: economyLeaves[name]!.value })),
+        accounts,
         penalties,
         signatures: stakeSignatures.map((signature, i) => ({ key: committees[0].keys[i], owner: accounts[i], signature })),
       }),

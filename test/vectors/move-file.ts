@@ -6,6 +6,7 @@ import {
   accounts,
   badCommittees,
   committees,
+  dividends,
   economyLeaves,
   equivocations,
   mintings,
@@ -56,6 +57,8 @@ const equivocation = ([name, { proof }]: (typeof proofs)[number]): string => {
     }
 `;
 };
+const paths = (i: 0 | 1): string =>
+  Array.from({ length: Number(dividends[i].root.count) }, (_, index) => byteLists(dividends[i].claim(index).path.map(hex))).join(', ');
 const proofs = Object.entries(equivocations);
 
 const listCase = (items: readonly Uint8Array[]): string =>
@@ -157,6 +160,13 @@ module scs::vectors {
     /// Master 0 agrees to account 1 as well.
     public fun rival_signature(): vector<u8> {
         ${bytes(rivalSignature)}
+    }
+
+    /// Index i is the claim of account i + 1: index, amount, path.
+    public fun dividend_claim(number: u64, i: u64): (u64, u64, vector<vector<u8>>) {
+        let amounts = vector[10_000, 10_001, 10_002, 10_003, 10_004];
+        let paths = if (number == 2) vector[${paths(1)}] else vector[${paths(0)}];
+        (i, *std::vector::borrow(&amounts, i), *std::vector::borrow(&paths, i))
     }
 
     /// Rows of held, grade, earlier offences, penalty (G3).

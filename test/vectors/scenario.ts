@@ -10,6 +10,7 @@ import type { Equivocation } from '@scs/protocol/accountability.ts';
 import { addressOf, publicKeyOf, sign } from '@scs/protocol/keys.ts';
 import { MerkleMap } from '@scs/protocol/merkle.ts';
 import { buildBatch, splitFee } from '@scs/protocol/settlement.ts';
+import { dividendKey, dividendTree, encodeDividendRoot } from '@scs/protocol/dividends.ts';
 import { encodeNodeRewards, mintedBy, nodeRewardsKey, YEAR_SECONDS } from '@scs/protocol/inflation.ts';
 import { encodeSlash, offences, penaltyOf, slashKey, stakeMessage, type Offence, type Slash } from '@scs/protocol/staking.ts';
 import type { SettledTask } from '@scs/protocol/settlement.ts';
@@ -240,10 +241,23 @@ const payouts = {
   node_rewards_twice: { number: 4n, transfers: [alice, alice].map((account) => ({ account, amount: 1n })) },
 } as const;
 const paid = (number: bigint, leaf: Uint8Array): readonly [string, Uint8Array] => [slashKey(number), leaf];
+/** Claims (K6): batch 1 leaves 210,000 in the pot. The last root promises less than its leaves say. */
+const dividendShares = accounts.slice(1).map((account, i) => ({ account, amount: 10_000n + BigInt(i) }));
+export const dividends = [dividendTree(1n, dividendShares, 500n), dividendTree(2n, dividendShares.slice(0, 3))] as const;
+const overdrawn = dividendTree(3n, dividendShares);
+const roots = {
+  dividends_1: dividends[0].root,
+  dividends_2: dividends[1].root,
+  dividends_overdrawn: { ...overdrawn.root, total: 15_000n },
+  dividends_above_pot: { ...dividendTree(4n, dividendShares).root, total: 210_001n },
+  dividends_withheld_above_pot: { ...dividendTree(5n, dividendShares).root, withheld: max },
+  dividends_of_nothing: { ...dividendTree(6n, dividendShares).root, total: 0n },
+} as const;
 const economyEntries: readonly (readonly [string, readonly [string, Uint8Array]])[] = [
   ...Object.entries(slashes).map(([name, s]) => [name, paid(s.number, encodeSlash(s))] as const),
   ['slash_unknown_role', paid(6n, altered(encodeSlash(slash(6n, 'liveness')), 8, 3))],
   ['slash_unknown_grade', paid(7n, altered(encodeSlash(slash(7n, 'liveness')), 41, 4))],
+  ...Object.entries(roots).map(([name, root]) => [name, [dividendKey(root.number), encodeDividendRoot(root)] as const] as const),
   ...Object.entries(payouts).map(([name, p]) => [name, [nodeRewardsKey(p.number), encodeNodeRewards(p)] as const] as const),
 ];
 const economy = stateOf([...filler, ...economyEntries.map(([, entry]) => entry)]);

@@ -7,6 +7,7 @@ module scs::genesis {
     use aptos_framework::primary_fungible_store;
     use scs::accountability;
     use scs::committee;
+    use scs::dividends;
     use scs::escrow;
     use scs::inflation;
     use scs::rewards;
@@ -61,6 +62,7 @@ module scs::genesis {
         staking::start(publisher, 2 * withdrawal_delay_seconds);
         accountability::start(publisher);
         inflation::start(publisher, mint);
+        dividends::start(publisher);
         event::emit(Initialized { genesis, simulated, keys, supply: sym::total_supply() });
     }
 }

@@ -61,11 +61,16 @@ module scs::treasury {
         meet_what_is_owed(treasury);
     }
 
-    /// What a slashed bond lost.
+    /// What a slashed bond lost, and what is withheld of dividends.
     public(package) fun forfeit(coins: FungibleAsset) acquires Treasury {
         let treasury = borrow_global_mut<Treasury>(@scs);
         treasury.reserve.put(coins);
         meet_what_is_owed(treasury);
+    }
+
+    /// Out of the dividend pot, for `dividends`, which has checked that it is there.
+    public(package) fun take_dividends(amount: u64): FungibleAsset acquires Treasury {
+        borrow_global_mut<Treasury>(@scs).dividends.take(amount)
     }
 
     /// Anyone may give to the reserve. Nobody gets it back.

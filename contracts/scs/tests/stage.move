@@ -4,6 +4,7 @@ module scs::stage {
     use std::vector;
     use aptos_framework::account;
     use aptos_framework::timestamp;
+    use scs::dividends;
     use scs::escrow;
     use scs::genesis;
     use scs::inflation;
@@ -65,6 +66,7 @@ module scs::stage {
         assert!(total == hands + ((escrow + rewards + reserve + dividends + staked + pot) as u128), 900);
         assert!(escrow::stored() >= escrow && rewards::stored() >= rewards && staking::stored() >= staked, 901);
         let (_, genesis_supply, minted, _) = inflation::schedule();
+        assert!(dividends::promised() <= dividends, 906);
         assert!(total == genesis_supply + minted && inflation::stored() >= pot, 905);
         let (stored_reserve, stored_dividends) = treasury::stored();
         assert!(stored_reserve >= reserve && stored_dividends >= dividends, 902);
