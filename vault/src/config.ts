@@ -25,6 +25,8 @@ const Environment = z.object({
   /** Memory-backed. */
   SCS_SCRATCH: path.default('/tmp'),
   SCS_IMPORT: path.optional(),
+  /** B8: folder of the journal's copy, on a volume of its own. */
+  SCS_JOURNAL: path.optional(),
   SCS_HTTPFS: path.default('/app/httpfs.duckdb_extension'),
   SCS_LISTEN: listen.default('0.0.0.0:7445'),
   SCS_HEALTH_LISTEN: listen.default('0.0.0.0:8080'),
@@ -92,6 +94,8 @@ export const readConfig = (environment: Environment): VaultConfig => {
   const genesis = read('SCS_GENESIS', environment.SCS_GENESIS, (bytes) => decodeGenesis(Uint8Array.from(bytes)));
   const manifest = read('SCS_VAULT_SPEC', environment.SCS_VAULT_SPEC, (bytes) => VaultSpec.parse(JSON.parse(bytes.toString('utf8'))));
   const unknown = manifest.domains.find(({ name }) => !genesis.catalogue.domains.some((d) => d.name === name));
+  if (manifest.journal && environment.SCS_JOURNAL === undefined)
+    throw new ConfigError('SCS_JOURNAL: spec.journal needs the folder of its volume');
   if (unknown) throw new ConfigError(`SCS_VAULT_SPEC: domain ${unknown.name} is not in the catalogue`);
   return {
     environment,

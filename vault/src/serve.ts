@@ -8,8 +8,11 @@ import { Follower } from './follow.ts';
 import { startHealth } from './health.ts';
 import { ImportError } from './import/import-error.ts';
 import { importSources } from './import/sources.ts';
+import { EntrySeal } from './journal/copy.ts';
+import { FolderCopy } from './journal/folder-copy.ts';
 import { errorCode } from './logger.ts';
 import { startServer, type Health } from './server.ts';
+import type { VaultKeys } from './store/keys.ts';
 import { VaultStore } from './store/vault-store.ts';
 
 const splitListen = (listen: string): { host: string; port: number } => {
@@ -45,6 +48,11 @@ export const serve = async (config: VaultConfig, signal: AbortSignal): Promise<v
     httpfs: env.SCS_HTTPFS,
     catalogue: genesis.catalogue,
     domains: manifest.domains.map(({ name }) => name),
+    ...(manifest.journal && {
+      journalCopy: ({ subjectKey }: VaultKeys) =>
+        new FolderCopy(env.SCS_JOURNAL!, new EntrySeal(config.dataKey, subjectKey, env.SCS_VAULT)),
+      journalLost: manifest.journal.lost,
+    }),
     memoryLimitBytes: config.memoryLimitBytes,
     threads: config.threads,
   });

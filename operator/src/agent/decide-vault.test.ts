@@ -56,8 +56,19 @@ test.each`
   ${'C5'} | ${'no answer yet'}                    | ${{ health: undefined }}                                                      | ${'Provisioning'} | ${'Starting'}           | ${false}
 `('$rule: $what', ({ input, state, reason, registers }) => {
   const { status, register } = decide(input);
-  expect([status.state, status.conditions?.[0]?.reason, register !== undefined]).toEqual([state, reason, registers]);
+  expect([status.state, status.conditions?.find(({ type }) => type === 'Ready')?.reason, register !== undefined]).toEqual([
+    state,
+    reason,
+    registers,
+  ]);
 });
 
 test('a Vault that was deleted and made again under its name takes a newer revision', () =>
   expect(decide({ certified: { ...certified, uid: 'old-uid', revision: 9 } }).register?.revision).toBe(10));
+
+test('B8: says where the journal is', () => {
+  const reason = (spec: Vault['spec']) =>
+    decide({ vault: { ...vault, spec } }).status.conditions?.find(({ type }) => type === 'JournalCopied')?.reason;
+  expect(reason(vault.spec)).toBe('LocalOnly');
+  expect(reason({ ...vault.spec, journal: { volumeClaim: 'far-away', lost: false } })).toBe('SecondVolume');
+});

@@ -34,11 +34,10 @@ export const decideVault = (input: VaultInput, now: number): VaultDecision => {
   const offer = health && offerOf(input, health);
   const registered = offer !== undefined && certified !== undefined && sameOffer(offer, certified);
   const { state, reason, message } = finding(input, registered);
-  const conditions = setCondition(
-    vault.status?.conditions as Condition[] | undefined,
-    { type: 'Ready', status: state === 'Ready' ? 'True' : 'False', reason, message, observedGeneration: vault.metadata.generation ?? 0 },
-    now,
-  );
+  const observedGeneration = vault.metadata.generation ?? 0;
+  const ready = { type: 'Ready', status: state === 'Ready' ? 'True' : 'False', reason, message, observedGeneration } as const;
+  const before = vault.status?.conditions as Condition[] | undefined;
+  const conditions = setCondition(setCondition(before, ready, now), { ...journalCopied(vault), observedGeneration }, now);
   return {
     status: {
       observedGeneration: vault.metadata.generation ?? 0,
@@ -51,6 +50,25 @@ export const decideVault = (input: VaultInput, now: number): VaultDecision => {
       offer && health?.ready && !registered && input.mastersReachable && vault.spec.enterprise === input.enterprise ? offer : undefined,
   };
 };
+
+/** B8: where the journal is, so that nobody takes a local chain for a copy. */
+const journalCopied = (
+  vault: Vault,
+): { readonly type: string; readonly status: 'True' | 'False'; readonly reason: string; readonly message: string } =>
+  vault.spec.journal
+    ? {
+        type: 'JournalCopied',
+        status: 'True',
+        reason: 'SecondVolume',
+        message: 'Each entry of the journal is on a second volume, encrypted, before it takes effect; a restored Vault catches up first.',
+      }
+    : {
+        type: 'JournalCopied',
+        status: 'False',
+        reason: 'LocalOnly',
+        message:
+          "The journal lies on the Vault's own volume alone: only the masters would notice a restored one. Set spec.journal for a copy.",
+      };
 
 const finding = (input: VaultInput, registered: boolean): { state: NonNullable<VaultStatus['state']>; reason: string; message: string } => {
   const { vault, enterprise, pod, health, refusal } = input;

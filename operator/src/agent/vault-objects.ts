@@ -66,9 +66,12 @@ export const vaultService = (vault: Vault): Service => ({
   },
 });
 
-export const vaultStatefulSet = (vault: Vault, config: AgentConfig): StatefulSet => {
+/** Not below the data's mount: a backup of that one must not hold this one (B8). */
+const JOURNAL_PATH = '/var/lib/scs-journal';
+
+export const vaultStatefulSet = (vault: Vault, config: Pick<AgentConfig, 'masters' | 'images'>): StatefulSet => {
   const labels = labelsOf(vault);
-  const { storage } = VaultSpec.parse(vault.spec);
+  const { storage, journal } = VaultSpec.parse(vault.spec);
   const name = vaultObjectName(vault.metadata.name);
   const importClaim = vault.spec.importVolumeClaim;
   return {
@@ -102,6 +105,7 @@ export const vaultStatefulSet = (vault: Vault, config: AgentConfig): StatefulSet
                 { name: 'SCS_DATA', value: '/var/lib/scs' },
                 { name: 'SCS_DATA_KEY', value: '/etc/scs/data-key/key' },
                 ...(importClaim ? [{ name: 'SCS_IMPORT', value: '/import' }] : []),
+                ...(journal ? [{ name: 'SCS_JOURNAL', value: JOURNAL_PATH }] : []),
               ],
               ports: [{ name: 'grpc', containerPort: VAULT_PORT }, HEALTH_PORT],
               securityContext: containerSecurity()!,
@@ -115,6 +119,7 @@ export const vaultStatefulSet = (vault: Vault, config: AgentConfig): StatefulSet
                 { name: 'spec', mountPath: '/etc/scs/vault', readOnly: true },
                 { name: 'data-key', mountPath: '/etc/scs/data-key', readOnly: true },
                 { name: 'data', mountPath: '/var/lib/scs' },
+                ...(journal ? [{ name: 'journal', mountPath: JOURNAL_PATH }] : []),
                 { name: 'tmp', mountPath: '/tmp' },
                 ...(importClaim ? [{ name: 'import', mountPath: '/import', readOnly: true }] : []),
               ],
@@ -126,6 +131,7 @@ export const vaultStatefulSet = (vault: Vault, config: AgentConfig): StatefulSet
             { name: 'spec', configMap: { name } },
             { name: 'data-key', secret: { secretName: `${name}-data-key`, defaultMode: 0o440 } },
             memoryVolume('tmp', '256Mi'),
+            ...(journal ? [{ name: 'journal', persistentVolumeClaim: { claimName: journal.volumeClaim } }] : []),
             ...(importClaim ? [{ name: 'import', persistentVolumeClaim: { claimName: importClaim, readOnly: true } }] : []),
           ],
         },

@@ -36,6 +36,20 @@ export const VaultSpec = z.object({
     })
     .default({ size: '1Gi' })
     .describe('Volume of the records, consents and ledgers.'),
+  journal: z
+    .object({
+      volumeClaim: z
+        .string()
+        .min(1)
+        .max(253)
+        .describe('PersistentVolumeClaim of the copy, on storage that backups and failures of the first do not share.'),
+      lost: z
+        .boolean()
+        .default(false)
+        .describe('Declares the copy lost for good: budgets count as spent and consents as revoked (rule B8).'),
+    })
+    .optional()
+    .describe('Encrypted copy of the journal on a second volume, written before each step takes effect; without it the chain is local.'),
   sources: z
     .array(
       z.object({

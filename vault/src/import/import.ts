@@ -41,12 +41,12 @@ const importOnce = async (
     readonly expected: readonly Expected[];
   },
   progress: Progress,
-  load: (sql: Sql) => Promise<void>,
+  load: (sql: Sql) => Promise<object>,
 ): Promise<Imported> => {
   const { kind, domain, file, expected } = what;
   progress('reading the file');
   const digest = await contentDigest(file.path);
-  const done = await store.database.write(async (sql): Promise<Imported> => {
+  const done = await store.write(`import ${kind}`, async (sql): Promise<Imported> => {
     const known = await sql.rows('SELECT 1 FROM imports WHERE kind = $kind AND domain = $domain AND digest = $digest', {
       kind,
       domain,
@@ -56,11 +56,11 @@ const importOnce = async (
     progress('checking columns and values');
     const rows = await stage(sql, file, expected);
     progress(`storing ${rows} rows`);
-    await load(sql);
+    const journaled = await load(sql);
     // When anything throws, the rollback takes the temporary tables with it.
     await unstage(sql);
     await sql.run('INSERT INTO imports VALUES ($kind, $domain, $digest)', { kind, domain, digest });
-    await appendJournal(sql, kind, { domain, digest });
+    await appendJournal(sql, kind, { domain, digest, ...journaled });
     return { fresh: true, rows };
   });
   progress(done.fresh ? `done: ${done.rows} rows` : 'done: this file was imported before, nothing changed');
@@ -82,7 +82,7 @@ export const importRecords = (store: VaultStore, domain: string, file: ImportFil
     says: SAYS[column.type],
   }));
   return importOnce(store, { kind: 'records', domain, file, expected: [...attributes, SUBJECT, PRODUCER] }, progress, async (sql) => {
-    await enrol(sql, 'staged', store.keys.subjectKey);
+    const accounts = await enrol(sql, 'staged', store.keys.subjectKey);
     await sql.run(
       `INSERT INTO producers SELECT (SELECT coalesce(max(id), 0) FROM producers) + row_number() OVER (ORDER BY address), address
          FROM (SELECT DISTINCT producer AS address FROM staged) s ANTI JOIN producers USING (address)`,
@@ -94,6 +94,7 @@ export const importRecords = (store: VaultStore, domain: string, file: ImportFil
          JOIN subjects s ON s.subject = r.subject JOIN producers p ON p.address = r.producer`,
     );
     await raiseVersion(sql, recordsVersion(domain));
+    return { accounts };
   });
 };
 
@@ -116,7 +117,8 @@ export const importConsents = (store: VaultStore, file: ImportFile, now: number,
     await sql.run(
       "CREATE OR REPLACE TEMP TABLE entries AS SELECT subject, usage, state = 'granted' AS granted, epoch_ms(time) AS time FROM staged",
     );
-    await addConsents(sql, 'entries', store.keys.subjectKey);
+    const added = await addConsents(sql, 'entries', store.keys.subjectKey);
     await sql.run('DROP TABLE entries');
+    return added;
   });
 };

@@ -3,7 +3,7 @@ import { usages, type Usage } from '@scs/protocol';
 import type { ConsentEntry } from '@scs/protocol/rules/consent.ts';
 import type { Sql } from './database.ts';
 import { appendJournal } from './journal.ts';
-import { consentVersion, enrol, raiseVersion, subjectId } from './subjects.ts';
+import { consentVersion, enrol, raiseVersion, subjectId, type NewAccounts } from './subjects.ts';
 
 /** Table expression of the accounts that consent to `$usage`: the latest entry wins, of equal times the revocation. */
 export const CONSENTING =
@@ -14,20 +14,30 @@ export const consentsNow = async (sql: Sql, subject: string, usage: Usage): Prom
   return rows.length > 0;
 };
 
+/** What consents were added, for the journal: `number usage granted time` by comma. */
+export interface AddedConsents {
+  readonly accounts: NewAccounts;
+  readonly said: string;
+}
 /** Adds the entries of `source` (columns subject, usage, granted, time). */
-export const addConsents = async (sql: Sql, source: string, subjectKey: string): Promise<void> => {
-  await enrol(sql, source, subjectKey);
+export const addConsents = async (sql: Sql, source: string, subjectKey: string): Promise<AddedConsents> => {
+  const accounts = await enrol(sql, source, subjectKey);
   await sql.run(`INSERT INTO consents SELECT s.id, c.usage, c.granted, c.time FROM ${source} c JOIN subjects s USING (subject)`);
   for (const usage of usages) {
     const touched = await sql.rows(`SELECT 1 FROM ${source} WHERE usage = $usage LIMIT 1`, { usage });
     if (touched.length > 0) await raiseVersion(sql, consentVersion(usage));
   }
+  const [row] = await sql.rows(
+    `SELECT coalesce(string_agg(s.id || ' ' || c.usage || ' ' || c.granted || ' ' || c.time, ',' ORDER BY s.id, c.usage, c.time), '') AS said
+       FROM ${source} c JOIN subjects s USING (subject)`,
+  );
+  return { accounts, said: String(row!['said']) };
 };
 
 /** C4: what a subject just said. Never earlier than what is recorded, so that a wrong clock can't undo a revocation to come. */
 export const recordConsent = async (sql: Sql, entry: ConsentEntry, subjectKey: string): Promise<void> => {
   await sql.run('CREATE OR REPLACE TEMP TABLE said AS SELECT $subject AS subject', { subject: entry.subject });
-  await enrol(sql, 'said', subjectKey);
+  const accounts = await enrol(sql, 'said', subjectKey);
   await sql.run('DROP TABLE said');
   const id = (await subjectId(sql, entry.subject))!;
   const [row] = await sql.rows('SELECT max(time) AS latest FROM consents WHERE id = $id::BIGINT AND usage = $usage', {
@@ -39,17 +49,22 @@ export const recordConsent = async (sql: Sql, entry: ConsentEntry, subjectKey: s
   const granted = entry.state === 'granted';
   await sql.run('INSERT INTO consents VALUES ($id::BIGINT, $usage, $granted, $time::BIGINT)', { id, usage: entry.usage, granted, time });
   await raiseVersion(sql, consentVersion(entry.usage));
-  await appendJournal(sql, 'consent', { account: id, usage: entry.usage, granted, time });
+  await appendJournal(sql, 'consent', { accounts, account: id, usage: entry.usage, granted, time });
 };
 
 /** C4: records and consents go, who it was goes; account and ledger stay under the keyed hash. False when unknown. */
 export const eraseSubject = async (sql: Sql, subject: string, recordTables: readonly string[]): Promise<boolean> => {
   const id = await subjectId(sql, subject);
   if (id === undefined) return false;
+  await eraseAccount(sql, id, recordTables);
+  await appendJournal(sql, 'erase', { account: id });
+  return true;
+};
+
+/** What erasing does to an account's records, consents and name; the ledger stays. */
+export const eraseAccount = async (sql: Sql, id: bigint, recordTables: readonly string[]): Promise<void> => {
   for (const table of recordTables) await sql.run(`DELETE FROM ${table} WHERE subject = $id::BIGINT`, { id });
   await sql.run('DELETE FROM consents WHERE id = $id::BIGINT', { id });
   await sql.run('DELETE FROM subjects WHERE id = $id::BIGINT', { id });
   for (const usage of usages) await raiseVersion(sql, consentVersion(usage));
-  await appendJournal(sql, 'erase', { account: id });
-  return true;
 };

@@ -1,9 +1,11 @@
 /**
- * The journal (rule B8, its local half): every change of ledger, consents, records and outputs is an entry in the same
- * transaction, chained by hash. The head hides: each entry carries a random nonce. Copies outside the volume are not made yet.
+ * The journal (rule B8): every change of ledger, consents, records and outputs is an entry in the same transaction, chained by
+ * hash. The head hides: each entry carries a random nonce. An entry says all that `journal/replay.ts` needs to do it again, but for
+ * the records themselves. `journal/copy.ts` is its copy outside the volume.
  */
 import { randomBytes } from 'node:crypto';
 import { encodeCanonical, fromHex, hex, taggedHash } from '@scs/protocol';
+import type { JournalEntry } from '../journal/copy.ts';
 import type { Sql } from './database.ts';
 
 export interface JournalHead {
@@ -11,9 +13,9 @@ export interface JournalHead {
   /** Hex digest. */
   readonly head: string;
 }
-export type JournalKind = 'records' | 'consents' | 'consent' | 'erase' | 'reserve' | 'refresh' | 'output' | 'commit' | 'release';
+export type JournalKind = 'lost' | 'records' | 'consents' | 'consent' | 'erase' | 'reserve' | 'refresh' | 'output' | 'commit' | 'release';
 
-const EMPTY: JournalHead = { sequence: 0n, head: '0'.repeat(64) };
+export const EMPTY: JournalHead = { sequence: 0n, head: '0'.repeat(64) };
 
 export const journalHead = async (sql: Sql): Promise<JournalHead> => {
   const [row] = await sql.rows('SELECT sequence, head FROM journal ORDER BY sequence DESC LIMIT 1');
@@ -29,6 +31,19 @@ export const appendJournal = async (sql: Sql, kind: JournalKind, content: object
   const next: JournalHead = { sequence: before.sequence + 1n, head: nextHead(before.head, nonce, entry) };
   await sql.run('INSERT INTO journal VALUES ($sequence::BIGINT, $kind, $entry, $nonce, $head)', { ...next, kind, entry, nonce });
   return next;
+};
+
+/** Entries behind `sequence`, in order. */
+export const journalAfter = async (sql: Sql, sequence: bigint): Promise<readonly JournalEntry[]> => {
+  const rows = await sql.rows('SELECT sequence, head, nonce, entry FROM journal WHERE sequence > $sequence::BIGINT ORDER BY sequence', {
+    sequence,
+  });
+  return rows.map((row) => ({
+    sequence: row['sequence'] as bigint,
+    head: String(row['head']),
+    nonce: Uint8Array.from(row['nonce'] as Uint8Array),
+    entry: Uint8Array.from(row['entry'] as Uint8Array),
+  }));
 };
 
 /** First sequence whose chain is broken; undefined when it holds from the first entry to the last. */

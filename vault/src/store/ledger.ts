@@ -23,6 +23,11 @@ export const reserveEligible = async (sql: Sql, { id, usage, ask }: Charge, doma
        WHERE coalesce(l.reserved + l.spent, 0) + $ask::BIGINT <= $limit::BIGINT`,
     { id, usage, ask, limit },
   );
+  await chargeReserved(sql, { id, usage, ask });
+};
+
+/** B5: the subjects that `reservation_subjects` names are charged `ask`. */
+export const chargeReserved = async (sql: Sql, { id, usage, ask }: Charge): Promise<void> => {
   await sql.run(
     `INSERT INTO ledger SELECT id, $usage, 0, 0 FROM (SELECT id FROM reservation_subjects WHERE reservation = $id::BIGINT) s
        ANTI JOIN (SELECT id FROM ledger WHERE usage = $usage) l USING (id)`,
@@ -40,19 +45,34 @@ export const releaseCharge = async (sql: Sql, { id, usage, ask }: Charge): Promi
   await sql.run('DELETE FROM reservation_subjects WHERE reservation = $id::BIGINT', { id });
 };
 
-/** C2: drops the subjects of a reservation who no longer consent, and gives theirs back. True when there were any. */
-export const dropRevoked = async (sql: Sql, { id, usage, ask }: Charge): Promise<boolean> => {
+/** Sorted numbers of a reservation's subjects, joined by commas. */
+export const reservedSubjects = async (sql: Sql, id: bigint): Promise<string> => {
+  const [row] = await sql.rows(
+    "SELECT coalesce(string_agg(id::VARCHAR, ',' ORDER BY id), '') AS ids FROM reservation_subjects WHERE reservation = $id::BIGINT",
+    { id },
+  );
+  return String(row!['ids']);
+};
+
+/** C2: drops the subjects of a reservation who no longer consent, and gives theirs back. Their numbers, undefined when there are none. */
+export const dropRevoked = async (sql: Sql, { id, usage, ask }: Charge): Promise<string | undefined> => {
   const revoked = `(SELECT id FROM reservation_subjects WHERE reservation = $id::BIGINT) s ANTI JOIN ${CONSENTING} c USING (id)`;
   const some = await sql.rows(`SELECT 1 FROM ${revoked} LIMIT 1`, { id, usage });
-  if (some.length === 0) return false;
+  if (some.length === 0) return undefined;
   await sql.run('CREATE OR REPLACE TEMP TABLE dropped AS SELECT id FROM ' + revoked, { id, usage });
+  const [row] = await sql.rows("SELECT string_agg(id::VARCHAR, ',' ORDER BY id) AS ids FROM dropped");
+  await giveBackDropped(sql, { id, usage, ask });
+  return String(row!['ids']);
+};
+
+/** C2: theirs goes back to the subjects in the temporary table `dropped`, which goes too. */
+export const giveBackDropped = async (sql: Sql, { id, usage, ask }: Charge): Promise<void> => {
   await sql.run(`UPDATE ledger SET reserved = reserved - $ask::BIGINT WHERE usage = $usage AND id IN (SELECT id FROM dropped)`, {
     ask,
     usage,
   });
   await sql.run('DELETE FROM reservation_subjects WHERE reservation = $id::BIGINT AND id IN (SELECT id FROM dropped)', { id });
   await sql.run('DROP TABLE dropped');
-  return true;
 };
 
 const move = (sql: Sql, of: { id: bigint; usage: string }, reserved: bigint, spent: bigint): Promise<void> =>

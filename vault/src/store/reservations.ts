@@ -18,6 +18,7 @@ export interface Reservation {
   readonly state: 'reserved' | 'committed' | 'released';
   /** Rises with each fresh snapshot (C2). */
   readonly attempt: bigint;
+  /** 0 after it was replayed from the journal (B8), until the next attempt. */
   readonly snapshot: bigint;
   readonly consentVersion: bigint;
   readonly consentNonce: string;
@@ -78,7 +79,7 @@ export const insertReservation = (sql: Sql, r: Reservation): Promise<void> =>
 export const updateAttempt = (sql: Sql, r: Reservation): Promise<void> =>
   sql.run(
     `UPDATE reservations SET attempt = $attempt::BIGINT, snapshot = $snapshot::BIGINT, consent_version = $consentVersion::BIGINT,
-       consent_nonce = $consentNonce, receipt = $receipt WHERE task = $task`,
+       consent_nonce = $consentNonce, receipt = $receipt, first_snapshot = $firstSnapshot, first_consent = $firstConsent WHERE task = $task`,
     {
       task: r.task,
       attempt: r.attempt,
@@ -86,6 +87,8 @@ export const updateAttempt = (sql: Sql, r: Reservation): Promise<void> =>
       consentVersion: r.consentVersion,
       consentNonce: r.consentNonce,
       receipt: r.receipt,
+      firstSnapshot: r.firstSnapshot,
+      firstConsent: r.firstConsent,
     },
   );
 export const settleReservation = (sql: Sql, task: string, state: 'committed' | 'released', used: bigint): Promise<void> =>

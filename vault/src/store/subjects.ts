@@ -6,11 +6,18 @@ export const hashOf = (subject: string): string => `sha256($subjectKey || sha256
 
 export const MAX_SUBJECT_LENGTH = 256;
 
+/** Accounts numbered from `first`; the keyed hashes in that order, 64 digits each. */
+export interface NewAccounts {
+  readonly first: bigint;
+  readonly hashes: string;
+}
+
 /**
  * Gives every subject in `source` (a table with column `subject`) an account and a row. One who was erased gets back the
- * account of old, with what was spent (C4).
+ * account of old, with what was spent (C4). Returns the new accounts for the journal.
  */
-export const enrol = async (sql: Sql, source: string, subjectKey: string): Promise<void> => {
+export const enrol = async (sql: Sql, source: string, subjectKey: string): Promise<NewAccounts> => {
+  const last = await lastAccount(sql);
   await sql.run(
     `CREATE OR REPLACE TEMP TABLE newcomers AS
        SELECT subject, ${hashOf('subject')} AS hash FROM (SELECT DISTINCT subject FROM ${source}) s ANTI JOIN subjects USING (subject)`,
@@ -22,6 +29,14 @@ export const enrol = async (sql: Sql, source: string, subjectKey: string): Promi
   );
   await sql.run('INSERT INTO subjects SELECT a.id, n.subject FROM newcomers n JOIN accounts a USING (hash)');
   await sql.run('DROP TABLE newcomers');
+  const [row] = await sql.rows("SELECT coalesce(string_agg(hash, '' ORDER BY id), '') AS hashes FROM accounts WHERE id > $last::BIGINT", {
+    last,
+  });
+  return { first: last + 1n, hashes: String(row!['hashes']) };
+};
+const lastAccount = async (sql: Sql): Promise<bigint> => {
+  const [row] = await sql.rows('SELECT coalesce(max(id), 0)::BIGINT AS last FROM accounts');
+  return row!['last'] as bigint;
 };
 
 export const subjectId = async (sql: Sql, subject: string): Promise<bigint | undefined> => {

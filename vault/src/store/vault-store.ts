@@ -8,11 +8,15 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { consentCommitment, equalBytes, hex, type Catalogue, type Usage } from '@scs/protocol';
 import type { ConsentEntry } from '@scs/protocol/rules/consent.ts';
+import type { JournalCopy } from '../journal/copy.ts';
+import { adopt, catchUp } from '../journal/keep-up.ts';
+import { packNumbers } from '../journal/numbers.ts';
+import { isLost } from '../journal/replay.ts';
 import { eraseSubject, recordConsent } from './consents.ts';
 import { Database, quoted, type DatabaseOptions, type Sql } from './database.ts';
-import { appendJournal, journalHead, type JournalHead } from './journal.ts';
+import { appendJournal, journalAfter, journalHead, type JournalHead } from './journal.ts';
 import { vaultKeys, type VaultKeys } from './keys.ts';
-import { commitCharge, dropRevoked, odometer, releaseCharge, reserveEligible } from './ledger.ts';
+import { commitCharge, dropRevoked, odometer, releaseCharge, reservedSubjects, reserveEligible } from './ledger.ts';
 import {
   consentReceipt,
   insertReservation,
@@ -48,6 +52,10 @@ export interface StoreOptions extends Pick<DatabaseOptions, 'key' | 'httpfs' | '
   readonly importFolder?: string;
   readonly catalogue: Catalogue;
   readonly domains: readonly string[];
+  /** B8: the journal's copy outside the volume, once the Vault's keys are known. Without it the chain is local. */
+  readonly journalCopy?: (keys: VaultKeys) => JournalCopy;
+  /** B8: the operator declares the copy lost. */
+  readonly journalLost?: boolean;
   /** Civil time in milliseconds. */
   readonly now?: () => number;
   /** Told of each durable step's begin and end; crash tests kill the process there. */
@@ -91,15 +99,17 @@ export class VaultStore {
   readonly keys: VaultKeys;
   readonly folders: SnapshotFolders & { readonly incoming: string };
   readonly #options: StoreOptions;
+  readonly #copy: JournalCopy | undefined;
 
   private constructor(options: StoreOptions, database: Database, keys: VaultKeys, folders: VaultStore['folders']) {
     this.#options = options;
     this.database = database;
     this.keys = keys;
     this.folders = folders;
+    this.#copy = options.journalCopy?.(keys);
   }
 
-  /** Opens or makes the file; throws StoreError when it can't. */
+  /** Opens or makes the file and catches up with the journal's copy (B8); throws StoreError or JournalError when it can't. */
   static async open(options: StoreOptions): Promise<VaultStore> {
     const folders = {
       scratch: join(options.scratch, 'scs-vault'),
@@ -112,8 +122,22 @@ export class VaultStore {
     const database = await Database.open({ ...options, folders: readable });
     await migrate(database, options.catalogue, options.domains, (options.now ?? Date.now)());
     const store = new VaultStore(options, database, await vaultKeys(database), folders);
+    try {
+      await store.#adopt();
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
     await store.tidy();
     return store;
+  }
+
+  async #adopt(): Promise<void> {
+    const copy = this.#copy;
+    if (copy) await this.database.write((sql) => adopt(sql, copy, this.#options.journalLost ?? false, this.#recordTables()));
+  }
+  #recordTables(): readonly string[] {
+    return this.#options.domains.map(recordsTable);
   }
 
   get vault(): string {
@@ -151,10 +175,11 @@ export class VaultStore {
    * and nothing else can refuse: whoever is short of consent or budget is left out silently.
    */
   reserve(request: ReserveRequest): Promise<Reserved> {
-    return this.#write('reserve', async (sql): Promise<Reserved> => {
+    return this.write('reserve', async (sql): Promise<Reserved> => {
       const known = await reservationOfTask(sql, request.task);
-      if (known) return { ok: true, reservation: known };
+      if (known) return { ok: true, reservation: known.snapshot === 0n ? await this.#refreshed(sql, known) : known };
       if (await nonceUsedElsewhere(sql, request)) return { ok: false, code: 'NonceReused' };
+      if (await isLost(sql)) return { ok: false, code: 'BudgetExhausted', left: 0n };
       const left = request.limit - (await odometer(sql, request.usage, request.domain));
       if (request.ask > left) return { ok: false, code: 'BudgetExhausted', left: left > 0n ? left : 0n };
       const [number] = await sql.rows("SELECT nextval('numbers') AS id");
@@ -176,14 +201,23 @@ export class VaultStore {
         ...attempt,
       };
       await insertReservation(sql, reservation);
-      await appendJournal(sql, 'reserve', { task, domain, usage, ask });
+      await appendJournal(sql, 'reserve', {
+        task,
+        id,
+        domain,
+        usage,
+        submitter,
+        nonce,
+        ask,
+        subjects: packNumbers(await reservedSubjects(sql, id)),
+      });
       return { ok: true, reservation };
     });
   }
 
   /** C2, before output leaves: if a subject of it has revoked since, a fresh snapshot without them. undefined: no open reservation. */
   refresh(task: string): Promise<Reservation | undefined> {
-    return this.#write('refresh', async (sql) => {
+    return this.write('refresh', async (sql) => {
       const known = await reservationOfTask(sql, task);
       if (known?.state !== 'reserved') return undefined;
       return (await outputOfTask(sql, task)) ? known : this.#refreshed(sql, known);
@@ -192,7 +226,7 @@ export class VaultStore {
 
   /** B3: output and evidence, stored under the Vault's own key, in the transaction that checks consent a last time (C2). */
   storeOutput(given: OutputToStore): Promise<Stored> {
-    return this.#write('output', async (sql): Promise<Stored> => {
+    return this.write('output', async (sql): Promise<Stored> => {
       const known = await reservationOfTask(sql, given.task);
       if (!known || known.state === 'released') return { ok: false, code: 'NotReserved' };
       const before = await outputOfTask(sql, given.task);
@@ -206,27 +240,27 @@ export class VaultStore {
         return { ok: false, code: 'ConsentChanged' };
       const { task, envelope, output, evidence } = given;
       await sql.run('INSERT INTO outputs VALUES ($task, $envelope, $output, $evidence, NULL)', { task, envelope, output, evidence });
-      await appendJournal(sql, 'output', { task, envelope });
+      await appendJournal(sql, 'output', { task, envelope, output: hex(output), evidence: hex(evidence) });
       return { ok: true, stored: { task, envelope, output, evidence, height: undefined }, reservation: current };
     });
   }
 
   /** B2: the masters decided the release at `height`: `used` of the reservation is spent. Repeats change nothing. */
   commit(task: string, used: bigint, height: bigint): Promise<void> {
-    return this.#write('commit', async (sql) => {
+    return this.write('commit', async (sql) => {
       const known = await reservationOfTask(sql, task);
       if (known?.state !== 'reserved') return;
       if (used > known.ask) throw new Error('more is to be committed than was reserved');
       await commitCharge(sql, known, used);
       await settleReservation(sql, task, 'committed', used);
       await sql.run('UPDATE outputs SET height = $height::BIGINT WHERE task = $task', { task, height });
-      await appendJournal(sql, 'commit', { task, used });
+      await appendJournal(sql, 'commit', { task, used, height });
     });
   }
 
   /** B2: the task ended before any release was decided. Repeats, and releases after a commit, change nothing. */
   release(task: string): Promise<void> {
-    return this.#write('release', async (sql) => {
+    return this.write('release', async (sql) => {
       const known = await reservationOfTask(sql, task);
       if (known?.state !== 'reserved') return;
       await releaseCharge(sql, known);
@@ -237,7 +271,7 @@ export class VaultStore {
 
   /** The task is terminal: its snapshot and output are needed no more. The charge stands. */
   end(task: string): Promise<void> {
-    return this.#write('end', async (sql) => {
+    return this.write('end', async (sql) => {
       await sql.run("UPDATE reservations SET ended = true WHERE task = $task AND state <> 'reserved'", { task });
       await sql.run(
         'DELETE FROM outputs o WHERE task = $task AND EXISTS (SELECT 1 FROM reservations r WHERE r.task = o.task AND r.ended)',
@@ -254,10 +288,10 @@ export class VaultStore {
   }
 
   consent(entry: ConsentEntry): Promise<void> {
-    return this.#write('consent', (sql) => recordConsent(sql, entry, this.keys.subjectKey));
+    return this.write('consent', (sql) => recordConsent(sql, entry, this.keys.subjectKey));
   }
   erase(subject: string): Promise<boolean> {
-    return this.#write('erase', (sql) => eraseSubject(sql, subject, this.#options.domains.map(recordsTable)));
+    return this.write('erase', (sql) => eraseSubject(sql, subject, this.#recordTables()));
   }
 
   /** Parquet with one column `subject`: whom the reservation charges. `file` is in scratch; the caller removes it. */
@@ -272,10 +306,14 @@ export class VaultStore {
     return openSnapshot(snapshot, this.folders.sealed);
   }
 
-  async #write<T>(step: string, work: (sql: Sql) => Promise<T>): Promise<T> {
+  /** One durable step: behind the journal's copy, it catches up first; its entries are in the copy before it commits (B8). */
+  async write<T>(step: string, work: (sql: Sql) => Promise<T>): Promise<T> {
     this.#options.onStep?.(`${step}:before`);
     const result = await this.database.write(async (sql) => {
+      const copy = this.#copy;
+      const before = copy && (await catchUp(sql, copy, this.#recordTables()));
       const value = await work(sql);
+      if (copy && before) await copy.append(before, await journalAfter(sql, before.sequence));
       this.#options.onStep?.(`${step}:uncommitted`);
       return value;
     });
@@ -283,24 +321,22 @@ export class VaultStore {
     return result;
   }
 
-  /** Drops who revoked; if anybody did, the next attempt on a fresh snapshot. */
+  /** Drops who revoked; if anybody did, or the journal's replay left no snapshot, the next attempt on a fresh one. */
   async #refreshed(sql: Sql, known: Reservation): Promise<Reservation> {
-    if (known.consentVersion === (await versionOf(sql, consentVersion(known.usage)))) return known;
+    const replayed = known.snapshot === 0n && known.state === 'reserved';
+    if (!replayed && known.consentVersion === (await versionOf(sql, consentVersion(known.usage)))) return known;
     const dropped = await dropRevoked(sql, known);
-    if (!dropped) {
+    if (dropped === undefined && !replayed) {
       const same = { ...known, consentVersion: await versionOf(sql, consentVersion(known.usage)) };
       await updateAttempt(sql, same);
       return same;
     }
     const { task } = known;
-    const next = {
-      ...known,
-      ...(await this.#attempt(sql, { ...known, attempt: known.attempt + 1n })),
-      firstSnapshot: known.firstSnapshot,
-      firstConsent: known.firstConsent,
-    };
+    const attempt = await this.#attempt(sql, { ...known, attempt: known.attempt + 1n });
+    const first = known.firstSnapshot === '' ? attempt : known;
+    const next = { ...known, ...attempt, firstSnapshot: first.firstSnapshot, firstConsent: first.firstConsent };
     await updateAttempt(sql, next);
-    await appendJournal(sql, 'refresh', { task, attempt: next.attempt });
+    await appendJournal(sql, 'refresh', { task, attempt: next.attempt, dropped: packNumbers(dropped ?? '') });
     return next;
   }
 

@@ -1,0 +1,37 @@
+/** B8: the second volume of a Vault. */
+import { expect, test } from 'vitest';
+import { VaultSpec, type Vault } from '@scs/protocol';
+import type { AgentConfig } from './config.ts';
+import { vaultSpecJson, vaultStatefulSet } from './vault-objects.ts';
+
+const vaultOf = (more: object): Vault => ({
+  apiVersion: 'scp.symphony.foundation/v1alpha1',
+  kind: 'Vault',
+  metadata: { name: 'shoppers', namespace: 'alder', uid: 'v-uid', generation: 1 },
+  spec: VaultSpec.parse({
+    enterprise: `0x${'a'.repeat(64)}`,
+    domains: [{ name: 'retail.purchase', usages: ['marketing'], classes: ['query'] }],
+    sizeBand: 1,
+    ...more,
+  }),
+});
+const config = {
+  masters: ['m0:7444', 'm1:7444', 'm2:7444'],
+  images: { vault: 'v', sidecar: 's', executor: 'e', pullPolicy: 'IfNotPresent' },
+} as const satisfies Pick<AgentConfig, 'masters' | 'images'>;
+const podOf = (more: object) => vaultStatefulSet(vaultOf(more), config).spec!.template.spec!;
+
+test('B8: the journal’s copy is mounted from its own claim, apart from the data', () => {
+  const pod = podOf({ journal: { volumeClaim: 'far-away' } });
+  expect(pod.volumes).toContainEqual({ name: 'journal', persistentVolumeClaim: { claimName: 'far-away' } });
+  const [container] = pod.containers;
+  expect(container!.env).toContainEqual({ name: 'SCS_JOURNAL', value: '/var/lib/scs-journal' });
+  expect(container!.volumeMounts).toContainEqual({ name: 'journal', mountPath: '/var/lib/scs-journal' });
+});
+
+test('B8: without it, none; and the manifest that a Vault reads is as before', () => {
+  const pod = podOf({});
+  expect(pod.volumes!.some(({ name }) => name === 'journal')).toBe(false);
+  expect(pod.containers[0]!.env!.some(({ name }) => name === 'SCS_JOURNAL')).toBe(false);
+  expect(vaultSpecJson(vaultOf({}))).not.toContain('journal');
+});

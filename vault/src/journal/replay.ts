@@ -1,0 +1,184 @@
+/**
+ * Doing again what the journal says (rule B8), in a database that is behind it: ledger, consents, erasures, stored outputs. Records
+ * are no part of the journal: they are imported again. A reservation that is replayed has no snapshot until it is asked for.
+ */
+import { z } from 'zod';
+import { decodeCanonical, fromHex, usages } from '@scs/protocol';
+import { consentVersion, raiseVersion } from '../store/subjects.ts';
+import { eraseAccount } from '../store/consents.ts';
+import type { Sql } from '../store/database.ts';
+import { nextHead, type JournalHead } from '../store/journal.ts';
+import { chargeReserved, commitCharge, giveBackDropped, releaseCharge } from '../store/ledger.ts';
+import { insertReservation, reservationOfTask, settleReservation, type Reservation } from '../store/reservations.ts';
+import { JournalError, type JournalEntry } from './copy.ts';
+import { unpackNumbers } from './numbers.ts';
+
+const usage = z.enum(usages);
+const task = z.string();
+const amount = z.bigint().min(0n);
+const accounts = z.object({ first: amount, hashes: z.string() });
+const Entry = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('lost') }),
+  z.object({ kind: z.literal('records'), accounts }),
+  z.object({ kind: z.literal('consents'), accounts, digest: z.string(), said: z.string() }),
+  z.object({ kind: z.literal('consent'), accounts, account: amount, usage, granted: z.boolean(), time: amount }),
+  z.object({ kind: z.literal('erase'), account: amount }),
+  z.object({
+    kind: z.literal('reserve'),
+    task,
+    id: amount,
+    domain: z.string(),
+    usage,
+    submitter: z.string(),
+    nonce: z.string(),
+    ask: amount,
+    subjects: z.string(),
+  }),
+  z.object({ kind: z.literal('refresh'), task, attempt: amount, dropped: z.string() }),
+  z.object({ kind: z.literal('output'), task, envelope: z.string(), output: z.string(), evidence: z.string() }),
+  z.object({ kind: z.literal('commit'), task, used: amount, height: amount }),
+  z.object({ kind: z.literal('release'), task }),
+]);
+type Entry = z.infer<typeof Entry>;
+type Of<K extends Entry['kind']> = Extract<Entry, { kind: K }>;
+
+const HASH = 64;
+/** Rows of one INSERT: statements stay small. */
+const ROWS = 1000;
+
+/** `rows` are made of checked numbers, names and hex digits only. */
+const insertRows = async (sql: Sql, table: string, rows: readonly string[]): Promise<void> => {
+  for (let i = 0; i < rows.length; i += ROWS) await sql.run(`INSERT INTO ${table} VALUES ${rows.slice(i, i + ROWS).join(', ')}`);
+};
+const enrolAgain = async (sql: Sql, { first, hashes }: z.infer<typeof accounts>): Promise<void> => {
+  if (!/^[0-9a-f]*$/.test(hashes) || hashes.length % HASH !== 0) throw new RangeError('malformed hashes');
+  const rows = Array.from(
+    { length: hashes.length / HASH },
+    (_, i) => `(${first + BigInt(i)}, '${hashes.slice(i * HASH, (i + 1) * HASH)}')`,
+  );
+  await insertRows(sql, 'accounts', rows);
+};
+const saidOf = (text: string): string => {
+  const match = /^(\d{1,18}) ([a-z]{1,20}) (true|false) (\d{1,18})$/.exec(text);
+  if (!match) throw new RangeError('malformed consent');
+  return `(${match[1]}, '${match[2]}', ${match[3]}, ${match[4]})`;
+};
+const reservationOf = (e: Of<'reserve'>): Reservation => ({
+  id: e.id,
+  task: e.task,
+  domain: e.domain,
+  usage: e.usage,
+  submitter: e.submitter,
+  nonce: e.nonce,
+  ask: e.ask,
+  used: 0n,
+  state: 'reserved',
+  attempt: 1n,
+  snapshot: 0n,
+  consentVersion: 0n,
+  consentNonce: '',
+  receipt: new Uint8Array(),
+  firstSnapshot: '',
+  firstConsent: '',
+  ended: false,
+});
+const known = async (sql: Sql, name: string): Promise<Reservation> => {
+  const found = await reservationOfTask(sql, name);
+  if (!found) throw new RangeError('an entry names a reservation that was never made');
+  return found;
+};
+
+/** B8: all that a Vault without its journal can still do: nobody consented, and nothing is left (the mark `journal/lost`). */
+export const countAsLost = async (sql: Sql): Promise<void> => {
+  await sql.run('INSERT INTO consents SELECT id, usage, false, max(time) FROM consents GROUP BY id, usage');
+  await sql.run("INSERT OR REPLACE INTO meta VALUES ('journal/lost', $value)", { value: new Uint8Array([1]) });
+};
+
+export const isLost = async (sql: Sql): Promise<boolean> => (await sql.rows("SELECT 1 FROM meta WHERE key = 'journal/lost'")).length > 0;
+
+const apply = async (sql: Sql, e: Entry, recordTables: readonly string[]): Promise<void> => {
+  switch (e.kind) {
+    case 'lost':
+      return countAsLost(sql);
+    case 'records':
+      return enrolAgain(sql, e.accounts);
+    case 'consents':
+      await enrolAgain(sql, e.accounts);
+      await insertRows(sql, 'consents', e.said === '' ? [] : e.said.split(',').map(saidOf));
+      return sql.run("INSERT INTO imports VALUES ('consents', '', $digest)", { digest: e.digest });
+    case 'consent':
+      await enrolAgain(sql, e.accounts);
+      return insertRows(sql, 'consents', [saidOf(`${e.account} ${e.usage} ${e.granted} ${e.time}`)]);
+    case 'erase':
+      return eraseAccount(sql, e.account, recordTables);
+    case 'reserve':
+      await insertReservation(sql, reservationOf(e));
+      await insertRows(
+        sql,
+        'reservation_subjects',
+        unpackNumbers(e.subjects).map((id) => `(${e.id}, ${id})`),
+      );
+      return chargeReserved(sql, e);
+    case 'refresh': {
+      const r = await known(sql, e.task);
+      await sql.run('CREATE OR REPLACE TEMP TABLE dropped (id BIGINT)');
+      await insertRows(
+        sql,
+        'dropped',
+        unpackNumbers(e.dropped).map((id) => `(${id})`),
+      );
+      await giveBackDropped(sql, r);
+      return sql.run('UPDATE reservations SET attempt = $attempt::BIGINT, snapshot = 0 WHERE task = $task', e);
+    }
+    case 'output':
+      return sql.run('INSERT INTO outputs VALUES ($task, $envelope, $output, $evidence, NULL)', {
+        task: e.task,
+        envelope: e.envelope,
+        output: fromHex(e.output),
+        evidence: fromHex(e.evidence),
+      });
+    case 'commit':
+      await commitCharge(sql, await known(sql, e.task), e.used);
+      await settleReservation(sql, e.task, 'committed', e.used);
+      return sql.run('UPDATE outputs SET height = $height::BIGINT WHERE task = $task', e);
+    case 'release':
+      await releaseCharge(sql, await known(sql, e.task));
+      return settleReservation(sql, e.task, 'released', 0n);
+  }
+};
+
+/** Applies the entries that follow `from`, within one transaction. Returns the head reached. Throws JournalError. */
+export const replay = async (
+  sql: Sql,
+  from: JournalHead,
+  entries: AsyncIterable<JournalEntry>,
+  recordTables: readonly string[],
+): Promise<JournalHead> => {
+  let head = from;
+  for await (const { sequence, head: next, nonce, entry } of entries) {
+    if (sequence !== head.sequence + 1n || nextHead(head.head, nonce, entry) !== next)
+      throw new JournalError(
+        'JournalForked',
+        `entry ${sequence} of the journal's copy does not follow what this Vault has at ${head.sequence}`,
+      );
+    const parsed = Entry.safeParse(decodeCanonical(entry));
+    if (!parsed.success)
+      throw new JournalError('JournalDamaged', `entry ${sequence} of the journal's copy is none that this program knows`);
+    await apply(sql, parsed.data, recordTables);
+    await sql.run('INSERT INTO journal VALUES ($sequence::BIGINT, $kind, $entry, $nonce, $head)', {
+      sequence,
+      kind: parsed.data.kind,
+      entry,
+      nonce,
+      head: next,
+    });
+    head = { sequence, head: next };
+  }
+  if (head.sequence === from.sequence) return head;
+  for (const name of usages) await raiseVersion(sql, consentVersion(name));
+  const [row] = await sql.rows(
+    'SELECT greatest((SELECT coalesce(max(id), 0) FROM reservations), (SELECT coalesce(max(id), 0) FROM snapshots))::BIGINT AS last',
+  );
+  await sql.run(`CREATE OR REPLACE SEQUENCE numbers START WITH ${(row!['last'] as bigint) + 1n}`);
+  return head;
+};
