@@ -8,7 +8,7 @@ import type { Transfer } from '@scs/protocol/settlement-layout.ts';
 import { offences, type Offence } from '@scs/protocol/staking.ts';
 import { digestOf } from '@scs/protocol/testing/keys.ts';
 import { promised } from './model.ts';
-import type { ModelState } from './model.ts';
+import type { ModelState } from './model-state.ts';
 import type { OfferedVote, Operation, Votes } from './operation.ts';
 
 /** xorshift64*: integers only, so the same everywhere. */
