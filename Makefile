@@ -32,6 +32,12 @@ verify: node_modules ## Regenerate what is generated, then format, types, lint, 
 unit contracts integration e2e: node_modules ## One kind of test
 	@node scripts/test.ts $@
 
+SEEDS ?= 1000
+START ?= 1
+.PHONY: simulate
+simulate: node_modules ## Masters' agreement under SEEDS seeds of faults and lies, from START; prints a failure's trace
+	@node test/simulation/main.ts --seeds $(SEEDS) --start $(START)
+
 .PHONY: bench
 bench: node_modules ## Figures beside their baselines, into docs/benchmarks.md
 	@node test/bench/main.ts

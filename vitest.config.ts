@@ -16,7 +16,11 @@ const project = (name: string, include: string[], timeoutMs: number, parallel = 
 export default defineConfig({
   test: {
     projects: [
-      project('unit', ['{protocol,proto,operator,vault,enclave-sidecar,executor,cli,test/cluster,charts}/**/*.test.ts'], 60_000),
+      project(
+        'unit',
+        ['{protocol,proto,operator,vault,enclave-sidecar,executor,cli,test/cluster,test/simulation,charts}/**/*.test.ts'],
+        60_000,
+      ),
       project('contracts', ['contracts/**/*.test.ts'], 120_000),
       project('integration', ['test/integration/**/*.test.ts'], 180_000, false),
       project('e2e', ['test/e2e/**/*.test.ts'], 900_000, false),

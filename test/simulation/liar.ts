@@ -23,6 +23,13 @@ export interface Stage {
 type Kind = Body['kind'] | Exclude<Wire['kind'], 'stream'>;
 const kindOf = (wire: Wire): Kind => (wire.kind === 'stream' ? wire.message.body.kind : wire.kind);
 
+interface Plot {
+  readonly rich: number;
+  readonly poor: number;
+  readonly turnsAt: number;
+  readonly covered: boolean;
+}
+
 export class Liar {
   readonly self: Master;
   /** Speaks by itself from now on. */
@@ -33,6 +40,7 @@ export class Liar {
   readonly #counters: SimulatedCounter[] = [];
   #votedTwice = new Map<bigint, { readonly head: Head; readonly to: Set<number> }>();
   #names = 0;
+  #plot: Plot | undefined;
 
   constructor(self: Master, stage: Stage) {
     this.self = self;
@@ -111,8 +119,59 @@ export class Liar {
     return `${kind < 0.15 ? 'lie' : kind < 0.3 ? 'bad' : 'x'}${this.#names}`;
   }
 
+  /**
+   * A plot: two masters don't hear each other; first it decides with the one, then it covers that up and decides with the other. What
+   * stands against it is that the other reads its stream without holes.
+   */
+  plot(rich: number, poor: number, turnsAt: number): void {
+    this.#plot = { rich, poor, turnsAt, covered: false };
+    this.#stage.trace(`liar plots: first with ${rich}, then with ${poor}`);
+  }
+  endPlot(): void {
+    this.#plot = undefined;
+  }
+  #further(plot: Plot): void {
+    const { random } = this.#stage;
+    const { rich, poor } = plot;
+    const first = this.self.now() < plot.turnsAt;
+    const state = this.#stage.master(first ? rich : poor).state;
+    if (!state) return;
+    if (first) return random() < 0.5 ? this.#agree(state, rich, rich) : this.#lead(state, rich);
+    if (!plot.covered || random() < 0.1) {
+      this.#plot = { ...plot, covered: true };
+      if (random() < 0.7) this.#cover(state, poor);
+      this.#changeView(state, poor, poor);
+      return;
+    }
+    if (random() < 0.3) return this.#openView(state, poor);
+    if (random() < 0.3) return this.#lead(state, poor);
+    this.#agree(state, poor, poor);
+  }
+  /** Offers a block, true for once, in the view that it leads. */
+  #lead(state: State, victim: number): void {
+    const lead = [...state.streams.values()].find((s) => s.master === this.self.index && s.lead?.view === state.view)?.lead;
+    const tip = lastDecided(state.chain);
+    if (!lead) return;
+    const block = this.#block(tip, `x${this.self.index}${(this.#names += 1)}`);
+    const height = tip.head.height + 1n;
+    this.#say({ kind: 'prepare', view: state.view, height, block: block.digest }, [victim], block.bytes);
+    this.#sendVote(tip.head, victim);
+  }
+  /** Something in its stream that would outweigh or hide what it did before. */
+  #cover(state: State, poor: number): void {
+    const kind = this.#stage.random();
+    if (kind < 0.3) return this.#checkpoint(state, poor, poor);
+    const tip = lastDecided(state.chain);
+    const height = tip.head.height + 1n;
+    const block = this.#block(tip, `x${this.self.index}${(this.#names += 1)}`);
+    const view = kind < 0.6 ? state.view : state.view + 3;
+    const { ui } = this.#say({ kind: 'prepare', view, height, block: block.digest }, [poor], block.bytes);
+    if (kind > 0.8) this.#say({ kind: 'commit', view, height, block: block.digest, prepare: { key: ui.key, counter: ui.counter } }, [poor]);
+  }
+
   /** One thing that it does to a victim, as seen from that victim's state. */
   act(): void {
+    if (this.#plot && this.self.state) return this.#further(this.#plot);
     const [rich, poor] = this.victims;
     const state = this.#stage.master(poor).state;
     if (!state || !this.self.state) return;

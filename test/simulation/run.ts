@@ -99,13 +99,16 @@ export class Run {
   }
 
   submit(): void {
+    const live = this.honest().filter((m) => m.state);
+    const at = live[Math.floor(this.random() * live.length)];
+    if (at) this.submitTo(at.index);
+  }
+  submitTo(index: number): void {
     this.#names += 1;
     const lie = this.random() < 0.05;
     const name = lie ? `lie${this.#names}` : `c${this.#names}`;
-    const live = this.honest().filter((m) => m.state);
-    const at = live[Math.floor(this.random() * live.length)];
     if (!lie) this.#wanted.push(name);
-    at?.submit(toyCommand(name));
+    this.master(index).submit(toyCommand(name));
   }
   /** A client goes on until its command is decided. */
   resubmit(): void {
@@ -201,21 +204,41 @@ const crashes = (run: Run): void => {
   });
 };
 
-const chaos = (run: Run): void => {
+/** The two correct masters are kept apart for a while, and the liar deals with one after the other. */
+const plot = (run: Run): void => {
+  const { liar, network, clockwork, random } = run;
+  if (!liar?.raw) return;
+  run.count('plot');
+  const [rich, poor] = liar.victims;
+  network.heal();
+  network.separate(rich, poor);
+  const now = clockwork.now;
+  liar.plot(rich, poor, now + 100 + random() * 300);
+  for (let i = 0; i < 40; i += 1) {
+    if (random() < 0.4) run.submitTo(random() < 0.5 ? rich : poor);
+    liar.act();
+    clockwork.until(clockwork.now + 10 + random() * 40);
+  }
+  liar.endPlot();
+  network.heal();
+};
+
+const chaos = (run: Run, hostile: boolean): void => {
   const { random, clockwork } = run;
-  const lying = random() < 0.6;
+  const lying = hostile || random() < 0.6;
   const doubled = lying && random() < 0.3;
   if (lying) run.becomeLiar(random() < 0.5 ? 0 : Math.floor(random() * 3));
   for (const master of run.masters) {
     master.skewMs = random() < 0.3 ? random() * 800 : 0;
     master.start();
   }
-  const turnAt = random() * CHAOS_MS * 0.8;
+  const turnAt = random() * CHAOS_MS * (hostile ? 0.1 : 0.8);
   const bad = lying ? undefined : random() < 0.6 ? 500 + random() * 4_000 : undefined;
   if (bad !== undefined) clockwork.after(bad * 0.5, () => clockwork.after(bad * 0.5, misfortune(run)));
   while (clockwork.now < CHAOS_MS) {
     if (random() < 0.25) weather(run);
     if (random() < 0.12) crashes(run);
+    if (random() < (hostile ? 0.8 : 0.3)) plot(run);
     if (run.liar && !run.liar.raw && random() < 0.3) run.liar.chooseSilence();
     if (run.liar && !run.liar.raw && clockwork.now > turnAt) {
       run.liar.turn();
@@ -235,7 +258,8 @@ const chaos = (run: Run): void => {
   }
 };
 
-export const simulate = (seed: number, algorithm: Algorithm = genuine): Outcome => {
+/** `hostile`: a liar from early on that plots again and again. */
+export const simulate = (seed: number, algorithm: Algorithm = genuine, hostile = false): Outcome => {
   const run = new Run(seed, algorithm);
   const outcome = (failure?: string): Outcome => ({
     seed,
@@ -246,7 +270,7 @@ export const simulate = (seed: number, algorithm: Algorithm = genuine): Outcome 
     faults: run.faults,
   });
   try {
-    chaos(run);
+    chaos(run, hostile);
     run.peace();
     return outcome();
   } catch (thrown) {

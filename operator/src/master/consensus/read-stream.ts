@@ -16,6 +16,8 @@ export interface Reader {
   readonly streams: ReadonlyMap<string, Stream>;
   readonly chain: Chain;
   readonly blocks: ReadonlyMap<string, Offered>;
+  /** Waited long enough for what the stream refers to: what is final anyway need not be seen. */
+  readonly impatient: boolean;
   /** The formation's base: height and block. */
   readonly base: { readonly height: bigint; readonly block: string };
 }
@@ -70,9 +72,8 @@ const seek = (r: Reader, { key, counter }: Reference): Stream | Read => {
 };
 const isTruncated = (stream: Stream, counter: number): boolean => counter < (stream.tail[0]?.ui.counter ?? stream.next);
 
-/** The prepare lies before a checkpoint: its height is certified, and nothing is concluded from the commit. */
-const commitUnseen = (stream: Stream, target: Stream, { view, height }: Commit, message: Message): Read => {
-  if (height > target.low) return illegal('there is no such prepare');
+/** The prepare can't be read, but its height is certified: nothing is concluded from the commit, and `blind` says so. */
+const commitUnseen = (stream: Stream, { view, height }: Commit, message: Message): Read => {
   const entries = new Map(stream.entries);
   entries.delete(height);
   return { kind: 'legal', stream: appended(stream, message, { view, entries, blind: height > stream.blind ? height : stream.blind }) };
@@ -86,8 +87,12 @@ const readCommit = (r: Reader, stream: Stream, body: Commit, message: Message): 
   if (!countsAt(r.chain.roster, stream.key, body.height)) return illegal('commits where it does not count');
   if (stream.entries.get(body.height)?.view === body.view) return illegal('commits twice');
   const target = seek(r, body.prepare);
-  if ('kind' in target) return target;
-  if (isTruncated(target, body.prepare.counter)) return commitUnseen(stream, target, body, message);
+  if ('kind' in target) {
+    const final = body.height <= r.chain.certified.head.height;
+    return target.kind === 'wait' && final && r.impatient ? commitUnseen(stream, body, message) : target;
+  }
+  if (isTruncated(target, body.prepare.counter))
+    return body.height <= target.low ? commitUnseen(stream, body, message) : illegal('there is no such prepare');
   const prepared = target.prepares.get(body.prepare.counter);
   if (!prepared || prepared.view !== body.view || prepared.height !== body.height || prepared.block !== body.block)
     return illegal('there is no such prepare');

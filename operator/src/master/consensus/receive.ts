@@ -8,7 +8,25 @@ import { atCheckpoint, checkpointHolds, readNext, uiDigest, type Reader } from '
 import { set, type Turn } from './state.ts';
 import { openStream, type Stream, with1 } from './stream.ts';
 
-const readerOf = ({ env, state }: Turn): Reader => ({
+/** A stream that has not moved for so many statuses refers to what nobody here has any more. */
+const PATIENT_STATUSES = 5;
+const impatientOf = ({ env, state }: Turn, { key, next }: Stream): boolean => {
+  const at = state.standing.get(key);
+  return at?.next === next && state.now - at.since >= PATIENT_STATUSES * env.limits.statusEveryMs;
+};
+/** Notes on a tick which streams stand still. */
+export const watchStreams = (turn: Turn): void => {
+  const { state } = turn;
+  const standing = [...state.streams.values()].flatMap(({ key, next }) => {
+    if ((state.held.get(key)?.size ?? 0) === 0) return [];
+    const at = state.standing.get(key);
+    return [[key, at?.next === next ? at : { next, since: state.now }] as const];
+  });
+  set(turn, { standing: new Map(standing) });
+};
+
+const readerOf = ({ env, state }: Turn, impatient: boolean): Reader => ({
+  impatient,
   env,
   streams: state.streams,
   chain: state.chain,
@@ -73,8 +91,9 @@ const settle = (turn: Turn, stream: Stream): void => {
 /** Reads one message if it can: true when something changed. */
 const readOne = (turn: Turn, stream: Stream): boolean => {
   if (stream.fault !== undefined) return false;
+  const impatient = impatientOf(turn, stream);
   const message = turn.state.held.get(stream.key)?.get(stream.next);
-  const read = message && readNext(readerOf(turn), stream, message);
+  const read = message && readNext(readerOf(turn, impatient), stream, message);
   if (message && read?.kind === 'legal') {
     store(turn, message);
     settle(turn, read.stream);
@@ -87,7 +106,7 @@ const readOne = (turn: Turn, stream: Stream): boolean => {
     turn.out.push({ kind: 'condition', code: 'StreamFault', message: `master ${stream.master}: ${read.why}` });
     return true;
   }
-  const start = anchor(turn, stream);
+  const start = impatient ? anchor(turn, stream) : undefined;
   if (start?.body.kind !== 'checkpoint') return false;
   store(turn, start);
   turn.out.push({ kind: 'store', record: { kind: 'truncate', key: stream.key, counter: start.ui.counter } });

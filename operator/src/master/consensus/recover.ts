@@ -48,6 +48,18 @@ const silence = (env: Environment, state: State, counter: CounterNow, intent: In
   return counter.last < known ? `the stored stream ends at ${known}, the counter at ${counter.last}` : undefined;
 };
 
+/** The disk has all there is: what stands still would wait for ever, so nothing is waited for. */
+const readOn = (turn: Turn): void => {
+  for (let before = -1, read = 0; read !== before;) {
+    before = read;
+    const streams = [...turn.state.streams.values()];
+    set(turn, { standing: new Map(streams.map(({ key, next }) => [key, { next, since: -Infinity }])) });
+    settle(turn);
+    read = [...turn.state.streams.values()].reduce((sum, { next }) => sum + next, 0);
+  }
+  set(turn, { standing: new Map() });
+};
+
 /** The state to go on from, and the outputs to begin with. Throws RangeError when the stored blocks contradict each other. */
 export const recover = (
   env: Environment,
@@ -65,6 +77,7 @@ export const recover = (
     readStreams(roomy);
   }
   settle(roomy);
+  readOn(roomy);
   turn.state = roomy.state;
   const last = stored.intent?.key === counter.key ? stored.intent.intent : undefined;
   const said = stored.messages.some((m) => last && bodyDigest(env.formation, m.body) === bodyDigest(env.formation, last.body));

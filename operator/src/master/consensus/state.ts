@@ -39,6 +39,8 @@ export interface State {
   readonly streams: ReadonlyMap<string, Stream>;
   readonly held: ReadonlyMap<string, ReadonlyMap<number, Message>>;
   /** Checkpoints that another master's checkpoint has seen: key to counters. */
+  /** Streams with held messages: the counter they stand at, and since when. */
+  readonly standing: ReadonlyMap<string, { readonly next: number; readonly since: number }>;
   readonly vouches: ReadonlyMap<string, ReadonlySet<number>>;
   readonly blocks: ReadonlyMap<string, Offered>;
   readonly evaluated: ReadonlyMap<string, Evaluated>;
@@ -144,6 +146,7 @@ export const startState = (chain: Chain, base: { readonly height: bigint; readon
   base,
   streams: streamsFor(new Map(), chain.roster, base),
   held: new Map(),
+  standing: new Map(),
   vouches: new Map(),
   blocks: new Map(),
   evaluated: new Map(),

@@ -20,7 +20,7 @@ import { bodyDigest, type Message, type Wire } from './messages.ts';
 import { newViewDue } from './new-view.ts';
 import { dropDecided, dropUntrue, sweepPool, takeCommand } from './pool.ts';
 import { prepareDue } from './prepare.ts';
-import { readStreams, receive, speaks, truncate } from './receive.ts';
+import { readStreams, receive, speaks, truncate, watchStreams } from './receive.ts';
 import { broadcast, type Input, type Intent, type Output, set, type State, type Turn } from './state.ts';
 import { with1 } from './stream.ts';
 import { answerStatus, sendStatus } from './transfer.ts';
@@ -97,6 +97,7 @@ const take = (turn: Turn, input: Input): void => {
     case 'tick':
       set(turn, { now: input.now });
       sweepPool(turn);
+      watchStreams(turn);
       watchPrimary(turn);
       return sendStatus(turn);
   }

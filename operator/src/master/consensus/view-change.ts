@@ -24,7 +24,7 @@ const want = (turn: Turn, view: number): void => {
   set(turn, { wanted: view, requests: with1(turn.state.requests, turn.env.index, view) });
 };
 
-/** The view rests on somebody who no longer counts, or is led by nobody who does: N8, see docs/adr/0010. */
+/** The view rests on somebody who no longer counts, or is led by nobody who does: N8, see docs/adr/0015. */
 const outlived = ({ state }: Turn): boolean => {
   const next = decidedHeight(state.chain) + 1n;
   const leader = leaderOf(state, next);
