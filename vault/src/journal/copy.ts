@@ -4,14 +4,7 @@
  */
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import { concat, fromHex, utf8 } from '@scs/protocol';
-import type { JournalHead } from '../store/journal.ts';
-
-export interface JournalEntry extends JournalHead {
-  /** Makes the head hiding. */
-  readonly nonce: Uint8Array;
-  /** Canonical bytes. */
-  readonly entry: Uint8Array;
-}
+import type { JournalEntry, JournalHead } from '../store/journal.ts';
 
 export class JournalError extends Error {
   readonly code: 'JournalUnavailable' | 'JournalMoved' | 'JournalDamaged' | 'JournalForked' | 'JournalLost';

@@ -8,8 +8,8 @@
 import { open, readdir, readFile, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { concat, fromHex, hex } from '@scs/protocol';
-import { EMPTY, type JournalHead } from '../store/journal.ts';
-import { JournalError, type EntrySeal, type JournalCopy, type JournalEntry } from './copy.ts';
+import { EMPTY, type JournalEntry, type JournalHead } from '../store/journal.ts';
+import { JournalError, type EntrySeal, type JournalCopy } from './copy.ts';
 
 const SEGMENT_BYTES = 8 * 1024 * 1024;
 const PREFIX_BYTES = 4 + 8 + 32;

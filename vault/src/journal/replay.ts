@@ -7,10 +7,10 @@ import { decodeCanonical, fromHex, usages } from '@scs/protocol';
 import { consentVersion, raiseVersion } from '../store/subjects.ts';
 import { eraseAccount } from '../store/consents.ts';
 import type { Sql } from '../store/database.ts';
-import { nextHead, type JournalHead } from '../store/journal.ts';
+import { nextHead, type JournalEntry, type JournalHead } from '../store/journal.ts';
 import { chargeReserved, commitCharge, giveBackDropped, releaseCharge } from '../store/ledger.ts';
 import { insertReservation, reservationOfTask, settleReservation, type Reservation } from '../store/reservations.ts';
-import { JournalError, type JournalEntry } from './copy.ts';
+import { JournalError } from './copy.ts';
 import { unpackNumbers } from './numbers.ts';
 
 const usage = z.enum(usages);

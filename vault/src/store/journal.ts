@@ -5,13 +5,18 @@
  */
 import { randomBytes } from 'node:crypto';
 import { encodeCanonical, fromHex, hex, taggedHash } from '@scs/protocol';
-import type { JournalEntry } from '../journal/copy.ts';
 import type { Sql } from './database.ts';
 
 export interface JournalHead {
   readonly sequence: bigint;
   /** Hex digest. */
   readonly head: string;
+}
+export interface JournalEntry extends JournalHead {
+  /** Makes the head hiding. */
+  readonly nonce: Uint8Array;
+  /** Canonical bytes. */
+  readonly entry: Uint8Array;
 }
 export type JournalKind = 'lost' | 'records' | 'consents' | 'consent' | 'erase' | 'reserve' | 'refresh' | 'output' | 'commit' | 'release';
 
