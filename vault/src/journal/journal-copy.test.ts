@@ -45,7 +45,7 @@ const stateOf = (store: VaultStore) =>
   store.database.read(async (sql) => ({
     ledger: await sql.rows('SELECT hash, usage, reserved, spent FROM ledger JOIN accounts USING (id) ORDER BY ALL'),
     consents: await sql.rows('SELECT hash, usage, granted, time FROM consents JOIN accounts USING (id) ORDER BY ALL'),
-    reservations: await sql.rows('SELECT id, task, ask, used, state FROM reservations ORDER BY id'),
+    reservations: await sql.rows('SELECT id, task, ask, used, state, first_snapshot, first_consent FROM reservations ORDER BY id'),
     charged: await sql.rows('SELECT * FROM reservation_subjects ORDER BY ALL'),
     outputs: await sql.rows('SELECT task, envelope, height FROM outputs ORDER BY task'),
     journal: await sql.rows('SELECT sequence, head FROM journal ORDER BY sequence'),

@@ -32,6 +32,8 @@ const Entry = z.discriminatedUnion('kind', [
     submitter: z.string(),
     nonce: z.string(),
     ask: amount,
+    firstSnapshot: z.string(),
+    firstConsent: z.string(),
     subjects: z.string(),
   }),
   z.object({ kind: z.literal('refresh'), task, attempt: amount, dropped: z.string() }),
@@ -78,8 +80,8 @@ const reservationOf = (e: Of<'reserve'>): Reservation => ({
   consentVersion: 0n,
   consentNonce: '',
   receipt: new Uint8Array(),
-  firstSnapshot: '',
-  firstConsent: '',
+  firstSnapshot: e.firstSnapshot,
+  firstConsent: e.firstConsent,
   ended: false,
 });
 const known = async (sql: Sql, name: string): Promise<Reservation> => {

@@ -79,7 +79,7 @@ export const insertReservation = (sql: Sql, r: Reservation): Promise<void> =>
 export const updateAttempt = (sql: Sql, r: Reservation): Promise<void> =>
   sql.run(
     `UPDATE reservations SET attempt = $attempt::BIGINT, snapshot = $snapshot::BIGINT, consent_version = $consentVersion::BIGINT,
-       consent_nonce = $consentNonce, receipt = $receipt, first_snapshot = $firstSnapshot, first_consent = $firstConsent WHERE task = $task`,
+       consent_nonce = $consentNonce, receipt = $receipt WHERE task = $task`,
     {
       task: r.task,
       attempt: r.attempt,
@@ -87,8 +87,6 @@ export const updateAttempt = (sql: Sql, r: Reservation): Promise<void> =>
       consentVersion: r.consentVersion,
       consentNonce: r.consentNonce,
       receipt: r.receipt,
-      firstSnapshot: r.firstSnapshot,
-      firstConsent: r.firstConsent,
     },
   );
 export const settleReservation = (sql: Sql, task: string, state: 'committed' | 'released', used: bigint): Promise<void> =>

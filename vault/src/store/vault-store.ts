@@ -209,6 +209,8 @@ export class VaultStore {
         submitter,
         nonce,
         ask,
+        firstSnapshot: attempt.firstSnapshot,
+        firstConsent: attempt.firstConsent,
         subjects: packNumbers(await reservedSubjects(sql, id)),
       });
       return { ok: true, reservation };
@@ -332,9 +334,12 @@ export class VaultStore {
       return same;
     }
     const { task } = known;
-    const attempt = await this.#attempt(sql, { ...known, attempt: known.attempt + 1n });
-    const first = known.firstSnapshot === '' ? attempt : known;
-    const next = { ...known, ...attempt, firstSnapshot: first.firstSnapshot, firstConsent: first.firstConsent };
+    const next = {
+      ...known,
+      ...(await this.#attempt(sql, { ...known, attempt: known.attempt + 1n })),
+      firstSnapshot: known.firstSnapshot,
+      firstConsent: known.firstConsent,
+    };
     await updateAttempt(sql, next);
     await appendJournal(sql, 'refresh', { task, attempt: next.attempt, dropped: packNumbers(dropped ?? '') });
     return next;
