@@ -17,6 +17,8 @@ const blank = (): Contents => ({ blocks: [], messages: new Map(), votes: new Map
 
 export class SimulatedDisk {
   #contents: Contents = blank();
+  /** An older copy was put back. */
+  tampered = false;
   #unsynced: Stored[] = [];
 
   store(record: Stored): void {
@@ -46,6 +48,7 @@ export class SimulatedDisk {
     };
   }
   restore(contents: Contents): void {
+    this.tampered = true;
     this.#contents = contents;
     this.#unsynced = [];
   }

@@ -40,6 +40,9 @@ export class Liar {
   readonly #counters: SimulatedCounter[] = [];
   #votedTwice = new Map<bigint, { readonly head: Head; readonly to: Set<number> }>();
   #names = 0;
+  /** The one thing it does wrong; without, it does anything. */
+  #specialty: number | undefined;
+  readonly #done = new Set<string>();
   #plot: Plot | undefined;
 
   constructor(self: Master, stage: Stage) {
@@ -148,14 +151,14 @@ export class Liar {
     this.#agree(state, poor, poor);
   }
   /** Offers a block, true for once, in the view that it leads. */
-  #lead(state: State, victim: number): void {
+  #lead(state: State, ...victims: readonly number[]): void {
     const lead = [...state.streams.values()].find((s) => s.master === this.self.index && s.lead?.view === state.view)?.lead;
     const tip = lastDecided(state.chain);
     if (!lead) return;
     const block = this.#block(tip, `x${this.self.index}${(this.#names += 1)}`);
     const height = tip.head.height + 1n;
-    this.#say({ kind: 'prepare', view: state.view, height, block: block.digest }, [victim], block.bytes);
-    this.#sendVote(tip.head, victim);
+    this.#say({ kind: 'prepare', view: state.view, height, block: block.digest }, victims, block.bytes);
+    for (const victim of victims) this.#sendVote(tip.head, victim);
   }
   /** Something in its stream that would outweigh or hide what it did before. */
   #cover(state: State, poor: number): void {
@@ -169,8 +172,63 @@ export class Liar {
     if (kind > 0.8) this.#say({ kind: 'commit', view, height, block: block.digest, prepare: { key: ui.key, counter: ui.counter } }, [poor]);
   }
 
+  /** An illegal message ends its stream; so some liars do one wrong thing only, and all else as they should. */
+  specialize(): void {
+    this.#specialty = Math.floor(this.#stage.random() * 5);
+    this.#stage.trace(
+      `liar specializes in ${['deciding alone', 'false views', 'usurping', 'going back', 'untrue blocks'][this.#specialty] ?? ''}`,
+    );
+  }
+  #almostHonest(specialty: number): void {
+    const [poor, rich] = this.victims;
+    const state = this.#stage.master(poor).state;
+    if (!state || !this.self.state) return;
+    const { random } = this.#stage;
+    const own = [...state.streams.values()].find((s) => s.master === this.self.index);
+    const tip = lastDecided(state.chain);
+    const height = tip.head.height + 1n;
+    const leads = own?.lead?.view === state.view && own.lead.next === height;
+    const mine = primaryOf(state.view) === this.self.index;
+    if (mine && !leads && own?.lead?.view !== state.view && state.view > 0) {
+      if (own && own.view < state.view)
+        return void this.#once(`v${state.view}`, () => this.#say({ kind: 'view-change', view: state.view }, [poor, rich]));
+      return specialty === 1
+        ? this.#openView(state, poor)
+        : void this.#once(`n${state.view}`, () => this.#openRightly(state, [poor, rich]));
+    }
+    if (random() < 0.3) {
+      if (specialty === 0 && leads) return this.#solo(state, poor);
+      if (specialty === 2 && own?.lead?.next === height && !leads) return this.#usurp(state, poor, rich);
+      if (specialty === 3) return this.#retreat(state, poor, rich);
+      if (specialty === 4 && leads) return this.#prepare(state, poor, rich);
+    }
+    if (leads && random() < 0.7) return void this.#once(`p${state.view}/${height}`, () => this.#lead(state, poor, rich));
+    if (random() < 0.1) return this.#changeView(state, poor, rich);
+    if (!mine) this.#once(`c${state.view}/${height}`, () => this.#agree(state, poor, rich));
+  }
+  #once(what: string, act: () => void): void {
+    if (this.#done.has(what)) return;
+    this.#done.add(what);
+    act();
+  }
+  #openRightly(state: State, to: readonly number[]): void {
+    const quorum = [...state.streams.values()].flatMap((s): Reference[] => {
+      const change = s.changes.get(state.view);
+      return change ? [{ key: s.key, counter: change.counter }] : [];
+    });
+    const [a, b] = quorum;
+    if (a && b) this.#say({ kind: 'new-view', view: state.view, base: state.chain.certified.certificate ?? null, quorum: [a, b] }, to);
+  }
+  /** Goes on preparing where it once led, in a view that it does not lead. */
+  #usurp(state: State, poor: number, rich: number): void {
+    const tip = lastDecided(state.chain);
+    const block = this.#block(tip, `x${this.self.index}${(this.#names += 1)}`);
+    this.#say({ kind: 'prepare', view: state.view, height: tip.head.height + 1n, block: block.digest }, [poor, rich], block.bytes);
+  }
+
   /** One thing that it does to a victim, as seen from that victim's state. */
   act(): void {
+    if (this.#specialty !== undefined) return this.#almostHonest(this.#specialty);
     if (this.#plot && this.self.state) return this.#further(this.#plot);
     const [rich, poor] = this.victims;
     const state = this.#stage.master(poor).state;

@@ -9,7 +9,7 @@ import { nameOf, toyRules } from '@scs/operator/master/log/testing/toy-rules.ts'
 import type { Algorithm } from './algorithm.ts';
 import type { Clockwork } from './clockwork.ts';
 import { SimulatedDisk } from './disk.ts';
-import type { Invariants } from './invariants.ts';
+import { type Invariants, Violation } from './invariants.ts';
 import { certificateHolds, FORMATION, GENESIS, SimulatedCounter, signVote, uiHolds, voteHolds } from './trust.ts';
 
 export const LIMITS: Limits = {
@@ -175,6 +175,8 @@ export class Master {
         return invariants?.evidence(output.first, output.second);
       case 'condition':
         this.#world.trace(`master ${this.index}: ${output.code}: ${output.message}`);
+        if (output.code === 'CounterAhead' && !this.disk.tampered && invariants)
+          throw new Violation(`master ${this.index} lost its identity in a crash: ${output.message}`);
         return invariants?.condition(this.index, output.code, output.message);
       case 'refused':
         return;

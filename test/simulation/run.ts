@@ -242,6 +242,7 @@ const chaos = (run: Run, hostile: boolean): void => {
     if (run.liar && !run.liar.raw && random() < 0.3) run.liar.chooseSilence();
     if (run.liar && !run.liar.raw && clockwork.now > turnAt) {
       run.liar.turn();
+      if (random() < 0.5) run.liar.specialize();
       if (doubled) {
         run.count('doubled counter');
         run.liar.double();
