@@ -191,10 +191,8 @@ export class Liar {
     const mine = primaryOf(state.view) === this.self.index;
     if (mine && !leads && own?.lead?.view !== state.view && state.view > 0) {
       if (own && own.view < state.view)
-        return void this.#once(`v${state.view}`, () => this.#say({ kind: 'view-change', view: state.view }, [poor, rich]));
-      return specialty === 1
-        ? this.#openView(state, poor)
-        : void this.#once(`n${state.view}`, () => this.#openRightly(state, [poor, rich]));
+        return this.#once(`v${state.view}`, () => this.#say({ kind: 'view-change', view: state.view }, [poor, rich]));
+      return specialty === 1 ? this.#openView(state, poor) : this.#once(`n${state.view}`, () => this.#openRightly(state, [poor, rich]));
     }
     if (random() < 0.3) {
       if (specialty === 0 && leads) return this.#solo(state, poor);
@@ -202,7 +200,7 @@ export class Liar {
       if (specialty === 3) return this.#retreat(state, poor, rich);
       if (specialty === 4 && leads) return this.#prepare(state, poor, rich);
     }
-    if (leads && random() < 0.7) return void this.#once(`p${state.view}/${height}`, () => this.#lead(state, poor, rich));
+    if (leads && random() < 0.7) return this.#once(`p${state.view}/${height}`, () => this.#lead(state, poor, rich));
     if (random() < 0.1) return this.#changeView(state, poor, rich);
     if (!mine) this.#once(`c${state.view}/${height}`, () => this.#agree(state, poor, rich));
   }
