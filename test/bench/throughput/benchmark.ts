@@ -18,6 +18,7 @@ interface Outcome {
   /** Milliseconds. */
   readonly jobs: number;
   readonly idle: ReadonlyMap<string, Usage>;
+  readonly afterJobs: ReadonlyMap<string, Usage>;
   readonly before: ReadonlyMap<string, Usage>;
   readonly after: ReadonlyMap<string, Usage>;
   readonly faults: ReadonlyMap<string, number>;
@@ -25,13 +26,14 @@ interface Outcome {
   readonly requests: readonly (readonly [what: string, count: number])[];
 }
 
-const usage = (system: BenchSystem): ReadonlyMap<string, Usage> => usageByName(system.processes());
+const usage = (system: BenchSystem): Usages => usageByName(system.processes());
 
 const measure = async (count: number): Promise<Outcome> => {
   const system = await startBenchSystem(ESCROW);
   try {
     const idle = usage(system);
     const jobs = await step(`${count} bare Jobs of ${PODS} pods`, () => runJobs(system, count));
+    const afterJobs = usage(system);
     await sleep(2_000);
     const { kubeconfig } = system.plane;
     const asked = await requestsOf(kubeconfig);
@@ -41,7 +43,7 @@ const measure = async (count: number): Promise<Outcome> => {
     const requests = requestsBetween(asked, await requestsOf(kubeconfig));
     const faults = new Map<string, number>();
     for (const enterprise of system.enterprises) for (const [code, n] of enterprise.faults) faults.set(code, (faults.get(code) ?? 0) + n);
-    return { count, run, jobs, idle, before, after, faults, requests };
+    return { count, run, jobs, idle, afterJobs, before, after, faults, requests };
   } finally {
     await step('stopping', () => system.stop());
   }
@@ -103,24 +105,35 @@ const memory = (outcomes: readonly Outcome[]): Table => ({
   ]),
 });
 
-const spent = ({ before, after, count }: Outcome, names: readonly string[]): number =>
-  names.reduce((sum, name) => sum + (after.get(name)?.processor ?? 0) - (before.get(name)?.processor ?? 0), 0) / count;
+type Usages = ReadonlyMap<string, Usage>;
+const processorMs = (usages: Usages, names: readonly string[]): number =>
+  names.reduce((sum, name) => sum + (usages.get(name)?.processor ?? 0), 0);
+const CLUSTER = ['kube-apiserver', 'etcd', 'kube-controller-manager', 'kube-scheduler', 'kwok'];
 const processor = (outcomes: readonly Outcome[]): Table => {
   const parts: readonly (readonly [string, readonly string[]])[] = [
     ['three masters', MASTERS],
     ['three agents', ['agent-alder', 'agent-birch', 'agent-cedar']],
-    ['API server and etcd', ['kube-apiserver', 'etcd']],
-    ['controllers, scheduler, kwok', ['kube-controller-manager', 'kube-scheduler', 'kwok']],
+    ['API server and etcd', CLUSTER.slice(0, 2)],
+    ['controllers, scheduler, kwok', CLUSTER.slice(2)],
     ['devnet', ['devnet']],
     ['harness: Vaults and sidecars', ['harness']],
   ];
-  const total = parts.flatMap(([, names]) => names);
+  const row = (name: string, spent: (outcome: Outcome) => number): string[] => [
+    name,
+    ...outcomes.map((outcome) => `${digits(spent(outcome) / outcome.count)} ms`),
+  ];
+  const ofTasks = (name: string, names: readonly string[]) =>
+    row(name, ({ before, after }) => processorMs(after, names) - processorMs(before, names));
   return {
     head: ['processor time a task', ...outcomes.map(({ count }) => `${count} tasks`)],
-    rows: [...parts, ['together', total] as const].map(([name, names]) => [
-      name,
-      ...outcomes.map((outcome) => `${digits(spent(outcome, names))} ms`),
-    ]),
+    rows: [
+      ...parts.map(([name, names]) => ofTasks(name, names)),
+      ofTasks(
+        'together',
+        parts.flatMap(([, names]) => names),
+      ),
+      row('beside: a bare Job, the cluster’s part', ({ idle, afterJobs }) => processorMs(afterJobs, CLUSTER) - processorMs(idle, CLUSTER)),
+    ],
   };
 };
 

@@ -11,8 +11,8 @@ import { Lane } from './lane.ts';
 import type { BenchSystem } from './system.ts';
 
 export const AT_A_TIME = 16;
-/** Without any task ending for so long, the run has failed. */
-const STALLED_MS = 90_000;
+/** Without any news of a task for so long, the run has failed. */
+const STALLED_MS = 120_000;
 type TaskObject = KubeObject & Pick<Task, 'spec' | 'status'>;
 
 export interface Followed {
@@ -54,8 +54,8 @@ export const runTasks = async (system: BenchSystem, count: number): Promise<Run>
     namespace: SUBMITTER,
     signal: stopping.signal,
     onChange: ({ object }) => {
-      if (!ENDED.has(object.status?.state) || ended.has(object.metadata.name)) return;
       heard = Date.now();
+      if (!ENDED.has(object.status?.state) || ended.has(object.metadata.name)) return;
       ended.set(object.metadata.name, { at: heard, object });
     },
   });
@@ -76,7 +76,7 @@ export const runTasks = async (system: BenchSystem, count: number): Promise<Run>
       system.mustLive();
       if (Date.now() - heard < STALLED_MS) return undefined;
       const stuck = system.enterprises.map((enterprise) => enterprise.unfinished()).join('\n');
-      return `none ended for ${STALLED_MS / 1000} s; ${stateCounts(informer.list())}\n${stuck}`;
+      return `no news for ${STALLED_MS / 1000} s; ${stateCounts(informer.list())}\n${stuck}`;
     };
     heard = Date.now();
     await until(`${count} tasks to end`, async () => (ended.size === count ? true : undefined), { timeoutMs: 3_600_000, failed });
