@@ -220,9 +220,32 @@ export const startProgram = async (name: string, program: string): Promise<void>
   const tools = await ensureComponents(components);
   const found = [...nodePrograms(folder, tools), containerdProgram(folder)].find((candidate) => candidate.name === program);
   if (found === undefined) throw new Error(`${program} is no program of the node`);
+  if (program === 'kubelet') return startKubelet(folder, found);
   const record = await startDaemon(folder, found, false);
-  // The kubelet gives up when it finds no runtime.
   if (program === 'containerd') await containerdReady(folder, record);
+};
+
+const kubeletHealth = 'http://127.0.0.1:10248/healthz';
+const kubeletStarts = 10;
+/** A kubelet that finds its runtime not ready ends (containerd answers before its CRI service does); as a supervisor would, starts it again. */
+const startKubelet = async (folder: string, program: Program): Promise<void> => {
+  for (let starts = 1; ; starts += 1) {
+    const record = await startDaemon(folder, program, false);
+    const found = await until(
+      'kubelet healthy',
+      async () => (isAlive(record) ? ((await answers(kubeletHealth)) ? 'healthy' : undefined) : 'ended'),
+      { timeoutMs: 60_000, everyMs: 200 },
+    );
+    if (found === 'healthy') return;
+    if (starts === kubeletStarts) throw new Error(endOf(folder, record));
+  }
+};
+const answers = async (url: string): Promise<boolean> => {
+  try {
+    return (await fetch(url, { signal: AbortSignal.timeout(2_000) })).ok;
+  } catch {
+    return false; // nobody listens yet
+  }
 };
 
 /** Puts built images into a running cluster; returns the references that it did not have yet. */
