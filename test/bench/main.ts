@@ -61,6 +61,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => {
     interrupt();
     stopCommands();
+    process.stderr.write('\nstopping\n');
     setTimeout(() => process.exit(130), 5_000).unref();
   });
 try {

@@ -1,5 +1,6 @@
 /** The system as processes of this machine: three masters and three agents as shipped, the devnet, and this process for Vaults and sidecars. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createMasters, type MastersPort } from '@scs/proto';
 import { enterpriseIdentity } from '@scs/proto/tls.ts';
@@ -138,8 +139,9 @@ const followPods = (base: BenchCluster, enterprise: Enterprise, signal: AbortSig
 /** Starts everything anew; `escrow` in SYM. */
 export const startBenchSystem = async (escrow: string): Promise<BenchSystem> => {
   const ports = await choosePorts();
-  const keys = join(process.env['TMPDIR'] ?? '/tmp', `scs-bench-${process.pid}`);
-  mkdirSync(keys, { recursive: true, mode: 0o700 });
+  const keys = mkdtempSync(join(tmpdir(), 'scs-bench-'));
+  const removeKeys = (): void => rmSync(keys, { recursive: true, force: true });
+  process.once('exit', removeKeys);
   const group = await step('group: keys, TLS certificates, genesis', () => makeBenchGroup(keys));
   const base = await step('etcd, API server, controllers, scheduler, kwok; CRDs, rights and admission policies of the charts', () =>
     startBenchCluster(group),
@@ -153,6 +155,8 @@ export const startBenchSystem = async (escrow: string): Promise<BenchSystem> => 
     for (const client of clients) client.close();
     for (const record of ours.toReversed()) await stopProcess(folder, record, 3_000);
     await base.stop();
+    removeKeys();
+    process.off('exit', removeKeys);
   };
   const mustLive = (): void => {
     for (const record of ours) if (!isAlive(record)) throw new Error(`${record.name} ended:\n${logTail(folder, record.name)}`);
