@@ -19,6 +19,30 @@ export const FeeShares = z
   .refine((s) => s.operators + s.executors + s.verifiers + s.dividends + s.treasury === 10_000, 'shares must sum to 10000 basis points');
 export type FeeShares = z.infer<typeof FeeShares>;
 
+/** A master may lag or lead the others by `clockBoundMs`; a window this many times as long can't be eaten up by that (T5). */
+const boundsInWindow = 20;
+
+const Windows = z
+  .strictObject({
+    /** How long Vaults have to answer, enclaves to become ready and slices to release, before M4's deadline rule. */
+    answerMs: windowMs,
+    executionMs: windowMs,
+    /** Verification by the masters. */
+    verificationMs: windowMs,
+    challengeMs: windowMs,
+    /** How far a first proposal's time may be from a voter's clock (T5); every window is at least 20 bounds. */
+    clockBoundMs: z.int().min(1),
+    maxTaskMs: windowMs,
+    aggregatorReplaceMs: windowMs,
+  })
+  .superRefine(({ clockBoundMs, ...windows }, context) => {
+    for (const [name, length] of Object.entries(windows)) {
+      if (length >= boundsInWindow * clockBoundMs) continue;
+      const message = `must be at least ${boundsInWindow} times the clock bound (${boundsInWindow * clockBoundMs} ms), so that no clock within the bound can eat it up (T5)`;
+      context.addIssue({ code: 'custom', path: [name], message });
+    }
+  });
+
 export const Policy = z.strictObject({
   version: z.int().min(1),
   fees: z.strictObject({
@@ -42,18 +66,7 @@ export const Policy = z.strictObject({
     /** Basis points of a Vault's odometer that one actor may use an epoch (B4). */
     actorShareBasisPoints: basisPoints,
   }),
-  windows: z.strictObject({
-    /** How long Vaults have to answer, enclaves to become ready and slices to release, before M4's deadline rule. */
-    answerMs: windowMs,
-    executionMs: windowMs,
-    /** Verification by the masters. */
-    verificationMs: windowMs,
-    challengeMs: windowMs,
-    /** How far a first proposal's time may be from a voter's clock (T5); every window is at least 20 bounds. */
-    clockBoundMs: z.int().min(1),
-    maxTaskMs: windowMs,
-    aggregatorReplaceMs: windowMs,
-  }),
+  windows: Windows,
   settlement: z.strictObject({
     /** A batch is cut at this many tasks, or this long after its first. */
     maxTasks: z.int().min(1).max(10_000),
