@@ -8,6 +8,7 @@ export * from './block.ts';
 export * from './catalogue.ts';
 export * from './certificate.ts';
 export * from './commands.ts';
+export * from './dividend-proofs.ts';
 export * from './dividends.ts';
 export * from './encoding/bytes.ts';
 export * from './encoding/canonical.ts';
