@@ -1,5 +1,4 @@
-/** Removes the demo's keys and group; the data cache stays with the tools. */
-import { rmSync } from 'node:fs';
-import { groupFolder } from './folders.ts';
+/** Removes the keys and groups of demo, e2e and benchmarks; the data cache stays with the tools. */
+import { removeGroups } from './folders.ts';
 
-for (const name of ['demo', 'e2e']) rmSync(groupFolder(name), { recursive: true, force: true });
+removeGroups();

@@ -1,5 +1,5 @@
 /** Where the demo keeps what it makes: keys, the genesis, prepared data. Outside the checkout; `make clean-cluster` removes it. */
-import { mkdirSync } from 'node:fs';
+import { globSync, mkdirSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { cacheFolder } from '../cluster/paths.ts';
@@ -9,6 +9,10 @@ const state = (): string => join(process.env['XDG_STATE_HOME'] ?? join(homedir()
 
 /** One group: its keys, genesis, plugin. */
 export const groupFolder = (name: string): string => made(join(state(), `group-${name}`));
+/** Removes every group: keys of demo, e2e and benchmarks. */
+export const removeGroups = (): void => {
+  for (const group of globSync('group-*', { cwd: state() })) rmSync(join(state(), group), { recursive: true, force: true });
+};
 /** Downloaded and prepared records; they can be made again. */
 export const dataFolder = (): string => made(join(cacheFolder(), 'data'));
 
