@@ -133,6 +133,12 @@ describe('refused', () => {
     ['a size band out of bounds', aVault('x', { sizeBand: 32 }), 'spec.sizeBand'],
     ['no domain', aVault('x', { domains: [] }), 'spec.domains'],
     ['a domain twice', aVault('x', { domains: Array(2).fill({ name: 'd', usages: ['marketing'], classes: ['query'] }) }), 'Duplicate'],
+    ['rights that nobody can use', aVault('x', { rights: { tlsSecret: 's' } }), 'set oidc or subjectKeys'],
+    [
+      'an issuer without keys',
+      aVault('x', { rights: { tlsSecret: 's', oidc: { issuer: 'https://id.example', audience: 'vault' } } }),
+      'set one of jwksUrl and jwks',
+    ],
     ['an actor twice', aVault('x', { actors: [address, address] }), 'Duplicate'],
     ['a deadline that is no time', aSlice('x', { deadline: 'soon' }), 'spec.deadline'],
   ])('bounds: %s', async (_, object, path) => {

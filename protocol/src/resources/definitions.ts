@@ -144,11 +144,19 @@ export const Vault: Definition = {
         message: 'each source must belong to one of spec.domains',
       },
     ],
+    'spec.rights': [
+      {
+        rule: 'has(self.oidc) || (has(self.subjectKeys) && self.subjectKeys)',
+        message: 'set oidc or subjectKeys: else no subject can sign in',
+      },
+    ],
+    'spec.rights.oidc': [{ rule: 'has(self.jwksUrl) != has(self.jwks)', message: 'set one of jwksUrl and jwks' }],
   },
   lists: {
     'spec.domains': { keys: ['name'] },
     'spec.domains[].usages': 'set',
     'spec.domains[].classes': 'set',
+    'spec.rights.auditorKeys': 'set',
     'spec.actors': 'set',
     'spec.measurements': 'set',
     'spec.limits': { keys: ['usage'] },

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { taskClasses, usages } from '../policy.ts';
 import { Address, Condition, Decimal, DigestHex, Hex, Proof, PublicKey, type Resource } from './common.ts';
+import { RightsSpec } from './rights.ts';
 
 export const VaultSpec = z.object({
   enterprise: Address.describe('Account address of the enterprise.'),
@@ -62,6 +63,7 @@ export const VaultSpec = z.object({
     .default([])
     .describe('Files on the import volume, loaded at start.'),
   importVolumeClaim: z.string().max(253).optional().describe('PersistentVolumeClaim with the files of `sources`.'),
+  rights: RightsSpec.optional().describe('Serves data subjects over HTTPS (rule C4); absent = not served.'),
 });
 export const VaultStatus = z.object({
   observedGeneration: z.int().min(0).optional().describe('Generation of the spec that this status is about.'),
