@@ -2,7 +2,7 @@
  * Whether an attestation proves what a command claims of an enclave (rules A1, A2, A4, A5). A pure function of the command,
  * the genesis and the policy: every master, Vault and verifier runs it by itself and comes to the same answer.
  */
-import { reportData, type Attestation, type EnclaveIdentity } from './attestation.ts';
+import { counterReportData, reportData, type Attestation, type CounterIdentity, type EnclaveIdentity } from './attestation.ts';
 import { fromHex } from './encoding/bytes.ts';
 import type { Genesis } from './genesis.ts';
 import { verifySignature, isPublicKey } from './keys.ts';
@@ -20,7 +20,9 @@ export interface AttestationFault {
 /** What a check sees. Each check gives a sentence when it fails. */
 interface Claim {
   readonly attestation: Attestation;
-  readonly identity: EnclaveIdentity;
+  /** What report_data must be, hex, and whose chip it must be: an enterprise's or its Vault's; undefined where none is registered. */
+  readonly expected: string;
+  readonly owner?: string;
   readonly genesis: Genesis;
   readonly policy: Policy;
   readonly raw: Uint8Array;
@@ -45,8 +47,8 @@ const noDebugNoMigration: Check = ({ report: { policy } }) => {
 const fromTheGuest: Check = ({ report }) => (report.vmpl === 0 ? undefined : `the report is from VMPL ${report.vmpl}, not 0`);
 const measured: Check = ({ report, policy }) =>
   policy.enclave.measurements.includes(report.measurement) ? undefined : `measurement ${report.measurement} is not in the policy`;
-const bound: Check = ({ report, identity }) =>
-  report.reportData === reportData(identity) ? undefined : 'report_data does not bind these keys, task, role and group';
+const bound: Check = ({ report, expected }) =>
+  report.reportData === expected ? undefined : 'report_data does not bind these keys, task, role and group';
 const upToDate: Check = ({ report, policy }) => {
   const { minimumTcb } = policy.enclave;
   const low = [report.reportedTcb, report.currentTcb, report.committedTcb, report.launchTcb].find((tcb) => !tcbReaches(tcb, minimumTcb));
@@ -57,12 +59,13 @@ const hostDataPinned: Check = ({ report, policy, attestation }) => {
   if (!listed && attestation.kind !== 'simulated') return 'the policy lists no HOST_DATA, which hardware needs';
   return (listed ?? ['0'.repeat(64)]).includes(report.hostData) ? undefined : `HOST_DATA ${report.hostData} is not in the policy`;
 };
-const chipIsTheActors: Check = ({ report, identity, genesis, attestation }) => {
+const chipIsTheActors: Check = ({ report, owner, genesis, attestation }) => {
   if (/^0*$/.test(report.chipId) || (report.keyFlags & 2) !== 0) return 'the chip is masked';
-  const owner = genesis.actors.find(
-    ({ address, enterprise }) => enterprise && (address === identity.subject || enterprise.namespace === identity.subject.split('/')[0]),
+  if (owner === undefined) return undefined; // a counter may run on any genuine chip: its master's signature says whose it is
+  const actor = genesis.actors.find(
+    ({ address, enterprise }) => enterprise && (address === owner || enterprise.namespace === owner.split('/')[0]),
   );
-  const chips = owner?.enterprise?.chips;
+  const chips = actor?.enterprise?.chips;
   if (!chips) return attestation.kind === 'simulated' ? undefined : 'no chips are registered to the enterprise';
   return chips.includes(report.chipId) ? undefined : 'the chip is not registered to the enterprise';
 };
@@ -94,15 +97,33 @@ export const attestationFault = (
   identity: EnclaveIdentity,
   genesis: Genesis,
   policy: Policy,
+): AttestationFault | undefined =>
+  problemOf(attestation, { expected: reportData(identity), owner: identity.subject }, identity.subject, genesis, policy);
+
+/** The same for a master's trusted counter (N2, N8), under the policy in force. Never throws. */
+export const counterAttestationFault = (
+  attestation: Attestation,
+  identity: CounterIdentity,
+  genesis: Genesis,
+  policy: Policy,
+): AttestationFault | undefined =>
+  problemOf(attestation, { expected: counterReportData(identity) }, `master ${identity.master}`, genesis, policy);
+
+const problemOf = (
+  attestation: Attestation,
+  about: Pick<Claim, 'expected' | 'owner'>,
+  subject: string,
+  genesis: Genesis,
+  policy: Policy,
 ): AttestationFault | undefined => {
-  const fault = (problem: string): AttestationFault => ({ code: 'AttestationInvalid', subject: identity.subject, problem });
+  const fault = (problem: string): AttestationFault => ({ code: 'AttestationInvalid', subject, problem });
   const wrongKind = kindFitsGenesis(attestation, genesis);
   if (wrongKind) return fault(wrongKind);
   if (!/^[0-9a-f]{2368}$/.test(attestation.report)) return fault('the report is not 1184 bytes of lowercase hex');
   const raw = fromHex(attestation.report);
   const report = parseSnpReport(raw);
   if (!report) return fault('the report is not in the SEV-SNP layout (versions 2 to 5, reserved bytes zero)');
-  const claim: Claim = { attestation, identity, genesis, policy, raw, report };
+  const claim: Claim = { attestation, ...about, genesis, policy, raw, report };
   for (const check of checks) {
     const problem = check(claim);
     if (problem) return fault(problem);

@@ -35,6 +35,20 @@ export interface EnclaveIdentity {
   readonly sealKey: string;
 }
 
+/** What report_data binds of a master's trusted counter (N2, N8): its key to group, master and the log as it stood when it asked. */
+export interface CounterIdentity {
+  readonly genesis: string;
+  readonly master: number;
+  /** Ed25519 key of the counter, hex. */
+  readonly key: string;
+  /** A certified head that the master knew: an attestation from before it can't exist. Height 0 and the genesis digest at the start. */
+  readonly height: bigint;
+  readonly block: string;
+}
+
 /** 64 bytes of report_data: SHA3-256 of the identity, then 32 zero bytes. Hex. */
 export const reportData = (identity: EnclaveIdentity): string =>
   hex(concat(taggedHash('SCS::enclave', encodeCanonical({ ...identity })), new Uint8Array(32)));
+/** The same for a counter; hex. The tag keeps it apart from every slice's and aggregator's. */
+export const counterReportData = ({ genesis, master, key, height, block }: CounterIdentity): string =>
+  hex(concat(taggedHash('SCS::counter', encodeCanonical({ genesis, master, key, height, block })), new Uint8Array(32)));

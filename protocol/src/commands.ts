@@ -76,6 +76,17 @@ export const EnclaveReady = z.strictObject({
   sealKey: key,
   attestation: Attestation,
 });
+/** What a master says of its new trusted counter (N8); signed by its durable key. */
+export const CounterStatement = z.strictObject({
+  master: z.int().min(0).max(2),
+  key,
+  /** One more than the last admission of this master: an old statement can't be replayed. */
+  sequence: z.int().min(1),
+  /** The certified head that the attestation binds. */
+  height: z.bigint().min(0n),
+  block: key,
+  attestation: Attestation,
+});
 export const EscrowReading = z.strictObject({ account: address, balance: z.bigint().min(0n), withdrawing: z.bigint().min(0n) });
 
 export const Command = z.discriminatedUnion('type', [
@@ -95,6 +106,7 @@ export const Command = z.discriminatedUnion('type', [
     aggregate: SignedAggregateEvidence,
     slices: z.array(SignedSliceEvidence).min(1).max(1000),
   }),
+  z.strictObject({ type: z.literal('counter.admit'), statement: CounterStatement, signature }),
   /** Deadlines, windows and epochs that the block's time has passed. */
   z.strictObject({ type: z.literal('tick') }),
   z.strictObject({ type: z.literal('settlement.batch'), number: z.bigint().min(0n) }),
@@ -120,6 +132,7 @@ export type Command = z.infer<typeof Command>;
 export type CommandType = Command['type'];
 export type VaultOffer = z.infer<typeof VaultOffer>;
 export type VaultAnswer = z.infer<typeof VaultAnswer>;
+export type CounterStatement = z.infer<typeof CounterStatement>;
 export type EnclaveReady = z.infer<typeof EnclaveReady>;
 
 /** Largest command in bytes; a larger one is refused before it is parsed. */

@@ -5,6 +5,8 @@ import { encodeCanonical } from './encoding/canonical.ts';
 import { taggedHash, digest, type Digest } from './encoding/hash.ts';
 import { fromHex, concat, utf8, hex } from './encoding/bytes.ts';
 import { sign, verifySignature } from './keys.ts';
+import { MAX_OUTPUT_VALUES } from './output-layout.ts';
+import { PlanMeasure } from './plan.ts';
 
 const digestHex = z.string().regex(/^[0-9a-f]{64}$/);
 const signature = z.string().regex(/^[0-9a-f]{128}$/);
@@ -60,21 +62,29 @@ export type AggregateEvidence = z.infer<typeof AggregateEvidence>;
 export const SignedAggregateEvidence = z.strictObject({ evidence: AggregateEvidence, signature });
 export type SignedAggregateEvidence = z.infer<typeof SignedAggregateEvidence>;
 
-/** What a slice seals to the aggregator, and what opens its commitment: cells in the plan's order, counts noised, maybe negative. */
-export const SliceOutput = z.strictObject({ cells: z.array(z.bigint()).min(1).max(100), nonce: digestHex });
+/** What a slice seals to the aggregator, and what opens its commitment: the numbers of `outputParts`, noised, maybe negative. */
+export const SliceOutput = z.strictObject({ cells: z.array(z.bigint()).min(1).max(MAX_OUTPUT_VALUES), nonce: digestHex });
 export type SliceOutput = z.infer<typeof SliceOutput>;
 export const outputCommitment = (output: SliceOutput): Digest<'output'> => digest('output', encodeCanonical(output));
 
-/** What the submitter opens. A suppressed cell has no count (S5). */
+/** What the submitter opens. A suppressed cell has neither count nor values (S5). `values`, one a measure: noised sums (of means, too), values of a grid. */
 export const TaskResult = z.strictObject({
   envelope: digestHex,
   cells: z
-    .array(z.strictObject({ label: z.string().max(64), count: z.bigint().optional() }))
+    .array(
+      z.strictObject({
+        label: z.string().max(64),
+        count: z.bigint().optional(),
+        values: z.array(z.bigint()).min(1).max(4).exactOptional(),
+      }),
+    )
     .min(1)
     .max(100),
   vaults: z.int().min(1),
   epsilon: z.bigint(),
   cellsPerSubject: z.int().min(1),
+  /** As in the plan. */
+  measures: z.array(PlanMeasure).min(1).max(4).exactOptional(),
 });
 export type TaskResult = z.infer<typeof TaskResult>;
 
@@ -87,7 +97,14 @@ export const blobDigest = (bytes: Uint8Array): Digest<'blob'> => digest('blob', 
 
 /** Signed statements: tag || canonical bytes. One tag a kind, so no signature fits two statements. */
 export type StatementKind =
-  'vault.register' | 'vault.answer' | 'slice.release' | 'slice.evidence' | 'aggregate.evidence' | 'enclave.ready' | 'task.terms';
+  | 'vault.register'
+  | 'vault.answer'
+  | 'slice.release'
+  | 'slice.evidence'
+  | 'aggregate.evidence'
+  | 'enclave.ready'
+  | 'counter.admit'
+  | 'task.terms';
 export const statementBytes = (kind: StatementKind, genesis: string, statement: unknown): Uint8Array =>
   concat(utf8(`SCS::${kind}::v1`), fromHex(genesis), encodeCanonical(statement));
 export const signStatement = (seed: string, kind: StatementKind, genesis: string, statement: unknown): string =>

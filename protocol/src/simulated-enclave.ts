@@ -44,19 +44,18 @@ export const signReport = (chip: SimulatedChip, report: SnpReport): string => {
 };
 
 /** An attestation of `identity` by `chip`. `measurement`: hex of 48 bytes. `fields` overrides the report, for tests. */
-export const attest = (
-  chip: SimulatedChip,
-  identity: EnclaveIdentity,
-  measurement: string,
-  fields: Partial<SnpReport> = {},
-): Attestation => ({
+export const attest = (chip: SimulatedChip, identity: EnclaveIdentity, measurement: string, fields: Partial<SnpReport> = {}): Attestation =>
+  attestData(chip, reportData(identity), measurement, fields);
+
+/** The same for any report_data, hex of 64 bytes. */
+export const attestData = (chip: SimulatedChip, data: string, measurement: string, fields: Partial<SnpReport> = {}): Attestation => ({
   kind: 'simulated',
   report: signReport(
     chip,
     snpReport({
       policy: GUEST_POLICY.reservedOne,
       signatureAlgorithm: SIMULATED_ALGORITHM,
-      reportData: reportData(identity),
+      reportData: data,
       measurement,
       chipId: chip.chipId,
       ...fields,

@@ -141,6 +141,14 @@ export interface SettlementRecord {
   readonly transaction?: { readonly hash: string; readonly version: bigint };
 }
 
+/** The last counter identity that a master had admitted (N8). Those of a formation (N9) are in no record. */
+export interface CounterRecord {
+  readonly key: string;
+  readonly sequence: number;
+  /** Height of the block that admitted it. */
+  readonly height: bigint;
+}
+
 /** A first-in-first-out queue; its items are index/<name>/<n> for head <= n < tail. */
 export interface QueueRecord {
   readonly head: number;
@@ -159,6 +167,7 @@ export interface Records {
   settlement: SettlementRecord;
   nonce: { readonly expiry: number };
   journal: JournalRecord;
+  counter: CounterRecord;
   queue: QueueRecord;
   index: readonly string[];
 }
@@ -166,7 +175,7 @@ export type RecordKind = keyof Records;
 
 /**
  * keys: meta/ · actor/<address> · vault/<ns>/<name> · task/<uid> · escrow/<address> · odometer/<ns>/<name>/<usage>/<domain> ·
- * epoch/<n> · settlement/<n> · nonce/<address>/<nonce> · journal/<ns>/<name> · queue/<name> · index/<name> · and raw BCS: envelope/<uid> · batch/<n> · committee/<generation>
+ * epoch/<n> · settlement/<n> · nonce/<address>/<nonce> · journal/<ns>/<name> · counter/<master> · queue/<name> · index/<name> · and raw BCS: envelope/<uid> · batch/<n> · committee/<generation>
  */
 export class State {
   readonly map: MerkleMap;

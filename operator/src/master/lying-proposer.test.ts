@@ -93,6 +93,8 @@ const answerTo = async (world: World, command: Command, sight: Sight, change: Pa
     mayAdmit: () => sight.mayAdmit ?? true,
     hasBlob: async () => sight.blobs,
     rules,
+    height: () => replica.height(),
+    blockAt: (height) => (height === 0n ? genesis : disk.block(height)?.certificate.head.block),
     pending: () => sight.pending,
   });
   const clock = fakeClock(world.time);

@@ -98,6 +98,8 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
     mayAdmit: () => probe.notAdmitting() === undefined,
     hasBlob: async (task, name) => (await blobs.find(task, name)) !== undefined,
     rules,
+    height: () => log.height(),
+    blockAt: (height) => (height === 0n ? genesisDigest : disk.block(height)?.certificate.head.block),
     pending: () => log.pending(),
   });
   const log: LeaseLog = new LeaseLog({

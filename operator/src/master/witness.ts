@@ -20,9 +20,14 @@ export interface WitnessOptions {
   /** Has, or fetches from another master, the blob of that name; false when nobody has it. */
   readonly hasBlob: (task: string, name: string) => Promise<boolean>;
   readonly rules: Rules;
+  /** Height of this master's log, and the digest of its certified block there; the genesis digest at 0. */
+  readonly height: () => bigint;
+  readonly blockAt: (height: bigint) => string | undefined;
   /** Commands that wait here for a block: evidence among them speaks against a tick that would expire its task. */
   readonly pending: () => readonly Command[];
 }
+/** How far behind the log a counter's attestation may lie. */
+const RECENT_HEIGHTS = 1_024n;
 /** Where the chain no longer serves a transaction, the observed batch carries this hash. */
 export const UNKNOWN_TRANSACTION = `0x${'0'.repeat(64)}`;
 
@@ -102,6 +107,13 @@ export const createWitness = (o: WitnessOptions): Witness => {
     return undefined;
   };
 
+  /** N8: the head that the attestation binds is this log's, and recent: a counter from before it can't have been asked for. */
+  const headIsOurs = ({ statement: { height, block } }: CommandOf<'counter.admit'>): Finding => {
+    const own = o.blockAt(height);
+    if (own !== block) return { code: 'HeadUnknown', message: `the block at height ${height} is another here` };
+    return o.height() - height <= RECENT_HEIGHTS ? undefined : { code: 'HeadTooOld', message: `height ${height} is too long ago` };
+  };
+
   const look = (command: Command, block: Block, before: State, after: State): Promise<Finding> | Finding => {
     switch (command.type) {
       case 'task.admit':
@@ -114,6 +126,8 @@ export const createWitness = (o: WitnessOptions): Witness => {
         return evidenced(command);
       case 'tick':
         return expired(block, before, after);
+      case 'counter.admit':
+        return headIsOurs(command);
       case 'vault.register':
       case 'vault.answer':
       case 'enclave.ready':

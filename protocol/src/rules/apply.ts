@@ -8,6 +8,7 @@ import type { Genesis } from '../genesis.ts';
 import type { State } from '../state.ts';
 import { admit, NEXT } from './admission.ts';
 import { aggregateEvidence, replaceAggregator } from './aggregation.ts';
+import { admitCounter } from './admit-counter.ts';
 import { cancelTask } from './cancel.ts';
 import { chainObserved } from './chain.ts';
 import { fault, type Fault, type RuleContext } from './context.ts';
@@ -41,6 +42,7 @@ const rules: { readonly [T in CommandType]: Rule<CommandOf<T>> } = {
   'slice.release': releaseSlice,
   'aggregator.replace': (draft, { uid, failed }, ctx) => replaceAggregator(draft, uid, failed, ctx),
   'aggregate.evidence': aggregateEvidence,
+  'counter.admit': admitCounter,
   tick: (draft, _, ctx) => tick(draft, ctx),
   'settlement.batch': (draft, { number }, ctx) => settleBatch(draft, number, ctx),
   'chain.observed': chainObserved,
