@@ -2,7 +2,7 @@
  * Legality of a stream's next message: MinBFT's acceptance conditions, one function a kind (sections 4.2 to 4.4; rules N2, N8).
  * `wait` means that something it refers to has not been read here yet; the same message is tried again later.
  */
-import { digest, encodeCanonical, equalBytes, MASTERS } from '@scs/protocol';
+import { encodeCanonical, equalBytes, MASTERS } from '@scs/protocol';
 import { blockOf, type Chain, decidedHeight } from './chain.ts';
 import type { Environment } from './environment.ts';
 import type { Body, Checkpoint, Commit, Message, NewView, Prepare, Reference } from './messages.ts';
@@ -49,8 +49,7 @@ const readPrepare = (r: Reader, stream: Stream, body: Prepare, message: Message)
   const planned = lead.plan.get(body.height);
   if (planned !== undefined && planned !== body.block) return illegal('leaves out what its view must offer again');
   const { bytes } = message;
-  if (!bytes || digest('block', bytes) !== body.block || blockOf(bytes)?.height !== body.height)
-    return illegal('the block is not what it says');
+  if (!bytes || blockOf(bytes)?.height !== body.height) return illegal('the block is not what it says');
   const { view, height, block } = body;
   const change = {
     lead: { ...lead, next: height + 1n },
@@ -190,7 +189,7 @@ const readBody = (r: Reader, stream: Stream, body: Body, message: Message): Read
   }
 };
 
-/** The message must carry the stream's next counter. Its UI was verified when it arrived. */
+/** The message must carry the stream's next counter. Its UI was verified when it arrived, its block compared with the digest. */
 export const readNext = (r: Reader, stream: Stream, message: Message): Read => {
   if (stream.fault !== undefined) return illegal(stream.fault);
   if (message.ui.counter !== stream.next) return wait(`counter ${stream.next} comes first`);

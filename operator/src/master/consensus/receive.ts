@@ -2,6 +2,7 @@
  * Stream messages as they come: UI verified, held until what they need is there, read in counter order, stored before anything is
  * built on them (MinBFT sections 3 and 4.2).
  */
+import { digest } from '@scs/protocol';
 import type { Checkpoint, Message } from './messages.ts';
 import { latestOf, identityOf } from './roster.ts';
 import { atCheckpoint, checkpointHolds, readNext, uiDigest, type Reader } from './read-stream.ts';
@@ -48,6 +49,13 @@ const noteVouches = (turn: Turn, message: Message): void => {
   set(turn, { vouches });
 };
 
+/**
+ * Block and message fit together. The UI covers the block's digest, not its bytes: whoever passes a message on may put others beside it,
+ * and that is not its author's fault.
+ */
+const isWhole = ({ body, bytes }: Message): boolean =>
+  body.kind === 'prepare' ? bytes !== undefined && digest('block', bytes) === body.block : bytes === undefined;
+
 /** Takes a message of any identity, from whoever sent it. */
 export const receive = (turn: Turn, message: Message): void => {
   const { env, state } = turn;
@@ -56,7 +64,7 @@ export const receive = (turn: Turn, message: Message): void => {
   if (!stream || stream.fault !== undefined || counter < stream.next) return;
   const held = state.held.get(key) ?? new Map<number, Message>();
   if (held.has(counter) || (held.size >= env.limits.heldMessages && counter !== stream.next)) return;
-  if (!env.holds.ui(message.ui, uiDigest(env, message))) return;
+  if (!isWhole(message) || !env.holds.ui(message.ui, uiDigest(env, message))) return;
   set(turn, { held: with1(state.held, key, with1(held, counter, message)) });
   noteVouches(turn, message);
 };
