@@ -161,7 +161,16 @@ test(
     // The sequences go where money is: each way of moving it happened, and so did each kind of refusal.
     for (const kind of ['deposit', 'withdraw', 'claim', 'settle', 'reward_nodes', 'mint_due', 'advance', 'stake', 'stake_master'])
       expect(seen.get(`${kind} done`), kind).toBeGreaterThan(0);
-    for (const kind of ['publish_dividends', 'claim_dividends', 'request_unbond', 'cancel_unbond', 'withdraw_stake', 'slash', 'report'])
+    for (const kind of [
+      'publish_dividends',
+      'claim_dividends',
+      'roll_over',
+      'request_unbond',
+      'cancel_unbond',
+      'withdraw_stake',
+      'slash',
+      'report',
+    ])
       expect(seen.get(`${kind} done`), kind).toBeGreaterThan(0);
   },
   timeoutMs,

@@ -1,4 +1,5 @@
 /** The state of the model of all contracts, and how money moves in it (rule K9). */
+import type { DividendTerms } from '@scs/protocol/dividends.ts';
 import type { Transfer } from '@scs/protocol/settlement-layout.ts';
 
 export interface Escrow {
@@ -18,7 +19,8 @@ export interface Bond {
 }
 export interface Root {
   readonly shares: readonly Transfer[];
-  readonly total: bigint;
+  readonly terms: DividendTerms;
+  total: bigint;
   paid: bigint;
   readonly claimed: Set<number>;
 }

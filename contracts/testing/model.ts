@@ -6,7 +6,7 @@ import { mintedBy } from '@scs/protocol/inflation.ts';
 import { offences, penaltyOf, stakeRoles } from '@scs/protocol/staking.ts';
 import type { Transfer } from '@scs/protocol/settlement-layout.ts';
 import { Abort, INSUFFICIENT, U64_MAX, credit, demand, genesisSupply, least, pay, receive, sum, total } from './model-state.ts';
-import type { Bond, ModelState } from './model-state.ts';
+import type { Bond, ModelState, Root } from './model-state.ts';
 import type { OfferedVote, Operation, Votes } from './operation.ts';
 
 // Escrow
@@ -119,10 +119,21 @@ const publishDividends = (s: ModelState, op: Extract<Operation, { kind: 'publish
   demand(op.votes.fault !== 'path', 'committee:7');
   demand(!s.roots.has(op.number), 'dividends:1');
   demand(op.total > 0n, 'dividends:2');
-  demand(promised(s) + op.total + op.withheld <= s.dividends, 'dividends:3');
-  s.roots.set(op.number, { shares: op.shares, total: op.total, paid: 0n, claimed: new Set() });
-  s.dividends -= op.withheld;
-  receive(s, op.withheld);
+  demand(promised(s) + op.total <= s.dividends, 'dividends:3');
+  s.roots.set(op.number, { shares: op.shares, terms: op.terms, total: op.total, paid: 0n, claimed: new Set() });
+};
+const rollOver = (s: ModelState, number: bigint): void => {
+  const root = s.roots.get(number);
+  demand(root !== undefined, 'dividends:4');
+  demand(s.now >= root!.terms.expiresAt, 'dividends:9');
+  demand(root!.total > root!.paid, 'dividends:2');
+  root!.total = root!.paid;
+};
+/** K5: half for who was not staked through the epoch. */
+const ownShare = (s: ModelState, who: number, { least: needed, since }: Root['terms'], amount: bigint): bigint => {
+  const b = bondOf(s, stakeRoles.producer, who);
+  const staked = !b.expelled && b.bonded >= needed && (needed === 0n || b.since <= since);
+  return staked ? amount : amount / 2n;
 };
 const claimDividends = (s: ModelState, { who, claims }: Extract<Operation, { kind: 'claim_dividends' }>): void => {
   const paid = new Map<bigint, bigint>();
@@ -139,13 +150,17 @@ const claimDividends = (s: ModelState, { who, claims }: Extract<Operation, { kin
     taken.add(`${number}/${index}`);
   }
   demand(claims.length > 0, 'dividends:2');
+  let withheld = 0n;
   for (const { number, index, amount } of claims) {
     const root = s.roots.get(number)!;
     root.claimed.add(index);
     root.paid += amount;
+    const own = ownShare(s, who, root.terms, amount);
     s.dividends -= amount;
-    s.hands[who]! += amount;
+    s.hands[who]! += own;
+    withheld += amount - own;
   }
+  receive(s, withheld);
 };
 const advance = (s: ModelState, { votes, to }: Extract<Operation, { kind: 'advance' }>): void => {
   checkVotes(s, votes);
@@ -173,7 +188,7 @@ const bond = (s: ModelState, who: number, role: number, amount: bigint): void =>
   demand(s.hands[who]! >= amount, INSUFFICIENT);
   const b = bondOf(s, role, who);
   demand(!b.expelled, 'staking:3');
-  if (b.bonded === 0n) b.since = s.now;
+  b.since = s.now;
   b.bonded += amount;
   pay(s, who, amount);
 };
@@ -275,6 +290,8 @@ const run = (s: ModelState, op: Operation): void => {
       return rewardNodes(s, op);
     case 'publish_dividends':
       return publishDividends(s, op);
+    case 'roll_over':
+      return rollOver(s, op.number);
     case 'claim_dividends':
       return claimDividends(s, op);
     case 'advance':

@@ -1,5 +1,5 @@
 /** What the differential test does to the contracts and to their model: each kind one entry function, sound or faulty. */
-import type { DividendClaim } from '@scs/protocol/dividends.ts';
+import type { DividendClaim, DividendTerms } from '@scs/protocol/dividends.ts';
 import type { Batch, Transfer } from '@scs/protocol/settlement-layout.ts';
 import type { Slash } from '@scs/protocol/staking.ts';
 
@@ -25,7 +25,8 @@ export type Operation =
   | { kind: 'withdraw' | 'cancel_withdrawal' | 'claim' | 'mint_due'; who: number }
   | { kind: 'settle'; votes: Votes; batch: Batch }
   | { kind: 'reward_nodes'; votes: Votes; number: bigint; transfers: readonly Transfer[] }
-  | { kind: 'publish_dividends'; votes: Votes; number: bigint; shares: readonly Transfer[]; total: bigint; withheld: bigint }
+  | { kind: 'publish_dividends'; votes: Votes; number: bigint; shares: readonly Transfer[]; total: bigint; terms: DividendTerms }
+  | { kind: 'roll_over'; who: number; number: bigint }
   | { kind: 'claim_dividends'; who: number; claims: readonly DividendClaim[] }
   | { kind: 'advance'; votes: Votes; to: number }
   | { kind: 'stake'; who: number; role: number; amount: bigint }

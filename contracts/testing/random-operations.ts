@@ -88,7 +88,12 @@ const publishDividends = (d: Dice, s: ModelState): Operation => {
   const shares = mergeTransfers([{ account: pick(d, s.terms.accounts), amount: 1n }, ...transfers(d, s, 3, room / 4n)]);
   const sum = shares.reduce((n, { amount }) => n + amount, 0n);
   const total = pick(d, [sum, sum, sum, sum, sum / 2n, sum + room, 0n]);
-  return { kind: 'publish_dividends', votes: votes(d, s), number: BigInt(d.below(400)), shares, total, withheld: BigInt(d.below(50)) };
+  const terms = { least: BigInt(d.below(3_000)), since: s.now - BigInt(d.below(2_000)), expiresAt: s.now + BigInt(d.below(90_000)) };
+  return { kind: 'publish_dividends', votes: votes(d, s), number: BigInt(d.below(400)), shares, total, terms };
+};
+const rollOver = (d: Dice, s: ModelState, who: number): Operation => {
+  const known = [...s.roots.keys()];
+  return { kind: 'roll_over', who, number: known.length === 0 || d.chance(12) ? BigInt(d.below(400)) : pick(d, known) };
 };
 const claimOf = (d: Dice, s: ModelState, who: number): DividendClaim => {
   const known = [...s.roots.keys()];
@@ -186,6 +191,7 @@ export const randomOperation = (d: Dice, s: ModelState): Operation => {
     () => settle(d, s),
     () => ({ kind: 'reward_nodes', votes: votes(d, s), number: BigInt(d.below(400)), transfers: transfers(d, s, 3, s.pot / 3n + 2n) }),
     () => publishDividends(d, s),
+    () => rollOver(d, s, who),
     () => claimDividends(d, s, who),
     () => claimDividends(d, s, who),
     () =>

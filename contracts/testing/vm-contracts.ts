@@ -48,9 +48,11 @@ const callOf = (op: Exclude<Operation, { kind: 'wait' }>, accounts: readonly str
     case 'reward_nodes':
       return ['settlement', 'reward_nodes', 0, certified(certifiedLeaf(nodeRewardsKey(op.number), encodeNodeRewards(op), op.votes))];
     case 'publish_dividends': {
-      const root = { ...dividendTree(op.number, op.shares, op.withheld).root, total: op.total };
+      const root = { ...dividendTree(op.number, op.shares, op.terms).root, total: op.total };
       return ['dividends', 'publish', 0, certified(certifiedLeaf(dividendKey(op.number), encodeDividendRoot(root), op.votes))];
     }
+    case 'roll_over':
+      return ['dividends', 'roll_over', op.who, [u64Bytes(op.number)]];
     case 'claim_dividends': {
       const numbersOf = (list: readonly bigint[]): Uint8Array => bcsVector(list.map(u64Bytes));
       const paths = bcsVector(op.claims.map(({ path }) => bcsVector(path.map(bcsBytes))));

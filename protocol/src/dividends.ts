@@ -8,14 +8,20 @@ import { fromHex, hex } from './encoding/bytes.ts';
 import { sha3 } from './encoding/hash.ts';
 import type { Transfer } from './settlement-layout.ts';
 
-/** The state leaf `dividends/<number>`: `total` is for the leaves, `withheld` for the treasury (K5). */
+/**
+ * The state leaf `dividends/<number>`: `total` is for the leaves until `expiresAt`. Whoever has bonded at least `least` base units as
+ * a producer since `since` or before gets all of a leaf, others half, the treasury the rest (K5). Times in seconds of the chain.
+ */
 export interface DividendRoot {
   readonly number: bigint;
   readonly root: string;
   readonly count: bigint;
   readonly total: bigint;
-  readonly withheld: bigint;
+  readonly least: bigint;
+  readonly since: bigint;
+  readonly expiresAt: bigint;
 }
+export type DividendTerms = Pick<DividendRoot, 'least' | 'since' | 'expiresAt'>;
 /** What its owner sends: siblings from the leaf upwards. */
 export interface DividendClaim {
   readonly number: bigint;
@@ -25,7 +31,15 @@ export interface DividendClaim {
 }
 
 const U64 = bcs.u64().transform({ input: (n: bigint) => n, output: (text) => BigInt(text) });
-const Root = bcs.struct('DividendRoot', { number: U64, root: bcs.fixedArray(32, bcs.u8()), count: U64, total: U64, withheld: U64 });
+const Root = bcs.struct('DividendRoot', {
+  number: U64,
+  root: bcs.fixedArray(32, bcs.u8()),
+  count: U64,
+  total: U64,
+  least: U64,
+  since: U64,
+  expiresAt: U64,
+});
 
 export const dividendKey = (number: bigint): string => `dividends/${number}`;
 export const encodeDividendRoot = (root: DividendRoot): Uint8Array => Root.serialize({ ...root, root: [...fromHex(root.root)] }).toBytes();
@@ -37,6 +51,8 @@ export const dividendLeaf = ({ account, amount }: Transfer): Uint8Array => {
   return leaf;
 };
 
+/** No stake asked for, no end. */
+const FOR_ALL: DividendTerms = { least: 0n, since: 0n, expiresAt: U64_MAX };
 const ADDRESS_BYTES = 32;
 const LEAF = Uint8Array.of(0);
 const NODE = Uint8Array.of(1);
@@ -53,13 +69,13 @@ const above = (nodes: readonly Uint8Array[]): Uint8Array[] => {
  * All claims of a root at once, each node hashed once: the tree of `listRoot` (RFC 6962), level by level, a node without a
  * neighbour going up as it is. Throws RangeError when there is nothing to give out, or more than 64 bits hold.
  */
-export const dividendTree = (number: bigint, shares: readonly Transfer[], withheld = 0n) => {
+export const dividendTree = (number: bigint, shares: readonly Transfer[], terms: DividendTerms = FOR_ALL) => {
   const total = shares.reduce((sum, { amount }) => sum + amount, 0n);
   if (total > U64_MAX || shares.length === 0 || shares.some(({ amount }) => amount <= 0n))
     throw new RangeError('dividends are above zero, and fit in 64 bits together');
   const levels = [shares.map((share) => sha3(LEAF, dividendLeaf(share)))];
   while (levels.at(-1)!.length > 1) levels.push(above(levels.at(-1)!));
-  const root: DividendRoot = { number, root: hex(levels.at(-1)![0]!), count: BigInt(shares.length), total, withheld };
+  const root: DividendRoot = { number, root: hex(levels.at(-1)![0]!), count: BigInt(shares.length), total, ...terms };
   const claim = (index: number): DividendClaim => {
     const share = shares[index];
     if (!share) throw new RangeError(`there is no share ${index}`);

@@ -150,6 +150,12 @@ module scs::settlement {
     }
 
     #[view]
+    /// Were the node rewards of this number paid?
+    public fun is_rewarded(number: u64): bool acquires Settlements {
+        table::contains(&borrow_global<Settlements>(@scs).rewarded, number)
+    }
+
+    #[view]
     /// Root of the tasks, their count, and the epoch of a settled batch.
     public fun batch(number: u64): (vector<u8>, u64, u64) acquires Settlements {
         let settled = find(number);

@@ -72,7 +72,7 @@ module scs::staking {
         owner: address
     }
 
-    /// `since`: from when `bonded` has been above zero without a break (K5). `unbonding` no longer counts as bonded, and can be
+    /// `since`: from when no less than `bonded` has been bonded without a break (K5): adding renews it. `unbonding` no longer counts as bonded, and can be
     /// slashed until it is withdrawn.
     struct Bond has copy, drop, store {
         bonded: u64,
@@ -243,6 +243,30 @@ module scs::staking {
     }
 
     #[view]
+    /// What each of these owners has bonded in that role; 0 for who was expelled. For the masters' readings (N3, G3).
+    public fun standing(role: u8, owners: vector<address>): vector<u64> acquires Stakes {
+        let bonds = &borrow_global<Stakes>(@scs).bonds;
+        vector::map(owners, |owner| {
+            let b = *table::borrow_with_default(bonds, Seat { role, owner }, &empty());
+            if (b.expelled) 0 else b.bonded
+        })
+    }
+
+    #[view]
+    /// The same for the masters with these keys.
+    public fun masters_standing(keys: vector<vector<u8>>): vector<u64> acquires Stakes {
+        vector::map(keys, |key| {
+            let owners = bonds_for(key);
+            if (vector::is_empty(&owners)) 0 else *vector::borrow(&standing(MASTER, owners), 0)
+        })
+    }
+
+    #[view]
+    public fun is_slashed(number: u64): bool acquires Stakes {
+        table::contains(&borrow_global<Stakes>(@scs).slashed, number)
+    }
+
+    #[view]
     /// Who bonds for the master with this key.
     public fun bonds_for(key: vector<u8>): vector<address> acquires Stakes {
         let masters = &borrow_global<Stakes>(@scs).masters;
@@ -281,7 +305,7 @@ module scs::staking {
         let stakes = borrow_global_mut<Stakes>(@scs);
         let bond = bond_mut(&mut stakes.bonds, role, address);
         assert!(!bond.expelled, E_EXPELLED);
-        if (bond.bonded == 0) bond.since = timestamp::now_seconds();
+        bond.since = timestamp::now_seconds();
         bond.bonded = bond.bonded + amount;
         stakes.purse.put(coins);
         event::emit(Staked { role, owner: address, amount });

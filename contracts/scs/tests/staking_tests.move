@@ -118,16 +118,19 @@ module scs::staking_tests {
     }
 
     #[test]
-    /// K5: bonded without a break since `since`; adding doesn't renew it, leaving and coming back does.
+    /// K5: so much was bonded without a break since `since`; adding renews it, taking away doesn't, leaving and coming back does.
     fun since_when_it_is_bonded() {
         let owner = enterprise(1_000);
         let (_, first, _, _, _, _) = staking::bond(ENTERPRISE, at(2));
         stage::wait(10);
         staking::stake(&owner, ENTERPRISE, 5);
-        let (_, same, _, _, _, _) = staking::bond(ENTERPRISE, at(2));
-        assert!(same == first, 0);
-        staking::request_unbond(&owner, ENTERPRISE, 1_005);
+        let (_, renewed, _, _, _, _) = staking::bond(ENTERPRISE, at(2));
+        assert!(renewed == first + 10, 0);
+        staking::request_unbond(&owner, ENTERPRISE, 1_000);
         stage::wait(10);
+        let (bonded, since, _, _, _, _) = staking::bond(ENTERPRISE, at(2));
+        assert!(bonded == 5 && since == renewed, 2);
+        assert!(staking::standing(ENTERPRISE, vector[at(2), at(3)]) == vector[5, 0], 3);
         staking::cancel_unbond(&owner, ENTERPRISE);
         let (bonded, since, unbonding, ripens_at, _, _) = staking::bond(ENTERPRISE, at(2));
         assert!(bonded == 1_005 && since == first + 20 && unbonding == 0 && ripens_at == 0, 1);
