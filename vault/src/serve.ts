@@ -49,8 +49,7 @@ export const serve = async (config: VaultConfig, signal: AbortSignal): Promise<v
     catalogue: genesis.catalogue,
     domains: manifest.domains.map(({ name }) => name),
     ...(manifest.journal && {
-      journalCopy: ({ subjectKey }: VaultKeys) =>
-        new FolderCopy(env.SCS_JOURNAL!, new EntrySeal(config.dataKey, subjectKey, env.SCS_VAULT)),
+      journalCopy: ({ journalKey }: VaultKeys) => new FolderCopy(env.SCS_JOURNAL!, new EntrySeal(journalKey, env.SCS_VAULT)),
       journalLost: manifest.journal.lost,
     }),
     memoryLimitBytes: config.memoryLimitBytes,

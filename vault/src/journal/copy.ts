@@ -2,7 +2,7 @@
  * The journal's copy outside the volume (rule B8): each entry is there, encrypted, before it takes effect. What stands in the copy
  * is what happened; a database behind it catches up before it serves.
  */
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { concat, fromHex, utf8 } from '@scs/protocol';
 import type { JournalEntry, JournalHead } from '../store/journal.ts';
 
@@ -25,12 +25,12 @@ export interface JournalCopy {
   read(sequence: bigint): AsyncIterable<JournalEntry>;
 }
 
-/** Seals entries of one Vault with a key that follows from two of its own, each bound to its place. Keys are hex. */
+/** Seals entries of one Vault with its journal key (hex), each bound to its place. */
 export class EntrySeal {
   readonly #key: Uint8Array;
   readonly #vault: string;
-  constructor(dataKey: string, subjectKey: string, vault: string) {
-    this.#key = new Uint8Array(hkdfSync('sha256', fromHex(dataKey), fromHex(subjectKey), 'SCS::journal-copy', 32));
+  constructor(journalKey: string, vault: string) {
+    this.#key = fromHex(journalKey);
     this.#vault = vault;
   }
   #place({ sequence, head }: JournalHead): Uint8Array {

@@ -19,8 +19,8 @@ afterEach(async () => {
   for (const store of opened.splice(0)) await store.close();
   await remove();
 });
-const copyOf = (keys: { readonly subjectKey: string }, at = 'copy'): FolderCopy =>
-  new FolderCopy(join(folder, at), new EntrySeal('ab'.repeat(32), keys.subjectKey, 'enterprise-a/main'));
+const copyOf = (keys: { readonly journalKey: string }, at = 'copy'): FolderCopy =>
+  new FolderCopy(join(folder, at), new EntrySeal(keys.journalKey, 'enterprise-a/main'));
 const start = async (name: string, more: Partial<StoreOptions> = {}): Promise<VaultStore> => {
   const store = await openStore(join(folder, name), { journalCopy: copyOf, ...more });
   opened.push(store);
@@ -192,7 +192,7 @@ test('B8: the copy is sealed: no subject, task or usage in it; altered, cut or o
     return entries;
   };
   const whole = await all(copyOf(keys));
-  await expect(all(copyOf({ subjectKey: 'cd'.repeat(32) }))).rejects.toMatchObject({ code: 'JournalDamaged' });
+  await expect(all(copyOf({ journalKey: 'cd'.repeat(32) }))).rejects.toMatchObject({ code: 'JournalDamaged' });
   await writeFile(path, bytes.with(100, bytes[100]! ^ 1));
   await expect(all(copyOf(keys))).rejects.toMatchObject({ code: 'JournalDamaged' });
   // A record cut short by a crash was never acknowledged.

@@ -22,6 +22,14 @@ const Entry = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('records'), accounts }),
   z.object({ kind: z.literal('consents'), accounts, digest: z.string(), said: z.string() }),
   z.object({ kind: z.literal('consent'), accounts, account: amount, usage, granted: z.boolean(), time: amount }),
+  z.object({
+    kind: z.literal('subject-key'),
+    accounts,
+    account: amount,
+    publicKey: z.string().regex(/^[0-9a-f]{64}$/),
+    added: z.boolean(),
+    time: amount,
+  }),
   z.object({ kind: z.literal('erase'), account: amount }),
   z.object({
     kind: z.literal('reserve'),
@@ -111,6 +119,11 @@ const apply = async (sql: Sql, e: Entry, recordTables: readonly string[]): Promi
     case 'consent':
       await enrolAgain(sql, e.accounts);
       return insertRows(sql, 'consents', [saidOf(`${e.account} ${e.usage} ${e.granted} ${e.time}`)]);
+    case 'subject-key':
+      await enrolAgain(sql, e.accounts);
+      return e.added
+        ? insertRows(sql, 'subject_keys', [`(${e.account}, '${e.publicKey}', ${e.time})`])
+        : sql.run('DELETE FROM subject_keys WHERE public_key = $publicKey', { publicKey: e.publicKey });
     case 'erase':
       return eraseAccount(sql, e.account, recordTables);
     case 'reserve':

@@ -9,8 +9,10 @@ import { DuckDBBlobValue, DuckDBInstance, type DuckDBConnection, type DuckDBValu
 import { Mutex } from './mutex.ts';
 
 export interface DatabaseOptions {
-  /** Folder of the file `vault.db`, and of encrypted spill files. */
+  /** Folder of the file, of encrypted spill files, and, in `store`, of later generations of the file and backups in the making. */
   readonly folder: string;
+  /** Under the folder; `vault.db` if absent. */
+  readonly file?: string;
   /** Hex of 32 bytes. */
   readonly key: string;
   /** Path of `httpfs.duckdb_extension`, of DuckDB's version. */
@@ -69,9 +71,20 @@ export const named = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
 const MAX_READERS = 8;
 
+/** Folder of the files that DuckDB may attach while it runs. */
+export const storeFolder = (folder: string): string => join(folder, 'store');
+const KEY = /^[0-9a-f]{64}$/;
+const attach = (path: string, name: string, key: string): string => {
+  if (!KEY.test(key)) throw new RangeError('the key is not hex of 32 bytes');
+  return `ATTACH ${quoted(path)} AS ${name} (ENCRYPTION_KEY '${key}', ENCRYPTION_CIPHER 'GCM')`;
+};
+
 export class Database {
   readonly #instance: DuckDBInstance;
   readonly #writer: DuckDBConnection;
+  /** Name that the file is attached by. */
+  #name = 'vault';
+  #copies = 0;
   readonly #writing = new Mutex();
   readonly #reading: readonly Mutex[] = Array.from({ length: MAX_READERS }, () => new Mutex(1000));
   #nextReader = 0;
@@ -84,7 +97,8 @@ export class Database {
   /** Throws StoreError `StoreLocked` when the file can't be opened: wrong key, another process, or a damaged file. */
   static async open(options: DatabaseOptions): Promise<Database> {
     const spill = join(options.folder, 'spill');
-    await mkdir(spill, { recursive: true, mode: 0o700 });
+    const store = storeFolder(options.folder);
+    for (const folder of [spill, store]) await mkdir(folder, { recursive: true, mode: 0o700 });
     const instance = await DuckDBInstance.create(':memory:', {
       temp_directory: spill,
       autoinstall_known_extensions: 'false',
@@ -96,10 +110,8 @@ export class Database {
     try {
       await writer.run(`LOAD ${quoted(options.httpfs)}`);
       await writer.run('SET temp_file_encryption = true');
-      if (!/^[0-9a-f]{64}$/.test(options.key)) throw new RangeError('the key is not hex of 32 bytes');
-      const file = quoted(join(options.folder, 'vault.db'));
-      await writer.run(`ATTACH ${file} AS vault (ENCRYPTION_KEY '${options.key}', ENCRYPTION_CIPHER 'GCM')`);
-      await writer.run(`SET allowed_directories = [${options.folders.map(quoted).join(', ')}]`);
+      await writer.run(attach(join(options.folder, options.file ?? 'vault.db'), 'vault', options.key));
+      await writer.run(`SET allowed_directories = [${[...options.folders, store].map(quoted).join(', ')}]`);
       await writer.run('SET enable_external_access = false');
       await writer.run('SET lock_configuration = true');
       await writer.run('USE vault');
@@ -126,7 +138,7 @@ export class Database {
     return this.#reading[this.#nextReader]!.run(async () => {
       const connection = await this.#instance.connect();
       try {
-        await connection.run('USE vault');
+        await connection.run(`USE ${this.#name}`);
         return await transaction(connection, 'BEGIN TRANSACTION READ ONLY', work);
       } finally {
         connection.closeSync();
@@ -134,10 +146,65 @@ export class Database {
     });
   }
 
+  /**
+   * All that is committed now, as another encrypted file in `store`, durable when this returns; writing and reading go on.
+   * `mark` may change the copy before it is closed. Throws StoreError.
+   */
+  async copyTo(path: string, key: string, mark?: (sql: Sql) => Promise<void>): Promise<void> {
+    const connection = await this.#instance.connect();
+    try {
+      const name = await this.#copy(connection, path, key, mark);
+      await connection.run(`DETACH ${name}`);
+    } finally {
+      connection.closeSync();
+    }
+  }
+  async #copy(connection: DuckDBConnection, path: string, key: string, mark?: (sql: Sql) => Promise<void>): Promise<string> {
+    const name = `vault_${++this.#copies}`;
+    try {
+      await connection.run(attach(path, name, key));
+      await connection.run(`COPY FROM DATABASE ${this.#name} TO ${name}`);
+      if (mark) {
+        await connection.run(`USE ${name}`);
+        await mark(sqlOn(connection));
+        await connection.run(`USE memory`);
+      }
+      await connection.run(`CHECKPOINT ${name}`);
+      return name;
+    } catch (error) {
+      await connection.run(`USE ${connection === this.#writer ? this.#name : 'memory'}`);
+      await connection.run(`DETACH DATABASE IF EXISTS ${name}`);
+      // The statement holds a key and DuckDB may quote it: nothing of the cause goes on.
+      throw new StoreError('StoreFailed', `the store could not be copied (${kindOf(error)})`, undefined);
+    }
+  }
+
+  /**
+   * Goes on in a file at `path` under `key`: writers wait while it is written, readers don't. `taken` makes it the one that the next
+   * start opens; when it throws, nothing has changed. The file before is closed then.
+   */
+  rekey(path: string, key: string, taken: () => Promise<void>): Promise<void> {
+    return this.#writing.run(async () => {
+      const before = this.#name;
+      const next = await this.#copy(this.#writer, path, key);
+      try {
+        await taken();
+      } catch (error) {
+        await this.#writer.run(`DETACH ${next}`);
+        throw error;
+      }
+      await this.#writer.run(`USE ${next}`);
+      this.#name = next;
+      // Whoever reads now began in the file before.
+      for (const reading of this.#reading) await reading.run(() => Promise.resolve());
+      await this.#writer.run(`DETACH ${before}`);
+    });
+  }
+
   /** Waits for the writer, then closes the file. */
   async close(): Promise<void> {
     await this.#writing.run(async () => {
-      await this.#writer.run('CHECKPOINT vault');
+      await this.#writer.run(`CHECKPOINT ${this.#name}`);
       this.#writer.closeSync();
       this.#instance.closeSync();
     });

@@ -12,8 +12,9 @@ import type { JournalCopy } from '../journal/copy.ts';
 import { adopt, catchUp } from '../journal/keep-up.ts';
 import { packNumbers } from '../journal/numbers.ts';
 import { isLost } from '../journal/replay.ts';
+import { forgetAccesses, noteAccess, type AccessKind } from './access-log.ts';
 import { eraseSubject, recordConsent } from './consents.ts';
-import { Database, quoted, type DatabaseOptions, type Sql } from './database.ts';
+import { Database, storeFolder, quoted, type DatabaseOptions, type Sql } from './database.ts';
 import { appendJournal, journalAfter, journalHead, type JournalHead } from './journal.ts';
 import { vaultKeys, type VaultKeys } from './keys.ts';
 import { commitCharge, dropRevoked, odometer, releaseCharge, reservedSubjects, reserveEligible } from './ledger.ts';
@@ -29,6 +30,8 @@ import {
   type Reservation,
   type StoredOutput,
 } from './reservations.ts';
+import { FIRST_FILE, nextFile, removeOtherFiles } from './files.ts';
+import { Mutex } from './mutex.ts';
 import { columnsOf, migrate, recordsTable } from './schema.ts';
 import {
   currentSnapshot,
@@ -39,9 +42,10 @@ import {
   type Snapshot,
   type SnapshotFolders,
 } from './snapshots.ts';
-import { consentVersion, versionOf } from './subjects.ts';
+import { addKey, removeKey, type KeyChange, type KeyChanged } from './subject-keys.ts';
+import { consentVersion, subjectId, versionOf } from './subjects.ts';
 
-export interface StoreOptions extends Pick<DatabaseOptions, 'key' | 'httpfs' | 'memoryLimitBytes' | 'threads'> {
+export interface StoreOptions extends Pick<DatabaseOptions, 'key' | 'file' | 'httpfs' | 'memoryLimitBytes' | 'threads'> {
   /** `namespace/name`. */
   readonly vault: string;
   /** On the volume. */
@@ -100,9 +104,13 @@ export class VaultStore {
   readonly folders: SnapshotFolders & { readonly incoming: string };
   readonly #options: StoreOptions;
   readonly #copy: JournalCopy | undefined;
+  /** Copies of the whole file, one at a time. */
+  readonly #copying = new Mutex(4);
+  #file: string;
 
   private constructor(options: StoreOptions, database: Database, keys: VaultKeys, folders: VaultStore['folders']) {
     this.#options = options;
+    this.#file = options.file ?? FIRST_FILE;
     this.database = database;
     this.keys = keys;
     this.folders = folders;
@@ -121,13 +129,14 @@ export class VaultStore {
     const readable = [folders.scratch, folders.incoming, ...(options.importFolder === undefined ? [] : [options.importFolder])];
     const database = await Database.open({ ...options, folders: readable });
     await migrate(database, options.catalogue, options.domains, (options.now ?? Date.now)());
-    const store = new VaultStore(options, database, await vaultKeys(database), folders);
+    const store = new VaultStore(options, database, await vaultKeys(database, options.key), folders);
     try {
       await store.#adopt();
     } catch (error) {
       await database.close();
       throw error;
     }
+    await removeOtherFiles(options.folder, store.#file);
     await store.tidy();
     return store;
   }
@@ -201,6 +210,7 @@ export class VaultStore {
         ...attempt,
       };
       await insertReservation(sql, reservation);
+      await this.#note(sql, 'reserved', reservation);
       await appendJournal(sql, 'reserve', {
         task,
         id,
@@ -222,6 +232,7 @@ export class VaultStore {
     return this.write('refresh', async (sql) => {
       const known = await reservationOfTask(sql, task);
       if (known?.state !== 'reserved') return undefined;
+      await this.#note(sql, 'opened', known);
       return (await outputOfTask(sql, task)) ? known : this.#refreshed(sql, known);
     });
   }
@@ -255,6 +266,7 @@ export class VaultStore {
       if (used > known.ask) throw new Error('more is to be committed than was reserved');
       await commitCharge(sql, known, used);
       await settleReservation(sql, task, 'committed', used);
+      await this.#note(sql, 'released', known);
       await sql.run('UPDATE outputs SET height = $height::BIGINT WHERE task = $task', { task, height });
       await appendJournal(sql, 'commit', { task, used, height });
     });
@@ -267,6 +279,7 @@ export class VaultStore {
       if (known?.state !== 'reserved') return;
       await releaseCharge(sql, known);
       await settleReservation(sql, task, 'released', 0n);
+      await this.#note(sql, 'given back', known);
       await appendJournal(sql, 'release', { task });
     });
   }
@@ -286,6 +299,7 @@ export class VaultStore {
   /** Removes what a crash or ended tasks left behind on the volume. */
   async tidy(): Promise<void> {
     await this.database.write(forgetSnapshots);
+    await this.database.write((sql) => forgetAccesses(sql, this.#now()));
     await this.database.write((sql) => removeOrphans(sql, this.folders.sealed));
   }
 
@@ -294,6 +308,20 @@ export class VaultStore {
   }
   erase(subject: string): Promise<boolean> {
     return this.write('erase', (sql) => eraseSubject(sql, subject, this.#recordTables()));
+  }
+  /** C4: a key with which the subject signs requests. */
+  addKey(change: Omit<KeyChange, 'time'>): Promise<KeyChanged> {
+    return this.write('key', (sql) => addKey(sql, { ...change, time: this.#now() }, this.keys.subjectKey));
+  }
+  removeKey(change: Omit<KeyChange, 'time'>): Promise<boolean> {
+    return this.write('key', (sql) => removeKey(sql, { ...change, time: this.#now() }));
+  }
+  /** C4: somebody looked at what is held of the subject; nothing when the subject is unknown. */
+  noteSubjectAccess(subject: string, what: AccessKind, by: 'subject' | 'operator'): Promise<void> {
+    return this.database.write(async (sql) => {
+      const account = await subjectId(sql, subject);
+      if (account !== undefined) await noteAccess(sql, { time: this.#now(), what, account, by });
+    });
   }
 
   /** Parquet with one column `subject`: whom the reservation charges. `file` is in scratch; the caller removes it. */
@@ -306,6 +334,35 @@ export class VaultStore {
   }
   readSnapshot(snapshot: Snapshot): AsyncGenerator<Uint8Array, void> {
     return openSnapshot(snapshot, this.folders.sealed);
+  }
+
+  /**
+   * Encrypts everything anew under `dataKey`, in the next generation of the file. Writers wait meanwhile, readers don't. `taken` makes
+   * it the one that the next start opens; whenever this dies, one of the two whole files is that one.
+   */
+  rekey(dataKey: string, taken: (file: string) => Promise<void>): Promise<void> {
+    return this.#copying.run(async () => {
+      const { folder } = this.#options;
+      const next = nextFile(this.#file);
+      try {
+        await this.database.rekey(join(folder, next), dataKey, () => taken(next));
+        this.#file = next;
+      } finally {
+        await removeOtherFiles(folder, this.#file);
+      }
+    });
+  }
+  /** All that is committed now, encrypted under `dataKey`, as a file that `use` reads and that is gone afterwards. Work goes on. */
+  copied<T>(dataKey: string, mark: (sql: Sql) => Promise<void>, use: (path: string) => Promise<T>): Promise<T> {
+    return this.#copying.run(async () => {
+      const path = join(storeFolder(this.#options.folder), 'backup.db');
+      try {
+        await this.database.copyTo(path, dataKey, mark);
+        return await use(path);
+      } finally {
+        await removeOtherFiles(this.#options.folder, this.#file);
+      }
+    });
   }
 
   /** One durable step: behind the journal's copy, it catches up first; its entries are in the copy before it commits (B8). */
@@ -321,6 +378,13 @@ export class VaultStore {
     });
     this.#options.onStep?.(`${step}:after`);
     return result;
+  }
+
+  #now(): number {
+    return (this.#options.now ?? Date.now)();
+  }
+  #note(sql: Sql, what: AccessKind, { task, submitter }: Reservation): Promise<void> {
+    return noteAccess(sql, { time: this.#now(), what, task, by: submitter });
   }
 
   /** Drops who revoked; if anybody did, or the journal's replay left no snapshot, the next attempt on a fresh one. */
