@@ -6,7 +6,7 @@ import { hash } from 'node:crypto';
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
-  attest,
+  attestData,
   fromHex,
   hex,
   parseSnpReport,
@@ -21,8 +21,12 @@ import { EnclaveFault } from './fault.ts';
 
 export interface Tee {
   readonly kind: Attestation['kind'];
+  /** An attestation of any report_data, hex of 64 bytes. */
+  report(data: string): Promise<Attestation>;
   attest(identity: EnclaveIdentity): Promise<Attestation>;
 }
+
+const teeOf = (kind: Tee['kind'], report: Tee['report']): Tee => ({ kind, report, attest: (identity) => report(reportData(identity)) });
 
 /** SHA-384 of the sidecar's own bundled program: the simulated launch measurement, hex of 48 bytes. */
 export const simulatedMeasurement = (program: Uint8Array): string => hash('sha384', program, 'hex');
@@ -31,7 +35,7 @@ export const simulatedMeasurement = (program: Uint8Array): string => hash('sha38
 export const simulatedTee = (genesis: Genesis, chip: SimulatedChip, measurement: string): Tee => {
   if (genesis.enclave.kind !== 'simulated')
     throw new EnclaveFault('SimulationRefused', 'Genesis asks for hardware; this enclave does not simulate.');
-  return { kind: 'simulated', attest: (identity) => Promise.resolve(attest(chip, identity, measurement)) };
+  return teeOf('simulated', (data) => Promise.resolve(attestData(chip, data, measurement)));
 };
 
 /** One entry of configfs-tsm (Linux 6.7 and later, Documentation/ABI/testing/configfs-tsm-report). */
@@ -72,19 +76,17 @@ export interface TsmOptions {
   readonly collateral?: readonly string[];
 }
 /** The real enclave. Collateral is the host's certificate table, else what was mounted. Throws EnclaveFault or the kernel's error. */
-export const tsmTee = (kind: 'sev-snp' | 'tdx', { openEntry = configfsEntry, collateral = [] }: TsmOptions = {}): Tee => ({
-  kind,
-  attest: async (identity) => {
+export const tsmTee = (kind: 'sev-snp' | 'tdx', { openEntry = configfsEntry, collateral = [] }: TsmOptions = {}): Tee =>
+  teeOf(kind, async (data) => {
     const entry = await openEntry();
     try {
-      const answer = await report(entry, fromHex(reportData(identity)));
+      const answer = await report(entry, fromHex(data));
       if (answer.kind !== kind) throw new EnclaveFault('TeeUnknown', `The guest reports ${answer.kind}, not ${kind}.`);
-      if (kind === 'sev-snp' && parseSnpReport(answer.raw)?.reportData !== reportData(identity))
+      if (kind === 'sev-snp' && parseSnpReport(answer.raw)?.reportData !== data)
         throw new EnclaveFault('AttestationInvalid', 'The guest gave a report for other data.');
       const { vcek, ask } = certificateTable(answer.table);
       return { kind, report: hex(answer.raw), collateral: vcek && ask ? [toPem(vcek), toPem(ask)] : [...collateral] };
     } finally {
       await entry.remove();
     }
-  },
-});
+  });

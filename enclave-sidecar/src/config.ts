@@ -46,9 +46,29 @@ const Environment = z
   );
 export type Environment = z.infer<typeof Environment>;
 
+/** Role `counter`: the trusted counter of one master (N7). */
+const CounterEnvironment = z.object({
+  SCS_ROLE: z.literal('counter'),
+  SCS_MASTER_INDEX: z.coerce.number().int().min(0).max(2),
+  SCS_GENESIS: path.default('/etc/scs/genesis/genesis.bin'),
+  SCS_TLS: path.default('/etc/scs/tls'),
+  SCS_CHIP: path.default('/etc/scs/chip/chip.json'),
+  SCS_COLLATERAL: path.default('/etc/scs/collateral'),
+  SCS_TEE: z.enum(['sev-snp', 'tdx']).default('sev-snp'),
+  SCS_LISTEN: hostPort.default('0.0.0.0:7446'),
+  SCS_HEALTH_LISTEN: hostPort.default('0.0.0.0:8080'),
+  SCS_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).default('info'),
+});
+export type CounterEnvironment = z.infer<typeof CounterEnvironment>;
+
+type Given = Readonly<Record<string, string | undefined>>;
 /** Throws EnclaveFault ConfigurationInvalid, naming the variables. */
-export const readEnvironment = (environment: Readonly<Record<string, string | undefined>>): Environment => {
-  const parsed = Environment.safeParse(environment);
+export const readEnvironment = (environment: Given): Environment => parsedBy(Environment, environment);
+/** The same for role `counter`. */
+export const readCounterEnvironment = (environment: Given): CounterEnvironment => parsedBy(CounterEnvironment, environment);
+
+const parsedBy = <T>(schema: z.ZodType<T>, environment: Given): T => {
+  const parsed = schema.safeParse(environment);
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(({ path: at, message }) => `${at.join('.')} ${message}`.trim()).join('; ');
   throw new EnclaveFault('ConfigurationInvalid', problems.slice(0, 900));
@@ -91,7 +111,11 @@ const readCollateral = (folder: string): readonly string[] => {
 };
 
 /** A4: genesis decides. `program`: this sidecar's own file. */
-export const chooseTee = (genesis: Genesis, environment: Environment, program: string): Tee =>
+export const chooseTee = (
+  genesis: Genesis,
+  environment: Pick<Environment, 'SCS_CHIP' | 'SCS_TEE' | 'SCS_COLLATERAL'>,
+  program: string,
+): Tee =>
   genesis.enclave.kind === 'simulated'
     ? simulatedTee(genesis, readChip(environment.SCS_CHIP), simulatedMeasurement(read(program)))
     : tsmTee(environment.SCS_TEE, { collateral: readCollateral(environment.SCS_COLLATERAL) });

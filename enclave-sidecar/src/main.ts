@@ -1,5 +1,5 @@
 /**
- * scs-enclave-sidecar: the enclave of one slice (beside its executor) or of one aggregator. Exit code 0: no longer needed; 3: failed
+ * scs-enclave-sidecar: the enclave of one slice (beside its executor), of one aggregator, or a master's trusted counter. Exit code 0: no longer needed; 3: failed
  * for good, code and message in the termination log; 1: unexpected.
  */
 import { writeFileSync } from 'node:fs';
@@ -9,6 +9,7 @@ import { authoritiesOf, clientCredentials, enterpriseIdentity } from '@scs/proto
 import { runAggregator } from './aggregator.ts';
 import { realClock } from './clock.ts';
 import { chooseTee, readEnvironment, readGenesis, readTls, type Environment } from './config.ts';
+import { runCounter } from './counter-role.ts';
 import { EnclaveFault, errorKind } from './fault.ts';
 import { startHealth } from './health.ts';
 import { generateKeys } from './keys.ts';
@@ -67,6 +68,7 @@ const runRole = async (environment: Environment, session: Session, ready: () => 
 };
 
 const run = async (log: Logger): Promise<Ending> => {
+  if (process.env['SCS_ROLE'] === 'counter') return runCounter(process.env, process.argv[1] ?? import.meta.filename, log);
   const environment = readEnvironment(process.env);
   log.level = environment.SCS_LOG_LEVEL;
   const { genesis, digest } = readGenesis(environment.SCS_GENESIS);

@@ -11,6 +11,8 @@ export type Authorities = ReadonlyMap<string, string>;
 
 export const masterIdentity = (index: number): string => `scs://master/${index}`;
 export const enterpriseIdentity = (address: string): string => `scs://enterprise/${address}`;
+/** A master's trusted counter, vouched for by its master's authority. */
+export const counterIdentity = (index: number): string => `scs://counter/${index}`;
 
 interface Registered {
   readonly masters: readonly { readonly tlsAuthority: string }[];
@@ -24,6 +26,16 @@ export const authoritiesOf = (genesis: Registered): Authorities =>
       a.enterprise ? [[enterpriseIdentity(a.address), a.enterprise.tlsAuthority]] : [],
     ),
   ]);
+
+/** For the connection between one master and its counter, and for no other: a counter may call nobody else. */
+export const counterAuthorities = (genesis: Registered, index: number): Authorities => {
+  const authority = genesis.masters[index]?.tlsAuthority;
+  if (authority === undefined) throw new RangeError(`there is no master ${index}`);
+  return new Map([
+    [masterIdentity(index), authority],
+    [counterIdentity(index), authority],
+  ]);
+};
 
 const bundle = (authorities: Authorities): Buffer => Buffer.from([...authorities.values()].join('\n'));
 

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file scs/v1/peers.proto.
  */
 export const file_scs_v1_peers: GenFile = /*@__PURE__*/
-  fileDesc("ChJzY3MvdjEvcGVlcnMucHJvdG8SBnNjcy52MSJeCg5Qcm9wb3NlUmVxdWVzdBINCgVibG9jaxgBIAEoDBISCgpzdGF0ZV9yb290GAIgASgMEhoKBHZvdGUYAyABKAsyDC5zY3MudjEuVm90ZRINCgVhZ2FpbhgEIAEoCCJqCgxQcm9wb3NlUmVwbHkSGgoEdm90ZRgBIAEoCzIMLnNjcy52MS5Wb3RlEgwKBGNvZGUYAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIOCgZoZWlnaHQYBCABKAQSDwoHY29tbWFuZBgFIAEoDSJICg1EZWNpZGVSZXF1ZXN0Eg0KBWJsb2NrGAEgASgMEigKC2NlcnRpZmljYXRlGAIgASgLMhMuc2NzLnYxLkNlcnRpZmljYXRlIh0KC0RlY2lkZVJlcGx5Eg4KBmhlaWdodBgBIAEoBCIgCg5HZXRWb3RlUmVxdWVzdBIOCgZoZWlnaHQYASABKAQiXQoMR2V0Vm90ZVJlcGx5Eg4KBmhlaWdodBgBIAEoBBINCgVibG9jaxgCIAEoDBISCgpzdGF0ZV9yb290GAMgASgMEhoKBHZvdGUYBCABKAsyDC5zY3MudjEuVm90ZSIiCgtTeW5jUmVxdWVzdBITCgtmcm9tX2hlaWdodBgBIAEoBDKSAwoFUGVlcnMSNwoHUHJvcG9zZRIWLnNjcy52MS5Qcm9wb3NlUmVxdWVzdBoULnNjcy52MS5Qcm9wb3NlUmVwbHkSNAoGRGVjaWRlEhUuc2NzLnYxLkRlY2lkZVJlcXVlc3QaEy5zY3MudjEuRGVjaWRlUmVwbHkSNwoHR2V0Vm90ZRIWLnNjcy52MS5HZXRWb3RlUmVxdWVzdBoULnNjcy52MS5HZXRWb3RlUmVwbHkSNAoEU3luYxITLnNjcy52MS5TeW5jUmVxdWVzdBoVLnNjcy52MS5EZWNpZGVSZXF1ZXN0MAESNQoHRm9yd2FyZBIVLnNjcy52MS5TdWJtaXRSZXF1ZXN0GhMuc2NzLnYxLlN1Ym1pdFJlcGx5EjkKCVN0b3JlQmxvYhIWLnNjcy52MS5QdXRCbG9iUmVxdWVzdBoULnNjcy52MS5QdXRCbG9iUmVwbHkSOQoJRmV0Y2hCbG9iEhYuc2NzLnYxLkdldEJsb2JSZXF1ZXN0GhQuc2NzLnYxLkdldEJsb2JSZXBseWIGcHJvdG8z", [file_scs_v1_masters]);
+  fileDesc("ChJzY3MvdjEvcGVlcnMucHJvdG8SBnNjcy52MSJeCg5Qcm9wb3NlUmVxdWVzdBINCgVibG9jaxgBIAEoDBISCgpzdGF0ZV9yb290GAIgASgMEhoKBHZvdGUYAyABKAsyDC5zY3MudjEuVm90ZRINCgVhZ2FpbhgEIAEoCCJqCgxQcm9wb3NlUmVwbHkSGgoEdm90ZRgBIAEoCzIMLnNjcy52MS5Wb3RlEgwKBGNvZGUYAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIOCgZoZWlnaHQYBCABKAQSDwoHY29tbWFuZBgFIAEoDSJICg1EZWNpZGVSZXF1ZXN0Eg0KBWJsb2NrGAEgASgMEigKC2NlcnRpZmljYXRlGAIgASgLMhMuc2NzLnYxLkNlcnRpZmljYXRlIh0KC0RlY2lkZVJlcGx5Eg4KBmhlaWdodBgBIAEoBCIgCg5HZXRWb3RlUmVxdWVzdBIOCgZoZWlnaHQYASABKAQiXQoMR2V0Vm90ZVJlcGx5Eg4KBmhlaWdodBgBIAEoBBINCgVibG9jaxgCIAEoDBISCgpzdGF0ZV9yb290GAMgASgMEhoKBHZvdGUYBCABKAsyDC5zY3MudjEuVm90ZSIiCgtTeW5jUmVxdWVzdBITCgtmcm9tX2hlaWdodBgBIAEoBCIzChBBZ3JlZW1lbnRNZXNzYWdlEg4KBmhlYWRlchgBIAEoDBIPCgdwYXlsb2FkGAIgASgMIgsKCVRlbGxSZXBseTLJAwoFUGVlcnMSNwoHUHJvcG9zZRIWLnNjcy52MS5Qcm9wb3NlUmVxdWVzdBoULnNjcy52MS5Qcm9wb3NlUmVwbHkSNAoGRGVjaWRlEhUuc2NzLnYxLkRlY2lkZVJlcXVlc3QaEy5zY3MudjEuRGVjaWRlUmVwbHkSNwoHR2V0Vm90ZRIWLnNjcy52MS5HZXRWb3RlUmVxdWVzdBoULnNjcy52MS5HZXRWb3RlUmVwbHkSNAoEU3luYxITLnNjcy52MS5TeW5jUmVxdWVzdBoVLnNjcy52MS5EZWNpZGVSZXF1ZXN0MAESNQoHRm9yd2FyZBIVLnNjcy52MS5TdWJtaXRSZXF1ZXN0GhMuc2NzLnYxLlN1Ym1pdFJlcGx5EjUKBFRlbGwSGC5zY3MudjEuQWdyZWVtZW50TWVzc2FnZRoRLnNjcy52MS5UZWxsUmVwbHkoARI5CglTdG9yZUJsb2ISFi5zY3MudjEuUHV0QmxvYlJlcXVlc3QaFC5zY3MudjEuUHV0QmxvYlJlcGx5EjkKCUZldGNoQmxvYhIWLnNjcy52MS5HZXRCbG9iUmVxdWVzdBoULnNjcy52MS5HZXRCbG9iUmVwbHliBnByb3RvMw", [file_scs_v1_masters]);
 
 /**
  * Without a vote it asks what the peer would say: nothing is signed or stored. `again` marks a block that was voted for before.
@@ -193,6 +193,43 @@ export const SyncRequestSchema: GenMessage<SyncRequest> = /*@__PURE__*/
   messageDesc(file_scs_v1_peers, 6);
 
 /**
+ * `header`: canonical JSON; `payload`: the bytes of the block or command that it speaks of.
+ *
+ * @generated from message scs.v1.AgreementMessage
+ */
+export type AgreementMessage = Message<"scs.v1.AgreementMessage"> & {
+  /**
+   * @generated from field: bytes header = 1;
+   */
+  header: Uint8Array;
+
+  /**
+   * @generated from field: bytes payload = 2;
+   */
+  payload: Uint8Array;
+};
+
+/**
+ * Describes the message scs.v1.AgreementMessage.
+ * Use `create(AgreementMessageSchema)` to create a new message.
+ */
+export const AgreementMessageSchema: GenMessage<AgreementMessage> = /*@__PURE__*/
+  messageDesc(file_scs_v1_peers, 7);
+
+/**
+ * @generated from message scs.v1.TellReply
+ */
+export type TellReply = Message<"scs.v1.TellReply"> & {
+};
+
+/**
+ * Describes the message scs.v1.TellReply.
+ * Use `create(TellReplySchema)` to create a new message.
+ */
+export const TellReplySchema: GenMessage<TellReply> = /*@__PURE__*/
+  messageDesc(file_scs_v1_peers, 8);
+
+/**
  * Between masters only (mutual TLS with registered keys). Blocks are canonical bytes (protocol/src/block.ts).
  *
  * @generated from service scs.v1.Peers
@@ -247,6 +284,16 @@ export const Peers: GenService<{
     methodKind: "unary";
     input: typeof SubmitRequestSchema;
     output: typeof SubmitReplySchema;
+  },
+  /**
+   * Messages of the agreement (operator/src/master/consensus), as they come. One stream a peer: a new one ends the one before.
+   *
+   * @generated from rpc scs.v1.Peers.Tell
+   */
+  tell: {
+    methodKind: "client_streaming";
+    input: typeof AgreementMessageSchema;
+    output: typeof TellReplySchema;
   },
   /**
    * @generated from rpc scs.v1.Peers.StoreBlob
