@@ -61,8 +61,8 @@ export const taskRefusal = (record: TaskRecord, judge: Judge): Refusal | undefin
   return useRefusal(judge.manifest, use) ?? authorizationRefusal(record, judge) ?? planRefusal(record, plan, judge);
 };
 
-/** B1, C5: micro-rho that a subject may lose of the plan's usage here. */
-export const limitOf = (plan: Plan, { genesis, manifest }: Judge): bigint => {
+/** B1, C5: micro-rho that a subject may lose of the usage here. */
+export const limitOf = (plan: Pick<Plan, 'usage' | 'overlapBound'>, { genesis, manifest }: Judge): bigint => {
   const own = manifest.limits.find(({ usage }) => usage === plan.usage);
   return subjectLimit(genesis.policy, plan.usage, plan.overlapBound, own && wholeMicroRho(own.microRho));
 };

@@ -5,9 +5,10 @@ import type { Sql } from './database.ts';
 import { appendJournal } from './journal.ts';
 import { consentVersion, enrol, raiseVersion, subjectId, type NewAccounts } from './subjects.ts';
 
-/** Table expression of the accounts that consent to `$usage`: the latest entry wins, of equal times the revocation. */
-export const CONSENTING =
-  '(SELECT id FROM (SELECT id, arg_max(granted, 2 * time + (NOT granted)::BIGINT) AS granted FROM consents WHERE usage = $usage GROUP BY id) WHERE granted)';
+/** Of one account and usage: the latest entry wins, of equal times the revocation. */
+export const LATEST = 'arg_max(granted, 2 * time + (NOT granted)::BIGINT)';
+/** Table expression of the accounts that consent to `$usage`. */
+export const CONSENTING = `(SELECT id FROM (SELECT id, ${LATEST} AS granted FROM consents WHERE usage = $usage GROUP BY id) WHERE granted)`;
 
 export const consentsNow = async (sql: Sql, subject: string, usage: Usage): Promise<boolean> => {
   const rows = await sql.rows(`SELECT 1 FROM subjects JOIN ${CONSENTING} USING (id) WHERE subject = $subject`, { subject, usage });
@@ -65,6 +66,7 @@ export const eraseSubject = async (sql: Sql, subject: string, recordTables: read
 export const eraseAccount = async (sql: Sql, id: bigint, recordTables: readonly string[]): Promise<void> => {
   for (const table of recordTables) await sql.run(`DELETE FROM ${table} WHERE subject = $id::BIGINT`, { id });
   await sql.run('DELETE FROM consents WHERE id = $id::BIGINT', { id });
+  await sql.run('DELETE FROM subject_keys WHERE id = $id::BIGINT', { id });
   await sql.run('DELETE FROM subjects WHERE id = $id::BIGINT', { id });
   for (const usage of usages) await raiseVersion(sql, consentVersion(usage));
 };

@@ -18,7 +18,8 @@ export interface JournalEntry extends JournalHead {
   /** Canonical bytes. */
   readonly entry: Uint8Array;
 }
-export type JournalKind = 'lost' | 'records' | 'consents' | 'consent' | 'erase' | 'reserve' | 'refresh' | 'output' | 'commit' | 'release';
+export type JournalKind =
+  'lost' | 'records' | 'consents' | 'consent' | 'subject-key' | 'erase' | 'reserve' | 'refresh' | 'output' | 'commit' | 'release';
 
 export const EMPTY: JournalHead = { sequence: 0n, head: '0'.repeat(64) };
 

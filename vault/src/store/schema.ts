@@ -11,6 +11,8 @@ import { named, type Database, type Sql } from './database.ts';
  *               nobody needs its snapshot and output any more
  * outputs       what B3 stored; `height` is null until its release is decided
  * journal       every change that matters, chained (B8)
+ * access        who touched what and when (C4)
+ * subject_keys  keys with which subjects sign their requests (C4)
  */
 const migrations: readonly (readonly string[])[] = [
   [
@@ -34,6 +36,10 @@ const migrations: readonly (readonly string[])[] = [
     'CREATE TABLE journal (sequence BIGINT NOT NULL, kind VARCHAR NOT NULL, entry BLOB NOT NULL, nonce BLOB NOT NULL, head VARCHAR NOT NULL)',
     'CREATE TABLE imports (kind VARCHAR NOT NULL, domain VARCHAR NOT NULL, digest VARCHAR NOT NULL)',
     'CREATE SEQUENCE numbers',
+  ],
+  [
+    'CREATE TABLE access (time BIGINT NOT NULL, what VARCHAR NOT NULL, task VARCHAR, account BIGINT, "by" VARCHAR NOT NULL)',
+    'CREATE TABLE subject_keys (id BIGINT NOT NULL, public_key VARCHAR NOT NULL, since BIGINT NOT NULL)',
   ],
 ];
 export const SCHEMA_VERSION = migrations.length;
