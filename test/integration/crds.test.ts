@@ -176,6 +176,13 @@ describe('refused', () => {
       aVault('x', { importVolumeClaim: 'c', sources: [{ domain: 'other', format: 'csv', path: 'a.csv' }] }),
       'must belong to one of spec.domains',
     ],
+    [
+      'a journal both here and there',
+      aVault('x', { journal: { volumeClaim: 'c', s3: { bucket: 'abc', region: 'r' } }, cloudSecret: 's' }),
+      'one of volumeClaim and s3',
+    ],
+    ['backups nowhere', aVault('x', { backup: {} }), 'one of volumeClaim and s3'],
+    ['a bucket without credentials', aVault('x', { backup: { s3: { bucket: 'abc', region: 'r' } } }), 'need cloudSecret'],
     ['a slice without a Vault', aSlice('x', { vault: undefined }), 'a slice names its Vault'],
     ['an aggregator with a Vault', aSlice('x', { role: 'aggregator' }), 'an aggregator names none'],
   ])('CEL: %s, and says what to change', async (_, object, message) => {

@@ -17,6 +17,7 @@ const vault: Vault = {
     limits: [],
     storage: { size: '1Gi' },
     sources: [],
+    quotas: [],
   },
 };
 const health: VaultHealth = {

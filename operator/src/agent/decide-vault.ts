@@ -59,8 +59,9 @@ const journalCopied = (
     ? {
         type: 'JournalCopied',
         status: 'True',
-        reason: 'SecondVolume',
-        message: 'Each entry of the journal is on a second volume, encrypted, before it takes effect; a restored Vault catches up first.',
+        reason: vault.spec.journal.s3 ? 'Bucket' : 'SecondVolume',
+        message:
+          'Each entry of the journal is stored outside the volume, encrypted, before it takes effect; a restored Vault catches up first.',
       }
     : {
         type: 'JournalCopied',

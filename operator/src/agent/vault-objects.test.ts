@@ -35,3 +35,17 @@ test('B8: without it, none; and the manifest that a Vault reads is as before', (
   expect(pod.containers[0]!.env!.some(({ name }) => name === 'SCS_JOURNAL')).toBe(false);
   expect(vaultSpecJson(vaultOf({}))).not.toContain('journal');
 });
+
+test('buckets need a Secret, backups a claim: mounted read-only and apart', () => {
+  const pod = podOf({
+    cloudSecret: 'cloud-keys',
+    backup: { volumeClaim: 'backups' },
+    journal: { s3: { bucket: 'far-away', region: 'eu-central-1' } },
+  });
+  const [container] = pod.containers;
+  expect(pod.volumes).toContainEqual({ name: 'cloud', secret: { secretName: 'cloud-keys', defaultMode: 0o440 } });
+  expect(container!.volumeMounts).toContainEqual({ name: 'cloud', mountPath: '/etc/scs/cloud', readOnly: true });
+  expect(container!.volumeMounts).toContainEqual({ name: 'backup', mountPath: '/var/lib/scs-backup' });
+  expect(container!.env!.map(({ name }) => name)).toEqual(expect.arrayContaining(['SCS_CLOUD', 'SCS_BACKUP']));
+  expect(pod.volumes!.some(({ name }) => name === 'journal')).toBe(false);
+});

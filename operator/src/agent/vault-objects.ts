@@ -45,7 +45,7 @@ export const vaultConfigMap = (vault: Vault): ConfigMap => ({
   data: { 'spec.json': vaultSpecJson(vault) },
 });
 
-/** The key of the encrypted file. Made once; losing it loses the Vault, so it is never replaced. */
+/** The key that wraps the data key, or did before a KMS. Made once; its owner may replace it, with the one before in `previous`. */
 export const vaultDataKey = (vault: Vault, keyHex: string): Secret => ({
   apiVersion: 'v1',
   kind: 'Secret',
@@ -68,12 +68,39 @@ export const vaultService = (vault: Vault): Service => ({
 
 /** Not below the data's mount: a backup of that one must not hold this one (B8). */
 const JOURNAL_PATH = '/var/lib/scs-journal';
+const BACKUP_PATH = '/var/lib/scs-backup';
+const CLOUD_PATH = '/etc/scs/cloud';
+
+/** What the manifest names beside the Vault's own volume: environment, mounts, volumes. */
+const placesOf = ({ journal, backup, cloudSecret, importVolumeClaim }: VaultSpec) => {
+  const claims = [
+    { name: 'journal', variable: 'SCS_JOURNAL', path: JOURNAL_PATH, claimName: journal?.volumeClaim, readOnly: false },
+    { name: 'backup', variable: 'SCS_BACKUP', path: BACKUP_PATH, claimName: backup?.volumeClaim, readOnly: false },
+    { name: 'import', variable: 'SCS_IMPORT', path: '/import', claimName: importVolumeClaim, readOnly: true },
+  ].flatMap(({ claimName, ...more }) => (claimName === undefined ? [] : [{ ...more, claimName }]));
+  const only = (readOnly: boolean): { readOnly?: true } => (readOnly ? { readOnly } : {});
+  return {
+    env: [
+      ...claims.map(({ variable, path }) => ({ name: variable, value: path })),
+      ...(cloudSecret === undefined ? [] : [{ name: 'SCS_CLOUD', value: CLOUD_PATH }]),
+    ],
+    mounts: [
+      ...claims.map(({ name, path, readOnly }) => ({ name, mountPath: path, ...only(readOnly) })),
+      ...(cloudSecret === undefined ? [] : [{ name: 'cloud', mountPath: CLOUD_PATH, readOnly: true }]),
+    ],
+    volumes: [
+      ...claims.map(({ name, claimName, readOnly }) => ({ name, persistentVolumeClaim: { claimName, ...only(readOnly) } })),
+      ...(cloudSecret === undefined ? [] : [{ name: 'cloud', secret: { secretName: cloudSecret, defaultMode: 0o440 } }]),
+    ],
+  };
+};
 
 export const vaultStatefulSet = (vault: Vault, config: Pick<AgentConfig, 'masters' | 'images'>): StatefulSet => {
   const labels = labelsOf(vault);
-  const { storage, journal } = VaultSpec.parse(vault.spec);
+  const spec = VaultSpec.parse(vault.spec);
+  const { storage } = spec;
+  const places = placesOf(spec);
   const name = vaultObjectName(vault.metadata.name);
-  const importClaim = vault.spec.importVolumeClaim;
   return {
     apiVersion: 'apps/v1',
     kind: 'StatefulSet',
@@ -104,8 +131,7 @@ export const vaultStatefulSet = (vault: Vault, config: Pick<AgentConfig, 'master
                 { name: 'SCS_VAULT_SPEC', value: '/etc/scs/vault/spec.json' },
                 { name: 'SCS_DATA', value: '/var/lib/scs' },
                 { name: 'SCS_DATA_KEY', value: '/etc/scs/data-key/key' },
-                ...(importClaim ? [{ name: 'SCS_IMPORT', value: '/import' }] : []),
-                ...(journal ? [{ name: 'SCS_JOURNAL', value: JOURNAL_PATH }] : []),
+                ...places.env,
               ],
               ports: [{ name: 'grpc', containerPort: VAULT_PORT }, HEALTH_PORT],
               securityContext: containerSecurity()!,
@@ -119,9 +145,8 @@ export const vaultStatefulSet = (vault: Vault, config: Pick<AgentConfig, 'master
                 { name: 'spec', mountPath: '/etc/scs/vault', readOnly: true },
                 { name: 'data-key', mountPath: '/etc/scs/data-key', readOnly: true },
                 { name: 'data', mountPath: '/var/lib/scs' },
-                ...(journal ? [{ name: 'journal', mountPath: JOURNAL_PATH }] : []),
                 { name: 'tmp', mountPath: '/tmp' },
-                ...(importClaim ? [{ name: 'import', mountPath: '/import', readOnly: true }] : []),
+                ...places.mounts,
               ],
             },
           ],
@@ -131,8 +156,7 @@ export const vaultStatefulSet = (vault: Vault, config: Pick<AgentConfig, 'master
             { name: 'spec', configMap: { name } },
             { name: 'data-key', secret: { secretName: `${name}-data-key`, defaultMode: 0o440 } },
             memoryVolume('tmp', '256Mi'),
-            ...(journal ? [{ name: 'journal', persistentVolumeClaim: { claimName: journal.volumeClaim } }] : []),
-            ...(importClaim ? [{ name: 'import', persistentVolumeClaim: { claimName: importClaim, readOnly: true } }] : []),
+            ...places.volumes,
           ],
         },
       },

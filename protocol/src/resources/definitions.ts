@@ -138,12 +138,23 @@ export const Vault: Definition = {
     'spec.enterprise': [immutable('spec.enterprise', 'a Vault belongs to one enterprise for good')],
     'spec.storage': [immutable('spec.storage', "a volume can't be exchanged under the records; make another Vault")],
     spec: [
-      { rule: '!has(self.sources) || self.sources.size() == 0 || has(self.importVolumeClaim)', message: 'sources need importVolumeClaim' },
+      {
+        rule: '!has(self.sources) || has(self.importVolumeClaim) || self.sources.all(s, has(s.s3))',
+        message: 'sources need importVolumeClaim, or each a bucket (s3)',
+      },
+      {
+        rule:
+          'has(self.cloudSecret) || !(has(self.encryption) || (has(self.journal) && has(self.journal.s3)) || ' +
+          '(has(self.backup) && has(self.backup.s3)) || (has(self.sources) && self.sources.exists(s, has(s.s3))))',
+        message: 's3 and kms need cloudSecret',
+      },
       {
         rule: '!has(self.sources) || self.sources.all(s, self.domains.exists(d, d.name == s.domain))',
         message: 'each source must belong to one of spec.domains',
       },
     ],
+    'spec.journal': [{ rule: 'has(self.volumeClaim) != has(self.s3)', message: 'set one of volumeClaim and s3' }],
+    'spec.backup': [{ rule: 'has(self.volumeClaim) != has(self.s3)', message: 'set one of volumeClaim and s3' }],
     'spec.rights': [
       {
         rule: 'has(self.oidc) || (has(self.subjectKeys) && self.subjectKeys)',

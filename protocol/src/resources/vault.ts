@@ -1,6 +1,7 @@
 /** Vault: an enterprise's data, and what it permits (rules C1, C5, B1). Written by the enterprise; narrowed, never widened, by governance. */
 import { z } from 'zod';
 import { taskClasses, usages } from '../policy.ts';
+import { Backup, Encryption, Journal, Quota, Source } from './vault-storage.ts';
 import { Address, Condition, Decimal, DigestHex, Hex, Proof, PublicKey, type Resource } from './common.ts';
 import { RightsSpec } from './rights.ts';
 
@@ -37,32 +38,24 @@ export const VaultSpec = z.object({
     })
     .default({ size: '1Gi' })
     .describe('Volume of the records, consents and ledgers.'),
-  journal: z
-    .object({
-      volumeClaim: z
-        .string()
-        .min(1)
-        .max(253)
-        .describe('PersistentVolumeClaim of the copy, on storage that backups and failures of the first do not share.'),
-      lost: z
-        .boolean()
-        .default(false)
-        .describe('Declares the copy lost for good: budgets count as spent and consents as revoked (rule B8).'),
-    })
+  cloudSecret: z
+    .string()
+    .min(1)
+    .max(253)
     .optional()
-    .describe('Encrypted copy of the journal on a second volume, written before each step takes effect; without it the chain is local.'),
-  sources: z
-    .array(
-      z.object({
-        domain: z.string().min(1).max(100).describe('Domain that the records belong to.'),
-        format: z.enum(['parquet', 'csv']).describe('Format of the file.'),
-        path: z.string().min(1).max(512).describe('File under the import volume.'),
-      }),
-    )
-    .max(32)
-    .default([])
-    .describe('Files on the import volume, loaded at start.'),
-  importVolumeClaim: z.string().max(253).optional().describe('PersistentVolumeClaim with the files of `sources`.'),
+    .describe('Secret with access-key-id and secret-access-key (and session-token) for S3 and KMS.'),
+  encryption: Encryption.optional().describe("What wraps the key of the Vault's file; absent = the Secret <vault>-data-key."),
+  journal: Journal.optional().describe(
+    'Encrypted copy of the journal outside the volume, written before each step takes effect; without it the chain is local.',
+  ),
+  backup: Backup.optional().describe('Encrypted backups of the whole Vault; without them, none are made.'),
+  sources: z.array(Source).max(32).default([]).describe('Files loaded at start.'),
+  quotas: z.array(Quota).max(256).default([]).describe('Limits of what actors may ask for, beside the privacy budget.'),
+  importVolumeClaim: z
+    .string()
+    .max(253)
+    .optional()
+    .describe('PersistentVolumeClaim with the files of those `sources` that name no bucket.'),
   rights: RightsSpec.optional().describe('Serves data subjects over HTTPS (rule C4); absent = not served.'),
 });
 export const VaultStatus = z.object({

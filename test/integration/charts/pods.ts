@@ -21,6 +21,7 @@ export const aVault: Vault = {
     limits: [],
     storage: { size: '1Gi' },
     sources: [],
+    quotas: [],
   },
 };
 const aSlice = (role: 'slice' | 'aggregator'): Slice => ({
