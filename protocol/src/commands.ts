@@ -87,6 +87,22 @@ export const CounterStatement = z.strictObject({
   block: key,
   attestation: Attestation,
 });
+const counter = z.bigint().min(0n);
+/** The chain's side of the economy at the reading's point: what is left out of `bonds` is as it was. */
+export const EconomyReading = z.strictObject({
+  minted: counter,
+  /** Of each kind of leaf, the last that has landed with all before it. */
+  landed: z.strictObject({ 'node-rewards': counter, dividends: counter, slash: counter }),
+  bonds: z
+    .array(
+      z.discriminatedUnion('role', [
+        z.strictObject({ role: z.literal('master'), holder: key, bonded: counter }),
+        z.strictObject({ role: z.literal('enterprise'), holder: address, bonded: counter }),
+      ]),
+    )
+    .max(10_003),
+});
+export type EconomyReading = z.infer<typeof EconomyReading>;
 export const EscrowReading = z.strictObject({ account: address, balance: z.bigint().min(0n), withdrawing: z.bigint().min(0n) });
 
 export const Command = z.discriminatedUnion('type', [
@@ -126,6 +142,7 @@ export const Command = z.discriminatedUnion('type', [
         }),
       )
       .max(100),
+    economy: EconomyReading.optional(),
   }),
 ]);
 export type Command = z.infer<typeof Command>;

@@ -3,6 +3,7 @@
  * at its admission for good. Amounts in base units of SYM, times in milliseconds of log time.
  */
 import { z } from 'zod';
+import { Economy } from './economy.ts';
 
 const sym = z
   .bigint()
@@ -75,6 +76,8 @@ export const Policy = z.strictObject({
     maxEscrowAgeMs: windowMs,
   }),
   epoch: z.strictObject({ lengthMs: windowMs }),
+  /** Without it, `DEFAULT_ECONOMY` holds. */
+  economy: Economy.optional(),
   enclave: z.strictObject({
     /** Allowed launch measurements, hex of 48 bytes. */
     measurements: z

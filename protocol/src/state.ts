@@ -132,9 +132,14 @@ export interface EpochRecord {
   readonly policyVersion: number;
   readonly tasks: number;
 }
-/** A settlement batch's progress; the batch itself is the BCS leaf `batch/<n>`. */
+/**
+ * How far what the chain is to take has come (P1): a batch, whose BCS is the leaf `batch/<n>`, or one of the other leaves, each
+ * counted in a line of its own.
+ */
 export interface SettlementRecord {
   readonly number: bigint;
+  /** Absent for a batch. */
+  readonly leaf?: LeafKind;
   readonly epoch: number;
   readonly tasks: readonly string[];
   readonly state: 'collecting' | 'verifying_inputs' | 'candidate_ready' | 'finalizing' | 'finalized';
@@ -147,6 +152,25 @@ export interface CounterRecord {
   readonly sequence: number;
   /** Height of the block that admitted it. */
   readonly height: bigint;
+}
+
+/** Leaves beside batches that the contracts take: `<kind>/<number>`, from 1 on (K6, K7, G3). */
+export const leafKinds = ['node-rewards', 'dividends', 'slash'] as const;
+export type LeafKind = (typeof leafKinds)[number];
+/** What is on the chain beside escrows, as last read, and what the masters have promised out of it. */
+export interface EconomyRecord {
+  /** Base units that the schedule had minted by the last reading (K7), and the epoch in which that was last read to have grown. */
+  readonly minted: bigint;
+  readonly mintedEpoch: number;
+  /** Promised to nodes; never above `minted`. */
+  readonly rewarded: bigint;
+  readonly next: Readonly<Record<LeafKind, bigint>>;
+  /** The last that has landed with all before it. */
+  readonly landed: Readonly<Record<LeafKind, bigint>>;
+}
+/** What is bonded, in base units, as last read; 0 for who was expelled (N3, G3). */
+export interface BondRecord {
+  readonly bonded: bigint;
 }
 
 /** A first-in-first-out queue; its items are index/<name>/<n> for head <= n < tail. */
@@ -169,13 +193,16 @@ export interface Records {
   journal: JournalRecord;
   counter: CounterRecord;
   queue: QueueRecord;
+  economy: EconomyRecord;
+  bond: BondRecord;
+  work: { readonly done: number };
   index: readonly string[];
 }
 export type RecordKind = keyof Records;
 
 /**
  * keys: meta/ · actor/<address> · vault/<ns>/<name> · task/<uid> · escrow/<address> · odometer/<ns>/<name>/<usage>/<domain> ·
- * epoch/<n> · settlement/<n> · nonce/<address>/<nonce> · journal/<ns>/<name> · counter/<master> · queue/<name> · index/<name> · and raw BCS: envelope/<uid> · batch/<n> · committee/<generation>
+ * epoch/<n> · settlement/<n> · settlement/<leaf kind>-<n> · economy/ · bond/enterprise/<address> · bond/master/<public key> · work/<epoch>/<address> · nonce/<address>/<nonce> · journal/<ns>/<name> · counter/<master> · queue/<name> · index/<name> · and raw BCS: envelope/<uid> · batch/<n> · <leaf kind>/<n> · committee/<generation>
  */
 export class State {
   readonly map: MerkleMap;

@@ -7,6 +7,7 @@ import { batchKey, decodeBatch } from '../settlement-layout.ts';
 import type { EscrowRecord, TaskRecord } from '../state.ts';
 import { fault, type Fault, type RuleContext } from './context.ts';
 import type { Draft } from './draft.ts';
+import { economyFault, moveLine, readEconomy } from './economy.ts';
 import { changeLock } from './escrow.ts';
 import { moved, saveTask } from './lifecycle.ts';
 
@@ -70,14 +71,18 @@ const finalize = (draft: Draft, settled: Settled, ctx: RuleContext): void => {
   const name = String(settled.batch);
   const record = draft.must('settlement', name);
   const { transaction: hash, version } = settled;
-  draft.put('settlement', name, { ...record, state: 'finalized', transaction: { hash, version } });
+  draft.put('settlement', name, { ...record, transaction: { hash, version } });
+  moveLine(draft, String, settled.batch, settled.batch);
   for (const uid of record.tasks) settleTask(draft, draft.must('task', uid), settled, ctx);
 };
 
 export const chainObserved = (draft: Draft, command: Observed, ctx: RuleContext): Fault | undefined => {
-  const found = behind(draft, command) ?? readingFault(draft, command) ?? settledFault(draft, command);
+  const { economy } = command;
+  const found =
+    behind(draft, command) ?? readingFault(draft, command) ?? settledFault(draft, command) ?? (economy && economyFault(draft, economy));
   if (found) return found;
   readEscrows(draft, command);
+  if (economy) readEconomy(draft, economy);
   for (const settled of command.settled) finalize(draft, settled, ctx);
   const { ledgerVersion, time, settled } = command;
   const last = settled.at(-1)?.batch ?? draft.must('meta').chain?.settled ?? 0n;

@@ -2,7 +2,7 @@
 import { State, type RecordKind, type Records } from '../state.ts';
 
 /** Kinds that only the rules read: nobody projects them. */
-const internal: readonly RecordKind[] = ['index', 'queue', 'nonce'];
+const internal: readonly RecordKind[] = ['index', 'queue', 'nonce', 'work'];
 
 export class Draft {
   #state: State;

@@ -13,6 +13,12 @@ import { saveTask } from './lifecycle.ts';
 const READY = 'ready';
 const queueOf = (epoch: number): string => `ready/${epoch}`;
 
+/** P1: the next batch collects as soon as a task waits. */
+export const collect = (draft: Draft, epoch: number): void => {
+  const { nextBatch: number } = draft.must('meta');
+  if (!draft.get('settlement', String(number))) draft.put('settlement', String(number), { number, epoch, tasks: [], state: 'collecting' });
+};
+
 export const readyToSettle = (draft: Draft, task: TaskRecord, ctx: RuleContext): void => {
   const epoch = task.verifiedEpoch!;
   const epochs = draft.get('index', READY) ?? [];
@@ -23,6 +29,7 @@ export const readyToSettle = (draft: Draft, task: TaskRecord, ctx: RuleContext):
       [...epochs, String(epoch)].toSorted((a, b) => Number(a) - Number(b)),
     );
   enqueue(draft, queueOf(epoch), [task.uid, String(ctx.time)]);
+  collect(draft, epoch);
   saveTask(draft, { ...task, readyAt: ctx.time });
 };
 

@@ -39,7 +39,7 @@ describe('P1: when a task enters a batch', () => {
     expect(world.task(uid).batch).toBeUndefined();
     world.advance(1);
     expect(world.task(uid).batch).toBe(1n);
-    expect(world.state.must('settlement', '1')).toMatchObject({ state: 'candidate_ready', tasks: [uid], epoch: 0 });
+    expect(world.state.must('settlement', '1')).toMatchObject({ state: 'finalizing', tasks: [uid], epoch: 0 });
   });
 
   test('at once when there are enough, and no more in one batch than the policy says', () => {

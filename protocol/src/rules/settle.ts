@@ -10,7 +10,8 @@ import type { TaskRecord } from '../state.ts';
 import { fault, policyOf, type Fault, type RuleContext } from './context.ts';
 import type { Draft } from './draft.ts';
 import { isReleased } from './ending.ts';
-import { nextWaiting, takeReady, waitingTasks } from './ready.ts';
+import { lineState } from './economy.ts';
+import { collect, nextWaiting, takeReady, waitingTasks } from './ready.ts';
 
 /** A failed task has no aggregate: its evidence is the receipts of the Vaults whose output left (K10). */
 const evidenceOf = (task: TaskRecord): string =>
@@ -51,7 +52,10 @@ export const settleBatch = (draft: Draft, number: bigint, ctx: RuleContext): Fau
   takeReady(draft, waiting.epoch, count);
   for (const task of tasks) draft.put('task', task.uid, { ...task, batch: number });
   draft.putRaw(batchKey(number), encodeBatch(batch));
-  draft.put('settlement', String(number), { number, epoch: waiting.epoch, tasks: tasks.map(({ uid }) => uid), state: 'candidate_ready' });
+  const state = lineState(number, meta.chain?.settled ?? 0n);
+  draft.put('settlement', String(number), { number, epoch: waiting.epoch, tasks: tasks.map(({ uid }) => uid), state });
   draft.put('meta', '', { ...meta, nextBatch: number + 1n });
+  const left = nextWaiting(draft, policy);
+  if (left) collect(draft, left.epoch);
   return undefined;
 };

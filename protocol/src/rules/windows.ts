@@ -15,6 +15,7 @@ import type { Draft } from './draft.ts';
 import { earliestDue, takeDue } from './due-index.ts';
 import { endTask, isReleased } from './ending.ts';
 import { moved, saveTask } from './lifecycle.ts';
+import { noteWork, rewardNodes } from './node-rewards.ts';
 import { dequeue, firstItems, queueLength } from './queue.ts';
 import { readyToSettle } from './ready.ts';
 import { fixSurvivors } from './release.ts';
@@ -61,6 +62,7 @@ const verified: OnDeadline = (draft, task, ctx) => {
   const { epoch } = draft.must('meta');
   const record = draft.must('epoch', String(epoch));
   draft.put('epoch', String(epoch), { ...record, tasks: record.tasks + 1 });
+  noteWork(draft, task, epoch, ctx);
   saveTask(draft, moved({ ...task, verifiedEpoch: epoch }, 'awaiting_settlement', ctx));
 };
 const unreviewed: OnDeadline = (draft, task, ctx) => saveTask(draft, moved(task, task.history.at(-2)!.state, ctx));
@@ -118,6 +120,7 @@ const closeEpoch = (draft: Draft, ctx: RuleContext): boolean => {
   draft.put('epoch', String(meta.epoch), { ...draft.must('epoch', String(meta.epoch)), end: ctx.time });
   draft.put('epoch', String(next), { number: next, start: ctx.time, end: null, policyVersion: meta.policyVersion, tasks: 0 });
   draft.put('meta', '', { ...meta, epoch: next, epochStart: ctx.time });
+  rewardNodes(draft, meta.epoch, ctx);
   return true;
 };
 

@@ -3,13 +3,14 @@
  * go one by one (`submit`, `answer`, `ready`, `release`, `aggregate`, `settle`) or to a state (`runTo`). For tests.
  */
 import { blockDigest, type Block } from '../block.ts';
-import type { Command } from '../commands.ts';
+import type { Command, EconomyReading } from '../commands.ts';
 import { parseSym } from '../amounts.ts';
 import { genesisDigest, type Genesis } from '../genesis.ts';
 import { batchKey, decodeBatch } from '../settlement-layout.ts';
 import type { State, TaskRecord, VaultPart } from '../state.ts';
 import { apply, applyBlock, type Applied } from '../rules/apply.ts';
 import { nextCommands, nextDue } from '../rules/due.ts';
+import { economyIn } from '../rules/economy.ts';
 import { initialState } from '../rules/genesis-state.ts';
 import { aGenesis, enterprises, submitters, vaultNames } from './genesis.ts';
 import { actorKey, digestOf } from './keys.ts';
@@ -34,7 +35,7 @@ export class World {
   state: State;
   /** Log time of the next block, milliseconds. */
   time: number;
-  #ledger = { version: 100n, escrows: new Map<string, bigint>() };
+  #ledger = { version: 100n, escrows: new Map<string, bigint>(), minted: 0n, bonds: [] as EconomyReading['bonds'] };
   readonly #sequences = new Map<string, bigint>();
 
   constructor(genesis: Genesis = aGenesis()) {
@@ -117,7 +118,22 @@ export class World {
     const account = this.address(actor);
     this.#ledger.escrows.set(account, (this.#ledger.escrows.get(account) ?? 0n) + parseSym(sym));
   }
-  /** The chain as it is now: escrows read, decided batches landed and observed. */
+  /** Base units that the chain's schedule has minted since. */
+  mint(amount: bigint): void {
+    this.#ledger.minted += amount;
+  }
+  bond(reading: EconomyReading['bonds'][number]): void {
+    this.#ledger.bonds = [...this.#ledger.bonds.filter(({ holder }) => holder !== reading.holder), reading];
+  }
+  /** All decided leaves have landed. Undefined where the chain has nothing to tell, as before there was an economy. */
+  #economy(): EconomyReading | undefined {
+    const { minted, bonds } = this.#ledger;
+    const { next } = economyIn(this.state);
+    const landed = { 'node-rewards': next['node-rewards'] - 1n, dividends: next.dividends - 1n, slash: next.slash - 1n };
+    const silent = minted === 0n && bonds.length === 0 && Object.values(landed).every((n) => n === 0n);
+    return silent ? undefined : { minted, bonds, landed };
+  }
+  /** The chain as it is now: escrows read, decided batches and leaves landed and observed. */
   observe(): void {
     const { chain, nextBatch } = this.state.must('meta');
     this.#ledger.version += 1n;
@@ -129,7 +145,9 @@ export class World {
       settled.push({ batch: number, tasksRoot: batch.tasksRoot, transaction, version: this.#ledger.version });
     }
     const escrows = [...this.#ledger.escrows].map(([account, balance]) => ({ account, balance, withdrawing: 0n }));
-    this.block({ type: 'chain.observed', ledgerVersion: this.#ledger.version, time: this.time, escrows, settled });
+    const economy = this.#economy();
+    const reading = { ledgerVersion: this.#ledger.version, time: this.time, escrows, settled };
+    this.block({ type: 'chain.observed', ...reading, ...(economy && { economy }) });
   }
 
   /** Admits and resolves; returns the uid. */
