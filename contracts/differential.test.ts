@@ -1,7 +1,7 @@
 /**
- * The contracts against a model written from the rules (K2, K6, K7, K8, K9, P3, P4, P5, G3, G4): random operations, each must end in
- * the same abort or leave the same balances, and no SYM may come or go but by the schedule. SCS_DIFFERENTIAL_OPERATIONS sets how
- * many, SCS_DIFFERENTIAL_SEED the first seed.
+ * The contracts against a model written from the rules (K2, K6, K7, K8, K9, N9, P3, P4, P5, G1, G3, G4): random operations, each must
+ * end in the same abort or leave the same balances, and no SYM may come or go but by the schedule. SCS_DIFFERENTIAL_OPERATIONS sets
+ * how many, SCS_DIFFERENTIAL_SEED the first seed.
  */
 import { setImmediate } from 'node:timers/promises';
 import { fromHex } from '@scs/protocol/encoding/bytes.ts';
@@ -11,7 +11,7 @@ import { bcsVector, u64Bytes } from './devnet/bytes.ts';
 import { fundedAccount, startDevnet } from './devnet/testing/devnet.ts';
 import type { TestDevnet } from './devnet/testing/devnet.ts';
 import { publishScs } from './publish.ts';
-import { committeeKeys, genesisOfModel } from './testing/certified.ts';
+import { committeeKeys, genesisOfModel, recoveryKeys } from './testing/certified.ts';
 import { debts, escrowed, everything, genesisSupply, initialModel, staked } from './testing/model-state.ts';
 import type { ModelState } from './testing/model-state.ts';
 import { promised, step } from './testing/model.ts';
@@ -45,6 +45,7 @@ const publish = async (reserve: bigint): Promise<Published> => {
   const genesis = {
     digest: genesisOfModel,
     masters: committeeKeys(0),
+    recoveryKeys,
     simulated: true,
     allocations: accounts.map((address) => ({ address, amount: allocation })),
     treasuryReserve: reserve,
@@ -99,6 +100,11 @@ const checkAll = (s: ModelState, vm: VmContracts): void => {
   expect(vm.view('dividends', 'promised')).toEqual([promised(s)]);
   expect(vm.view('settlement', 'next_number')).toEqual([s.nextBatch]);
   expect(vm.view('settlement', 'observe', bcsVector(addresses)).slice(1, 7)).toEqual(s.escrows.map((e) => e.balance));
+  const { recovery } = s;
+  const underWay = recovery ? [1n, BigInt(recovery.generation), BigInt(recovery.height), recovery.ripensAt] : [0n, 0n, 0n, 0n];
+  expect(vm.view('recovery', 'pending')).toEqual([BigInt(s.recoveryRound), ...underWay]);
+  expect(vm.view('committee', 'highest')).toEqual([BigInt(s.highest)]);
+  expect(vm.view('governance', 'current')).toEqual([s.nextEpoch, s.policyVersion, s.protocolVersion]);
   for (let generation = 0; generation <= s.generation; generation++)
     for (const master of [0, 1, 2])
       expect(vm.view('accountability', 'equivocated', u64Bytes(BigInt(generation)), Uint8Array.of(master))[0]).toBe(
@@ -161,6 +167,8 @@ test(
     // The sequences go where money is: each way of moving it happened, and so did each kind of refusal.
     for (const kind of ['deposit', 'withdraw', 'claim', 'settle', 'reward_nodes', 'mint_due', 'advance', 'stake', 'stake_master'])
       expect(seen.get(`${kind} done`), kind).toBeGreaterThan(0);
+    for (const kind of ['govern', 'open_recovery', 'cancel_recovery', 'complete_recovery'])
+      if (OPERATIONS >= 20_000) expect(seen.get(`${kind} done`), kind).toBeGreaterThan(0);
     for (const kind of [
       'publish_dividends',
       'claim_dividends',

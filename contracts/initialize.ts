@@ -10,6 +10,8 @@ export interface ContractGenesis {
   readonly digest: string;
   /** Public keys of masters 0, 1, 2. */
   readonly masters: readonly string[];
+  /** Public keys of which two appoint a new committee when the masters are lost (N9). */
+  readonly recoveryKeys: readonly string[];
   readonly simulated: boolean;
   /** At most 1,000, none zero; with `treasuryReserve` they are the whole supply. */
   readonly allocations: readonly { readonly address: string; readonly amount: bigint }[];
@@ -44,14 +46,15 @@ export class ContractsError extends Error {
 
 const initializeAbi: EntryFunctionABI = {
   typeParameters: [],
-  parameters: ['vector<u8>', 'vector<vector<u8>>', 'bool', 'vector<address>', 'vector<u64>', 'u64', 'u64', 'u64'].map((t) =>
-    parseTypeTag(t),
+  parameters: ['vector<u8>', 'vector<vector<u8>>', 'vector<vector<u8>>', 'bool', 'vector<address>', 'vector<u64>', 'u64', 'u64', 'u64'].map(
+    (t) => parseTypeTag(t),
   ),
 };
 
 const argumentsOf = (genesis: ContractGenesis) => [
   MoveVector.U8(`0x${genesis.digest}`),
   new MoveVector(genesis.masters.map((key) => MoveVector.U8(`0x${key}`))),
+  new MoveVector(genesis.recoveryKeys.map((key) => MoveVector.U8(`0x${key}`))),
   new Bool(genesis.simulated),
   new MoveVector(genesis.allocations.map(({ address }) => AccountAddress.from(address))),
   new MoveVector(genesis.allocations.map(({ amount }) => new U64(amount))),

@@ -21,6 +21,7 @@ const GAS = 1_000_000_000;
 export const contractGenesisOf = (genesis: Genesis): ContractGenesis => ({
   digest: genesisDigest(genesis),
   masters: genesis.masters.map((master) => master.publicKey),
+  recoveryKeys: genesis.recoveryKeys,
   simulated: genesis.enclave.kind === 'simulated',
   treasuryReserve: genesis.chain.treasuryReserve,
   escrowDelaySeconds: genesis.chain.escrowDelaySeconds,

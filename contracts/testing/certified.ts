@@ -3,8 +3,9 @@ import { decideMessage, encodeHead, type Head } from '@scs/protocol/certificate.
 import { concat, hex, utf8 } from '@scs/protocol/encoding/bytes.ts';
 import { sign } from '@scs/protocol/keys.ts';
 import { MerkleMap } from '@scs/protocol/merkle.ts';
+import { encodeRecoveryClaim, recoveryMessage } from '@scs/protocol/recovery.ts';
 import { digestOf, testKey, type TestKey } from '@scs/protocol/testing/keys.ts';
-import type { OfferedVote, Votes } from './operation.ts';
+import type { OfferedVote, Operation, Votes } from './operation.ts';
 
 export const genesisOfModel = digestOf('differential genesis');
 const elsewhere = digestOf('another genesis');
@@ -27,7 +28,7 @@ export const certifiedLeaf = (key: string, value: Uint8Array, votes: Votes): Cer
   const head: Head = {
     genesis: votes.fault === 'genesis' ? elsewhere : genesisOfModel,
     generation: BigInt(votes.generation),
-    height: 7n,
+    height: BigInt(votes.height),
     stateRoot: hex(votes.fault === 'path' ? MerkleMap.empty.set(key, utf8('other')).root() : state.root()),
     block: digestOf('block'),
   };
@@ -51,4 +52,21 @@ export const offeredVote = (vote: OfferedVote): { head: Uint8Array; signature: s
   };
   const message = vote.inView === true ? concat(utf8('SCS::prepare::v1'), encodeHead(head)) : decideMessage(head);
   return { head: encodeHead(head), signature: sign(masterOf(vote.generation, vote.signer).seed, message) };
+};
+
+const recoveryOf = (i: number): TestKey => testKey(`differential recovery ${i}`);
+export const recoveryKeys = [0, 1, 2].map((i) => recoveryOf(i).publicKey);
+/** A recovery claim in bytes, and its signatures. */
+export const offeredClaim = ({ claim, signers, fault }: Extract<Operation, { kind: 'open_recovery' }>) => {
+  const keys = committeeKeys(claim.generation);
+  const whole = {
+    genesis: fault === 'genesis' ? elsewhere : genesisOfModel,
+    round: BigInt(claim.round),
+    generation: BigInt(claim.generation),
+    height: BigInt(claim.height),
+    stateRoot: digestOf('state'),
+    keys: fault === 'equal keys' ? [keys[0]!, keys[1]!, keys[0]!] : keys,
+  };
+  const message = fault === 'signature' ? encodeRecoveryClaim(whole) : recoveryMessage(whole);
+  return { bytes: encodeRecoveryClaim(whole), signatures: signers.map((i) => sign(recoveryOf(i).seed, message)) };
 };

@@ -1,6 +1,7 @@
 /** The state of the model of all contracts, and how money moves in it (rule K9). */
 import type { DividendTerms } from '@scs/protocol/dividends.ts';
 import type { Transfer } from '@scs/protocol/settlement-layout.ts';
+import type { RecoveryFigures } from './operation.ts';
 
 export interface Escrow {
   balance: bigint;
@@ -48,6 +49,15 @@ export interface ModelState {
   minted: bigint;
   nextBatch: bigint;
   generation: number;
+  /** The highest height that a certificate was shown of. */
+  highest: number;
+  recoveryRound: number;
+  recovery: (RecoveryFigures & { readonly ripensAt: bigint }) | undefined;
+  nextEpoch: bigint;
+  policyVersion: bigint;
+  protocolVersion: bigint;
+  /** Version -> digest. */
+  readonly policies: Map<bigint, string>;
   readonly rewarded: Set<bigint>;
   readonly roots: Map<bigint, Root>;
   readonly slashed: Set<bigint>;
@@ -84,6 +94,13 @@ export const initialModel = (terms: Terms): ModelState => ({
   minted: 0n,
   nextBatch: 1n,
   generation: 0,
+  highest: 0,
+  recoveryRound: 0,
+  recovery: undefined,
+  nextEpoch: 0n,
+  policyVersion: 0n,
+  protocolVersion: 0n,
+  policies: new Map(),
   rewarded: new Set(),
   roots: new Map(),
   slashed: new Set(),

@@ -1,13 +1,14 @@
 /**
- * All contracts as one pure model (rules K2, K6, K7, K9, P3, P4, P5, G3, G4): what each call does to whose money, and which abort
+ * All contracts as one pure model (rules K2, K6, K7, K9, N9, P3, P4, P5, G1, G3, G4): what each call does to whose money, and which abort
  * it ends in. Written from the rules, not from the Move code. Signatures and paths are facts of the operation here.
  */
 import { mintedBy } from '@scs/protocol/inflation.ts';
 import { offences, penaltyOf, stakeRoles } from '@scs/protocol/staking.ts';
 import type { Transfer } from '@scs/protocol/settlement-layout.ts';
+import { cancelRecovery, checkVotes, completeRecovery, govern, openRecovery } from './model-continuity.ts';
 import { Abort, INSUFFICIENT, U64_MAX, credit, demand, genesisSupply, least, pay, receive, sum, total } from './model-state.ts';
 import type { Bond, ModelState, Root } from './model-state.ts';
-import type { OfferedVote, Operation, Votes } from './operation.ts';
+import type { OfferedVote, Operation } from './operation.ts';
 
 // Escrow
 
@@ -65,17 +66,6 @@ const claim = (s: ModelState, who: number): void => {
 
 // What needs a certificate
 
-const checkVotes = (s: ModelState, { generation, masters, fault }: Votes): void => {
-  demand(fault !== 'genesis', 'committee:1');
-  demand(generation === s.generation, 'committee:2');
-  demand(masters.length >= 2, 'committee:3');
-  demand(masters.length <= 3, 'committee:6');
-  masters.forEach((master, i) => {
-    demand(i === 0 || master > masters[i - 1]!, 'committee:4');
-    demand(master < 3, 'committee:6');
-    demand(fault !== 'signature', 'committee:5');
-  });
-};
 const checkTransfers = (transfers: readonly Transfer[]): void =>
   transfers.forEach(({ account, amount }, i) => {
     demand(i === 0 || account > transfers[i - 1]!.account, 'settlement:4');
@@ -309,6 +299,14 @@ const run = (s: ModelState, op: Operation): void => {
       return withdrawStake(s, op.who, op.role);
     case 'slash':
       return slash(s, op);
+    case 'govern':
+      return govern(s, op);
+    case 'open_recovery':
+      return openRecovery(s, op);
+    case 'cancel_recovery':
+      return cancelRecovery(s, op);
+    case 'complete_recovery':
+      return completeRecovery(s);
     case 'report':
       return report(s, op);
   }
@@ -318,6 +316,8 @@ const run = (s: ModelState, op: Operation): void => {
 export const step = (s: ModelState, op: Operation): string | undefined => {
   try {
     run(s, op);
+    // Any certificate that was good for something tells how far the masters have come.
+    if ('votes' in op && 'height' in op.votes) s.highest = Math.max(s.highest, op.votes.height);
     return undefined;
   } catch (error) {
     if (error instanceof Abort) return error.message;

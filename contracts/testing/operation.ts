@@ -1,11 +1,13 @@
 /** What the differential test does to the contracts and to their model: each kind one entry function, sound or faulty. */
 import type { DividendClaim, DividendTerms } from '@scs/protocol/dividends.ts';
+import type { GovernanceLeaf } from '@scs/protocol/governance-leaf.ts';
 import type { Batch, Transfer } from '@scs/protocol/settlement-layout.ts';
 import type { Slash } from '@scs/protocol/staking.ts';
 
 /** Who signs a head, and what is wrong with it. `masters` are indexes as sent, so doubled and unknown ones are possible. */
 export interface Votes {
   readonly generation: number;
+  readonly height: number;
   readonly masters: readonly number[];
   readonly fault?: 'genesis' | 'signature' | 'path';
 }
@@ -16,6 +18,13 @@ export interface OfferedVote {
   readonly block: number;
   readonly signer: number;
   readonly inView?: boolean;
+}
+
+/** What a recovery claim says beside genesis, state and keys. */
+export interface RecoveryFigures {
+  readonly round: number;
+  readonly generation: number;
+  readonly height: number;
 }
 
 /** `who` is an index among the accounts. Amounts in base units. */
@@ -34,4 +43,8 @@ export type Operation =
   | { kind: 'request_unbond'; who: number; role: number; amount: bigint }
   | { kind: 'cancel_unbond' | 'withdraw_stake'; who: number; role: number }
   | { kind: 'slash'; votes: Votes; slash: Slash }
+  | { kind: 'govern'; votes: Votes; leaf: GovernanceLeaf }
+  | { kind: 'open_recovery'; claim: RecoveryFigures; signers: readonly number[]; fault?: 'genesis' | 'signature' | 'equal keys' }
+  | { kind: 'cancel_recovery'; votes: Votes }
+  | { kind: 'complete_recovery' }
   | { kind: 'report'; master: number; votes: readonly [OfferedVote, OfferedVote] };

@@ -29,27 +29,27 @@ export const dice = (seed: bigint) => {
 export type Dice = ReturnType<typeof dice>;
 const pick = <T>(d: Dice, list: readonly T[]): T => list[d.below(list.length)]!;
 
+const quorums = [
+  [0, 1],
+  [0, 2],
+  [1, 2],
+  [0, 1, 2],
+];
+const faultySigners = [[1], [2, 2], [2, 0], [1, 3], [0, 1, 2, 2]];
 /** Sound three times of four; else with one of the faults that a certificate can have. */
 const votes = (d: Dice, s: ModelState): Votes => {
   const generation = s.generation;
-  const masters = pick(d, [
-    [0, 1],
-    [0, 2],
-    [1, 2],
-    [0, 1, 2],
-  ]);
-  if (!d.chance(4)) return { generation, masters };
+  const masters = pick(d, quorums);
+  const height = d.chance(40) ? s.highest + 1 : d.below(s.highest + 1);
+  const sound: Votes = { generation, height, masters };
+  if (!d.chance(4)) return sound;
   return pick<Votes>(d, [
-    { generation, masters: [1] },
-    { generation, masters: [2, 2] },
-    { generation, masters: [2, 0] },
-    { generation, masters: [1, 3] },
-    { generation, masters: [0, 1, 2, 2] },
-    { generation: generation + 1, masters },
-    { generation: Math.max(0, generation - 1), masters },
-    { generation, masters, fault: 'genesis' },
-    { generation, masters, fault: 'signature' },
-    { generation, masters, fault: 'path' },
+    ...faultySigners.map((signers) => ({ ...sound, masters: signers })),
+    { ...sound, generation: generation + 1 },
+    { ...sound, generation: Math.max(0, generation - 1) },
+    { ...sound, fault: 'genesis' },
+    { ...sound, fault: 'signature' },
+    { ...sound, fault: 'path' },
   ]);
 };
 
@@ -151,6 +151,53 @@ const waitForIt = (d: Dice, s: ModelState, who: number, role: number): Operation
   const until = at - s.now - BigInt(d.below(2));
   return { kind: 'wait', seconds: until > 0n ? Number(until) : d.below(60) };
 };
+const govern = (d: Dice, s: ModelState): Operation => {
+  const policyVersion = pick(d, [0n, 0n, 0n, 1n, 2n, -1n]) + s.policyVersion;
+  const known = s.policies.get(policyVersion) ?? digestOf(`policy ${policyVersion} ${d.below(3)}`);
+  return {
+    kind: 'govern',
+    votes: votes(d, s),
+    leaf: {
+      epoch: d.chance(6) ? s.nextEpoch + 1n : d.chance(6) && s.nextEpoch > 0n ? s.nextEpoch - 1n : s.nextEpoch,
+      digest: digestOf('epoch'),
+      policyVersion: policyVersion < 0n ? 0n : policyVersion,
+      policy: d.chance(8) ? digestOf('another policy') : known,
+      protocolVersion: d.chance(8) && s.protocolVersion > 0n ? s.protocolVersion - 1n : s.protocolVersion + BigInt(d.below(2)),
+    },
+  };
+};
+const openRecovery = (d: Dice, s: ModelState): Operation => {
+  const claim = { round: s.recoveryRound + 1, generation: s.generation + 1, height: s.highest + d.below(3) };
+  const signers = pick(d, quorums);
+  const sound = { kind: 'open_recovery', claim, signers } as const;
+  if (!d.chance(3)) return sound;
+  return pick<Operation>(d, [
+    ...faultySigners.map((faulty) => ({ ...sound, signers: faulty })),
+    { ...sound, claim: { ...claim, round: claim.round + 1 } },
+    { ...sound, claim: { ...claim, round: claim.round - 1 } },
+    { ...sound, claim: { ...claim, generation: claim.generation + 1 } },
+    { ...sound, claim: { ...claim, height: Math.max(0, s.highest - 1) } },
+    { ...sound, fault: 'genesis' },
+    { ...sound, fault: 'signature' },
+    { ...sound, fault: 'equal keys' },
+  ]);
+};
+/** Seldom opened, more often waited for and ended: one way or the other. */
+const recovery = (d: Dice, s: ModelState): Operation => {
+  if (s.recovery === undefined)
+    return d.chance(8) ? pick<Operation>(d, [{ kind: 'complete_recovery' }, cancelRecovery(d, s)]) : openRecovery(d, s);
+  const left = s.recovery.ripensAt - s.now - BigInt(d.below(2));
+  return pick<() => Operation>(d, [
+    () => ({ kind: 'complete_recovery' }),
+    () => ({ kind: 'wait', seconds: left > 0n ? Number(left) : 1 }),
+    () => (d.chance(3) ? cancelRecovery(d, s) : { kind: 'complete_recovery' }),
+    () => (d.chance(3) ? openRecovery(d, s) : { kind: 'complete_recovery' }),
+  ])();
+};
+const cancelRecovery = (d: Dice, s: ModelState): Operation => ({
+  kind: 'cancel_recovery',
+  votes: { ...votes(d, s), height: (s.recovery?.height ?? s.highest) + d.below(2) },
+});
 /** Now and then nothing, or more than there is. */
 const some = (d: Dice, available: bigint): bigint => (d.chance(15) ? 0n : d.chance(15) ? available + 1n : d.amount(available));
 
@@ -204,6 +251,8 @@ export const randomOperation = (d: Dice, s: ModelState): Operation => {
     () => ({ kind: 'withdraw_stake', ...whoUnbonds(d, s) }),
     () => slash(d, s),
     () => report(d, s),
+    () => govern(d, s),
+    () => recovery(d, s),
   ];
   return pick(d, makers)();
 };

@@ -4,6 +4,7 @@
  */
 import { dividendKey, dividendTree, encodeDividendRoot } from '@scs/protocol/dividends.ts';
 import { fromHex } from '@scs/protocol/encoding/bytes.ts';
+import { encodeGovernanceLeaf, governanceKey } from '@scs/protocol/governance-leaf.ts';
 import { nodeRewardsKey, encodeNodeRewards } from '@scs/protocol/inflation.ts';
 import { sign } from '@scs/protocol/keys.ts';
 import { batchKey, committeeKey, encodeBatch, encodeCommittee } from '@scs/protocol/settlement-layout.ts';
@@ -12,17 +13,18 @@ import { bcsBytes, bcsVector, u64Bytes } from '../devnet/bytes.ts';
 import type { Chain } from '../devnet/chain.ts';
 import { overlay } from '../devnet/overlay.ts';
 import { parseVmError } from '../devnet/vm-status.ts';
-import { certifiedLeaf, committeeKeys, genesisOfModel, masterOf, offeredVote } from './certified.ts';
+import { certifiedLeaf, committeeKeys, genesisOfModel, masterOf, offeredClaim, offeredVote } from './certified.ts';
 import type { CertifiedBytes } from './certified.ts';
 import type { Operation } from './operation.ts';
 
 const GAS = 10_000_000_000n;
 type Call = readonly [module: string, name: string, sender: number, args: readonly Uint8Array[]];
 
+const signatureList = (signatures: readonly string[]): Uint8Array => bcsVector(signatures.map((s) => bcsBytes(fromHex(s))));
 const certified = ({ head, masters, signatures, value, siblings }: CertifiedBytes): Uint8Array[] => [
   bcsBytes(head),
   bcsBytes(masters),
-  bcsVector(signatures.map((s) => bcsBytes(fromHex(s)))),
+  signatureList(signatures),
   bcsBytes(value),
   bcsVector(siblings.map(bcsBytes)),
 ];
@@ -77,6 +79,16 @@ const callOf = (op: Exclude<Operation, { kind: 'wait' }>, accounts: readonly str
       return ['staking', 'withdraw', op.who, [role(op.role)]];
     case 'slash':
       return ['staking', 'slash', 0, certified(certifiedLeaf(slashKey(op.slash.number), encodeSlash(op.slash), op.votes))];
+    case 'govern':
+      return ['governance', 'record', 0, certified(certifiedLeaf(governanceKey(op.leaf.epoch), encodeGovernanceLeaf(op.leaf), op.votes))];
+    case 'open_recovery': {
+      const { bytes, signatures } = offeredClaim(op);
+      return ['recovery', 'open', 0, [bcsBytes(bytes), bcsBytes(Uint8Array.from(op.signers)), signatureList(signatures)]];
+    }
+    case 'cancel_recovery':
+      return ['recovery', 'cancel', 0, certified(certifiedLeaf('none', new Uint8Array(), op.votes)).slice(0, 3)];
+    case 'complete_recovery':
+      return ['recovery', 'complete', 0, []];
     case 'report': {
       const offered = op.votes.flatMap((vote) => {
         const { head, signature } = offeredVote(vote);

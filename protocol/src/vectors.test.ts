@@ -6,9 +6,11 @@ import { certificateFault, decideMessage, encodeHead, leafFault } from './certif
 import type { Certificate, CertifiedLeaf, Committee, Head } from './certificate.ts';
 import { dividendLeaf, encodeDividendRoot, type DividendRoot } from './dividends.ts';
 import { fromHex, hex } from './encoding/bytes.ts';
+import { encodeGovernanceLeaf, type GovernanceLeaf } from './governance-leaf.ts';
 import { mintedBy } from './inflation.ts';
 import { verifySignature } from './keys.ts';
 import { MerkleMap, provesEntry } from './merkle.ts';
+import { encodeRecoveryClaim, recoveryMessage, type RecoveryClaim } from './recovery.ts';
 import {
   decodeBatch,
   encodeBatch,
@@ -46,6 +48,9 @@ const integers = new Set([
   'supply',
   'elapsed',
   'minted',
+  'round',
+  'policyVersion',
+  'protocolVersion',
 ]);
 const revive = (key: string, value: unknown): unknown => (integers.has(key) && typeof value === 'string' ? BigInt(value) : value);
 const read = (name: string): unknown =>
@@ -124,6 +129,24 @@ describe('E3: golden vectors', () => {
         expect(hex(rootFromPath(index, Number(root.count), leaf, path.map(fromHex))!)).toBe(root.root);
       }
     }
+  });
+
+  test('N9: recovery claims; two of three recovery keys sign them', () => {
+    interface Signed {
+      claim: RecoveryClaim;
+      bytes: string;
+      signers: number[];
+      signatures: string[];
+    }
+    const { recoveryKeys, claims } = read('recovery') as { recoveryKeys: string[]; claims: Record<string, Signed> };
+    for (const { claim, bytes } of Object.values(claims)) expect(hex(encodeRecoveryClaim(claim))).toBe(bytes);
+    const { claim, signers, signatures } = claims['claim_1']!;
+    expect(signers.map((key, i) => verifySignature(recoveryKeys[key]!, recoveryMessage(claim), signatures[i]!))).toEqual([true, true]);
+  });
+
+  test('G1, X4: records of epochs', () => {
+    for (const { leaf, bytes } of read('governance') as { leaf: GovernanceLeaf; bytes: string }[])
+      expect(hex(encodeGovernanceLeaf(leaf))).toBe(bytes);
   });
 
   test('batches', () => {

@@ -162,6 +162,7 @@ export const settleChain = async (url: string, group: Group): Promise<void> => {
     genesis: {
       digest: group.digest,
       masters: group.genesis.masters.map((m) => m.publicKey),
+      recoveryKeys: group.genesis.recoveryKeys,
       simulated: group.genesis.enclave.kind === 'simulated',
       treasuryReserve: group.genesis.chain.treasuryReserve,
       escrowDelaySeconds: group.genesis.chain.escrowDelaySeconds,

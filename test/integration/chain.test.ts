@@ -20,6 +20,7 @@ import {
 import type { Chain } from '../../operator/src/master/settlement/chain.ts';
 import { fromHex } from '@scs/protocol/encoding/bytes.ts';
 import { encodeSettlementLeaf, listPath } from '@scs/protocol/settlement-layout.ts';
+import { testKey } from '@scs/protocol/testing/keys.ts';
 
 const gasSeed = (n: number): string => String(n).repeat(64);
 const accountOf = (seed: string): Account => Account.fromPrivateKey({ privateKey: new Ed25519PrivateKey(fromHex(seed)) });
@@ -39,6 +40,7 @@ afterAll(() => devnet.stop());
 const genesisFor = (accounts: readonly Account[]): ContractGenesis => ({
   digest: contractGenesis,
   masters: contractCommittee.keys,
+  recoveryKeys: [0, 1, 2].map((i) => testKey(`recovery ${i}`).publicKey),
   simulated: true,
   allocations: accounts.map((a) => ({ address: a.accountAddress.toStringLong(), amount: 1_000_000n })),
   treasuryReserve: 10_000_000n,

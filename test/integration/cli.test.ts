@@ -1,6 +1,6 @@
 /**
  * The plugin against a real API server and the real contracts in the real Move VM: submit, status, result, verify with what the
- * masters' own code writes; account, fund, withdraw, claim.
+ * masters' own code writes; settlement. What moves money is in money.test.ts.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,13 +18,14 @@ import { createCluster, type Cluster } from '@scs/operator/kube/client.ts';
 import { startInformer } from '@scs/operator/kube/informer.ts';
 import { ConfigMap, CustomResourceDefinition, scpKind } from '@scs/operator/kube/kinds.ts';
 import type { KubeObject } from '@scs/operator/kube/objects.ts';
+import { wantedObject } from '@scs/operator/master/projection/cluster-objects.ts';
 import { resultFiles, resultMap } from '@scs/operator/master/projection/result-files.ts';
 import { taskStatus } from '@scs/operator/master/projection/task-status.ts';
 import { writeStatus } from '@scs/operator/master/projection/write-object.ts';
 import { aptosChain } from '@scs/operator/master/settlement/aptos-chain.ts';
 import { NOW, symphony, type Ran } from '../../cli/src/testing/cli.ts';
 import { certifiedLeaf, settledTask, submitterFolder, type SettledTask } from '../../cli/src/testing/settled-task.ts';
-import { advanceTime, startDevnet, type TestDevnet } from '../../contracts/devnet/testing/devnet.ts';
+import { startDevnet, type TestDevnet } from '../../contracts/devnet/testing/devnet.ts';
 import { publishScs } from '../../contracts/publish.ts';
 import { type ControlPlane, startControlPlane } from '../cluster/control-plane.ts';
 
@@ -68,6 +69,7 @@ const publish = async (): Promise<void> => {
     genesis: {
       digest: genesisDigest(genesis),
       masters: genesis.masters.map((m) => m.publicKey),
+      recoveryKeys: genesis.recoveryKeys,
       simulated: true,
       allocations: genesis.actors.map(({ address, allocation }) => ({ address, amount: allocation })),
       treasuryReserve: genesis.chain.treasuryReserve,
@@ -222,51 +224,6 @@ describe('the genesis', () => {
   });
 });
 
-describe('the account', () => {
-  const json = async (...args: string[]): Promise<Record<string, string>> => {
-    const { code, out, err } = await onChain(...args, '-o', 'json');
-    expect([code, err]).toEqual([0, '']);
-    return JSON.parse(out) as Record<string, string>;
-  };
-  test('shows what genesis allotted', async () => {
-    expect(await json('account')).toEqual({
-      account: actorKey('roastery').address,
-      balance: '10000',
-      escrow: '0',
-      withdrawing: '0',
-      debt: '0',
-      claimable: '0',
-    });
-    expect((await onChain('account')).out).toContain('balance       10000 SYM');
-    expect((await onChain('account', '-o', 'yaml')).out).toContain('balance: "10000"');
-  });
-  test('K2: fund, ask back, too early, in time', async () => {
-    expect((await json('fund', '100.5', '--dry-run'))['transaction']).toBe('none: a dry run');
-    expect(await json('fund', '100.5')).toMatchObject({ balance: '9899.5', escrow: '100.5' });
-    const asked = await json('withdraw', '0.5');
-    expect(asked).toMatchObject({ escrow: '100.5', withdrawing: '0.5' });
-    expect(Date.parse(asked['expiresAt']!) - Date.parse(asked['ripensAt']!)).toBe(600_000);
-    const early = await onChain('withdraw');
-    expect([early.code, early.err.endsWith('(ChainRefused)')]).toEqual([1, true]);
-    expect(early.err).toMatch(/^The chain refused escrow::withdraw: .*NOT_RIPE/);
-    await advanceTime(devnet.url, 4001);
-    expect(await json('withdraw')).toMatchObject({ balance: '9900', escrow: '100', withdrawing: '0' });
-  });
-  test('more than there is', async () => {
-    const { code, err } = await onChain('fund', '1000000');
-    expect(code).toBe(1);
-    expect(err).toMatch(/^The chain refused escrow::deposit: .*\(ChainRefused\)$/);
-  });
-  test('a node that is not there, another chain', async () => {
-    const away = await scs(['account', '--chain-url', 'http://127.0.0.1:1/v1']);
-    expect([away.code, away.err.includes('(ChainUnreachable)')]).toEqual([1, true]);
-    const other = join(folder, 'other.bin');
-    writeFileSync(other, encodeGenesis(aGenesis({ chain: { ...genesis.chain, chainId: 7 } })));
-    const { err } = await onChain('account', '--genesis', other);
-    expect(err).toBe('The node serves chain 4; the genesis names chain 7. Give another --chain-url. (WrongChain)');
-  });
-});
-
 describe('a task from submission to the chain', () => {
   let settled: SettledTask;
   const NAME = 'coffee-to-the-end';
@@ -366,18 +323,42 @@ describe('a task from submission to the chain', () => {
     expect((await verify()).err).toContain(`ConfigMap ${NAME}-result is gone.`);
   });
 
-  test('K3: an operator claims what it earned, once', async () => {
-    const asAlder = (...args: string[]) => onChain(...args, '--keys', join(folder, 'alder'), '-o', 'json');
-    const before = JSON.parse((await asAlder('account')).out) as Record<string, string>;
-    expect(Number(before['claimable'])).toBeGreaterThan(0);
-    const after = JSON.parse((await asAlder('claim')).out) as Record<string, string>;
-    expect(after).toMatchObject({ claimable: '0', transaction: expect.stringMatching(/^0x/) as string });
-    expect(Number(after['balance'])).toBeGreaterThan(Number(before['balance']));
-    expect((await asAlder('claim')).code).toBe(1);
-  });
-  test('K2: the charge left the escrow', async () => {
-    const { out } = await onChain('account', '-o', 'json');
-    const spent = settled.world.state.must('settlement', '1').tasks.reduce((sum, uid) => sum + settled.world.task(uid).charge!, 0n);
-    expect((JSON.parse(out) as Record<string, string>)['escrow']).toBe(formatSym(10_000_000_000n - spent));
+  test('settlement: root, transaction, tasks and their states, of both sides; what differs is said', async () => {
+    const { number, tasks } = settled.world.state.must('settlement', '1');
+    const sources = { genesis, state: settled.world.state, leaf: (key: string) => certifiedLeaf(settled.world, key) };
+    const wanted = wantedObject(sources, 'Settlement', `settlement-${number}`)!;
+    const write = async (change: object): Promise<void> => {
+      await cluster.delete({ kind: scpKind('Settlement'), name: 'settlement-1' });
+      const spec = { ...wanted.spec, ...change };
+      const object = { apiVersion: 'scp.symphony.foundation/v1alpha1', kind: 'Settlement', metadata: { name: 'settlement-1' }, spec };
+      await writeStatus(cluster, 'Settlement', await cluster.apply(object as KubeObject), wanted.status as object);
+    };
+    await write({});
+    const { code, out, err } = await onChain('settlement', '1', '-n', 'roastery', '-o', 'json');
+    expect([code, err]).toEqual([0, '']);
+    const shown = JSON.parse(out) as { tasks: { uid: string }[] } & Record<string, unknown>;
+    expect(shown).toMatchObject({
+      batch: '1',
+      chain: { settled: true, epoch: '0', taskCount: `${tasks.length}`, transaction: settled.record.transaction!.hash },
+      masters: { state: 'finalized', certified: true, transaction: settled.record.transaction!.hash },
+      differences: [],
+    });
+    expect(shown.tasks.map(({ uid }) => uid).toSorted()).toEqual([...tasks].toSorted());
+    expect(shown.tasks).toContainEqual({
+      uid: settled.record.uid,
+      task: `roastery/${NAME}`,
+      state: 'completed',
+      charged: formatSym(settled.record.charge!),
+    });
+    const { out: text } = await onChain('settlement', 'settlement-1', '-n', 'roastery');
+    expect(text).toContain('finalized; two of three signed for it');
+    expect(text).toContain(`roastery/${NAME}`);
+    const chainOnly = await onChain('settlement', '1', '--chain-only', '-o', 'yaml');
+    expect([chainOnly.code, chainOnly.out.includes('masters')]).toEqual([0, false]);
+    await write({ taskCount: 7 });
+    const altered = await onChain('settlement', '1', '-n', 'roastery');
+    expect([altered.code, altered.err]).toEqual([1, 'Chain and masters differ: the number of tasks. (SettlementDiffers)']);
+    const unknown = await onChain('settlement', '99', '-n', 'roastery');
+    expect(unknown.err).toBe('There is no batch 99: the chain has not accepted it, and the cluster shows none. (BatchUnknown)');
   });
 });

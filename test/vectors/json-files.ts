@@ -3,6 +3,7 @@ import { hex } from '@scs/protocol/encoding/bytes.ts';
 import { encodeBatch, encodeCommittee, encodeSettlementLeaf, listPath, listRoot } from '@scs/protocol/settlement-layout.ts';
 import { encodeDividendRoot } from '@scs/protocol/dividends.ts';
 import { encodeEnvelope, envelopeDigest } from '@scs/protocol/envelope.ts';
+import { claims, governanceLeaves, records, recoveryKeys, refusedRecords } from './continuity.ts';
 import { envelope } from './envelope.ts';
 import {
   accounts,
@@ -38,6 +39,11 @@ export const jsonFiles = (): Map<string, string> => {
     ['committee.json', json(committees.map((committee) => ({ committee, bytes: hex(encodeCommittee(committee)) })))],
     ['certificate.json', json({ genesis, sound, forged })],
     ['equivocation.json', json(equivocations)],
+    ['recovery.json', json({ recoveryKeys, claims })],
+    [
+      'governance.json',
+      json(Object.entries({ ...records, ...refusedRecords }).map(([name, leaf]) => ({ name, leaf, bytes: governanceLeaves[name]!.value }))),
+    ],
     ['mintings.json', json(mintings)],
     [
       'dividends.json',

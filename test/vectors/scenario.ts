@@ -17,8 +17,8 @@ import type { SettledTask } from '@scs/protocol/settlement.ts';
 import { batchKey, committeeKey, encodeBatch, encodeCommittee, encodeSettlementLeaf } from '@scs/protocol/settlement-layout.ts';
 import type { Batch, SettlementLeaf } from '@scs/protocol/settlement-layout.ts';
 
-const digestOf = (text: string): string => hex(sha3(utf8(text)));
-const seed = (n: number): string => digestOf(`SCS vector seed ${n}`);
+export const digestOf = (text: string): string => hex(sha3(utf8(text)));
+export const seed = (n: number): string => digestOf(`SCS vector seed ${n}`);
 
 export const genesis = digestOf('SCS vector genesis');
 const seeds = [
@@ -71,7 +71,7 @@ export const stateEntries: readonly (readonly [string, Uint8Array])[] = [
 ];
 export const state = stateOf(stateEntries);
 
-const headOf = (map: MerkleMap, generation: 0 | 1, height: bigint, ofGenesis = genesis): Head => ({
+export const headOf = (map: MerkleMap, generation: 0 | 1, height: bigint, ofGenesis = genesis): Head => ({
   genesis: ofGenesis,
   generation: BigInt(generation),
   height,
@@ -82,11 +82,11 @@ const vote = (head: Head, generation: 0 | 1, master: number): Vote => ({
   master,
   signature: sign(seeds[generation][master] ?? seed(9), decideMessage(head)),
 });
-const certify = (head: Head, generation: 0 | 1, masters: readonly number[]): Certificate => ({
+export const certify = (head: Head, generation: 0 | 1, masters: readonly number[]): Certificate => ({
   head,
   votes: masters.map((master) => vote(head, generation, master)),
 });
-const prove = (map: MerkleMap, key: string, certificate: Certificate, value = map.get(key)): CertifiedLeaf => ({
+export const prove = (map: MerkleMap, key: string, certificate: Certificate, value = map.get(key)): CertifiedLeaf => ({
   key,
   value: hex(value ?? new Uint8Array()),
   siblings: (map.prove(key)?.siblings ?? []).map(hex),

@@ -7,7 +7,7 @@ module scs::committee {
     use aptos_std::table::{Self, Table};
     use aptos_framework::event;
     use scs::merkle;
-    use scs::reader;
+    use scs::reader::{Self, Reader};
 
     /// The head belongs to another genesis.
     const E_WRONG_GENESIS: u64 = 1;
@@ -40,6 +40,11 @@ module scs::committee {
     const FIRST_GENERATION: u64 = 0;
     const DECIDE_TAG: vector<u8> = b"SCS::decide::v1";
     const KEY_PREFIX: vector<u8> = b"committee/";
+
+    /// The highest height that two masters are known here to have certified: what a recovery may not fall behind (N9).
+    struct Progress has key {
+        height: u64
+    }
 
     struct Committee has key {
         genesis: vector<u8>,
@@ -76,28 +81,36 @@ module scs::committee {
         let history = table::new();
         table::add(&mut history, FIRST_GENERATION, keys);
         move_to(publisher, Committee { genesis, simulated, generation: FIRST_GENERATION, keys, history });
+        move_to(publisher, Progress { height: 0 });
     }
 
     /// Aborts unless two of the current committee's masters signed these bytes of a `Head` of this genesis.
     /// `masters` are indexes 0..2, ascending; one signature of 64 bytes each.
     public fun verify_head(
         head: vector<u8>, masters: vector<u8>, signatures: vector<vector<u8>>
-    ): Head acquires Committee {
+    ): Head acquires Committee, Progress {
         let committee = borrow_global<Committee>(@scs);
         let parsed = parse_head(head, &committee.genesis);
         assert!(parsed.generation == committee.generation, E_WRONG_GENERATION);
-        let votes = vector::length(&masters);
-        assert!(votes >= QUORUM, E_TOO_FEW_VOTES);
-        assert!(votes <= MASTERS && votes == vector::length(&signatures), E_UNKNOWN_MASTER);
-        let message = decide_message(head);
-        for (i in 0..votes) {
-            let master = (*vector::borrow(&masters, i) as u64);
-            assert!(i == 0 || master > (*vector::borrow(&masters, i - 1) as u64), E_VOTES_NOT_ORDERED);
-            assert!(master < MASTERS, E_UNKNOWN_MASTER);
-            let signature = *vector::borrow(&signatures, i);
-            assert!(signed_by(*vector::borrow(&committee.keys, master), message, signature), E_BAD_SIGNATURE);
-        };
+        check_votes(&committee.keys, decide_message(head), &masters, &signatures);
+        raise(parsed.height);
         parsed
+    }
+
+    /// Aborts unless two of these three keys signed the message. `signers` are indexes 0..2, ascending.
+    public(package) fun check_votes(
+        keys: &vector<vector<u8>>, message: vector<u8>, signers: &vector<u8>, signatures: &vector<vector<u8>>
+    ) {
+        let votes = vector::length(signers);
+        assert!(votes >= QUORUM, E_TOO_FEW_VOTES);
+        assert!(votes <= MASTERS && votes == vector::length(signatures), E_UNKNOWN_MASTER);
+        for (i in 0..votes) {
+            let signer_index = (*vector::borrow(signers, i) as u64);
+            assert!(i == 0 || signer_index > (*vector::borrow(signers, i - 1) as u64), E_VOTES_NOT_ORDERED);
+            assert!(signer_index < MASTERS, E_UNKNOWN_MASTER);
+            let signature = *vector::borrow(signatures, i);
+            assert!(signed_by(*vector::borrow(keys, signer_index), message, signature), E_BAD_SIGNATURE);
+        };
     }
 
     /// One master's decide vote over these bytes of a `Head`, of any generation so far, and the key that signed it. Messages
@@ -130,17 +143,32 @@ module scs::committee {
         signatures: vector<vector<u8>>,
         committee: vector<u8>,
         siblings: vector<vector<u8>>
-    ) acquires Committee {
+    ) acquires Committee, Progress {
         let certified = verify_head(head, masters, signatures);
         let (generation, keys) = parse_committee(committee);
         check_leaf(&certified, merkle::numbered_key(KEY_PREFIX, generation), committee, &siblings);
+        appoint(generation, keys, certified.height);
+    }
+
+    /// Recovery keys appointed this committee (`recovery::complete`), which starts from `height`.
+    public(package) fun recover(generation: u64, keys: vector<vector<u8>>, height: u64) acquires Committee, Progress {
+        raise(height);
+        appoint(generation, keys, height);
+    }
+
+    fun appoint(generation: u64, keys: vector<vector<u8>>, height: u64) acquires Committee {
         let current = borrow_global_mut<Committee>(@scs);
         assert!(generation == current.generation + 1, E_WRONG_GENERATION);
         check_keys(&keys);
         current.generation = generation;
         current.keys = keys;
         table::add(&mut current.history, generation, keys);
-        event::emit(CommitteeAdvanced { generation, height: certified.height, keys });
+        event::emit(CommitteeAdvanced { generation, height, keys });
+    }
+
+    fun raise(height: u64) acquires Progress {
+        let progress = borrow_global_mut<Progress>(@scs);
+        if (height > progress.height) progress.height = height;
     }
 
     #[view]
@@ -155,6 +183,12 @@ module scs::committee {
     public fun genesis(): (vector<u8>, bool) acquires Committee {
         let committee = borrow_global<Committee>(@scs);
         (committee.genesis, committee.simulated)
+    }
+
+    #[view]
+    /// The highest height that a certificate was shown of.
+    public fun highest(): u64 acquires Progress {
+        borrow_global<Progress>(@scs).height
     }
 
     #[view]
@@ -200,15 +234,20 @@ module scs::committee {
     fun parse_committee(bytes: vector<u8>): (u64, vector<vector<u8>>) {
         let reader = reader::of(bytes);
         let generation = reader.read_u64();
-        let count = reader.read_length(MASTERS);
-        let keys = vector[];
-        for (i in 0..count) vector::push_back(&mut keys, reader.read_bytes(KEY_LENGTH));
+        let keys = read_keys(&mut reader);
         reader.finish();
         (generation, keys)
     }
 
+    public(package) fun read_keys(reader: &mut Reader): vector<vector<u8>> {
+        let count = reader.read_length(MASTERS);
+        let keys = vector[];
+        for (i in 0..count) vector::push_back(&mut keys, reader.read_bytes(KEY_LENGTH));
+        keys
+    }
+
     /// Two equal keys would let one master vote twice.
-    fun check_keys(keys: &vector<vector<u8>>) {
+    public(package) fun check_keys(keys: &vector<vector<u8>>) {
         assert!(vector::length(keys) == MASTERS, E_BAD_COMMITTEE);
         for (i in 0..MASTERS) {
             let key = vector::borrow(keys, i);

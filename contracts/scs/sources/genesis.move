@@ -9,7 +9,9 @@ module scs::genesis {
     use scs::committee;
     use scs::dividends;
     use scs::escrow;
+    use scs::governance;
     use scs::inflation;
+    use scs::recovery;
     use scs::rewards;
     use scs::settlement;
     use scs::staking;
@@ -31,12 +33,14 @@ module scs::genesis {
         supply: u128
     }
 
-    /// `genesis` is the digest that every certificate carries, `keys` the first committee, `treasury_reserve` and `amounts`
-    /// the genesis supply of SYM in base units; after it only the schedule of `inflation` mints. Only the publisher, only once.
+    /// `genesis` is the digest that every certificate carries, `keys` the first committee, `recovery_keys` appoint another when
+    /// it is lost (N9), `treasury_reserve` and `amounts` are the genesis supply of SYM in base units; after it only the schedule
+    /// of `inflation` mints. Only the publisher, only once.
     public entry fun initialize(
         publisher: &signer,
         genesis: vector<u8>,
         keys: vector<vector<u8>>,
+        recovery_keys: vector<vector<u8>>,
         simulated: bool,
         accounts: vector<address>,
         amounts: vector<u64>,
@@ -63,6 +67,9 @@ module scs::genesis {
         accountability::start(publisher);
         inflation::start(publisher, mint);
         dividends::start(publisher);
+        governance::start(publisher);
+        // Whoever asks for their bond back when a recovery is opened has it, and a whole delay to fetch it, before it ripens.
+        recovery::start(publisher, recovery_keys, 3 * withdrawal_delay_seconds);
         event::emit(Initialized { genesis, simulated, keys, supply: sym::total_supply() });
     }
 }

@@ -14,7 +14,7 @@ module scs::committee_tests {
 
     fun initialize_with(publisher: address, genesis: vector<u8>, keys: vector<vector<u8>>) {
         genesis::initialize(
-            &account::create_signer_for_test(publisher), genesis, keys, false, vector[], vector[], 1, 60, 60
+            &account::create_signer_for_test(publisher), genesis, keys, vectors::recovery_keys(), false, vector[], vector[], 1, 60, 60
         );
     }
 

@@ -175,7 +175,16 @@ module scs::escrow_tests {
     #[test, expected_failure(abort_code = 6, location = scs::escrow)] // E_BAD_DELAY
     fun a_withdrawal_has_a_delay() {
         genesis::initialize(
-            &account::create_signer_for_test(@scs), vectors::genesis(), vectors::keys(0), false, vector[], vector[], 1, 0, 60
+            &account::create_signer_for_test(@scs),
+            vectors::genesis(),
+            vectors::keys(0),
+            vectors::recovery_keys(),
+            false,
+            vector[],
+            vector[],
+            1,
+            0,
+            60
         );
     }
 }

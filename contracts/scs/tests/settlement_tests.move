@@ -204,7 +204,16 @@ module scs::settlement_tests {
     #[test, expected_failure(abort_code = 1, location = scs::genesis)] // E_BAD_ALLOCATIONS
     fun one_amount_an_account() {
         genesis::initialize(
-            &account::create_signer_for_test(@scs), vectors::genesis(), vectors::keys(0), true, vectors::accounts(), vector[1], 1, 60, 60
+            &account::create_signer_for_test(@scs),
+            vectors::genesis(),
+            vectors::keys(0),
+            vectors::recovery_keys(),
+            true,
+            vectors::accounts(),
+            vector[1],
+            1,
+            60,
+            60
         );
     }
 

@@ -39,6 +39,7 @@ module scs::stage {
             &account::create_signer_for_test(@scs),
             vectors::genesis(),
             vectors::keys(0),
+            vectors::recovery_keys(),
             true,
             accounts,
             vector::map(accounts, |_a| EACH),

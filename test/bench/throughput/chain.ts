@@ -34,6 +34,7 @@ export const settleBenchChain = async (url: string, { genesis, genesisDigest }: 
     genesis: {
       digest: genesisDigest,
       masters: genesis.masters.map((m) => m.publicKey),
+      recoveryKeys: genesis.recoveryKeys,
       simulated: true,
       treasuryReserve: chain.treasuryReserve,
       escrowDelaySeconds: chain.escrowDelaySeconds,
