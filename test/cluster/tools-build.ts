@@ -14,13 +14,13 @@ const versionFlags = (version: string): string => {
   return `-s -w -X ${at}.gitVersion=${version} -X ${at}.gitMajor=${major} -X ${at}.gitMinor=${minor} -X ${at}.gitTreeState=clean`;
 };
 
-type Build = { title: string; binary: string; module: string; ldflags: string; program?: string };
+export type Build = { title: string; binary: string; module: string; ldflags: string; program?: string };
 
 /**
  * Builds one binary from the module's folder with the lowest priority. Go's own build cache makes an interrupted build go on where it stopped; the binary
  * takes its name only when it is complete.
  */
-const build = async ({ title, binary, module, ldflags, program = '.' }: Build): Promise<string> => {
+export const build = async ({ title, binary, module, ldflags, program = '.' }: Build): Promise<string> => {
   const target = join(toolsFolder(), binary);
   const log = join(toolsFolder(), `.${binary}.build.log`);
   const work = join(toolsFolder(), `.${binary}.source`);

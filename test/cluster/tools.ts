@@ -88,7 +88,8 @@ export const ensureComponents = async (names: readonly Component[]): Promise<Too
   });
 };
 
-const ensureCached = async (name: string, make: () => Promise<unknown>): Promise<string> => {
+/** Path of a tool in the cache; `make` makes it when it isn't there. */
+export const ensureCached = async (name: string, make: () => Promise<unknown>): Promise<string> => {
   const file = join(toolsFolder(), name);
   if (!canRun(file)) {
     await withLock(installLock(), async () => {
