@@ -52,24 +52,22 @@ export const decideVault = (input: VaultInput, now: number): VaultDecision => {
 };
 
 /** B8: where the journal is, so that nobody takes a local chain for a copy. */
-const journalCopied = (
-  vault: Vault,
-): { readonly type: string; readonly status: 'True' | 'False'; readonly reason: string; readonly message: string } =>
-  vault.spec.journal
-    ? {
-        type: 'JournalCopied',
-        status: 'True',
-        reason: vault.spec.journal.s3 ? 'Bucket' : 'SecondVolume',
-        message:
-          'Each entry of the journal is stored outside the volume, encrypted, before it takes effect; a restored Vault catches up first.',
-      }
-    : {
-        type: 'JournalCopied',
-        status: 'False',
-        reason: 'LocalOnly',
-        message:
-          "The journal lies on the Vault's own volume alone: only the masters would notice a restored one. Set spec.journal for a copy.",
-      };
+const journalCopied = ({
+  spec,
+}: Vault): { readonly type: string; readonly status: 'True' | 'False'; readonly reason: string; readonly message: string } => {
+  const type = 'JournalCopied';
+  const kept = 'encrypted, before it takes effect; a restored Vault catches up first.';
+  if (spec.journal?.s3) return { type, status: 'True', reason: 'Bucket', message: `Each entry of the journal is in a bucket, ${kept}` };
+  if (spec.journal)
+    return { type, status: 'True', reason: 'SecondVolume', message: `Each entry of the journal is on a second volume, ${kept}` };
+  return {
+    type,
+    status: 'False',
+    reason: 'LocalOnly',
+    message:
+      "The journal lies on the Vault's own volume alone: only the masters would notice a restored one. Set spec.journal for a copy.",
+  };
+};
 
 const finding = (input: VaultInput, registered: boolean): { state: NonNullable<VaultStatus['state']>; reason: string; message: string } => {
   const { vault, enterprise, pod, health, refusal } = input;

@@ -1,20 +1,15 @@
 /**
- * A journal's copy in a folder, on a volume of its own (rule B8). Segment files are named by their first sequence; a record is
- *
- *   length of what follows (u32) | sequence (u64) | head (32 bytes) | sealed entry
- *
- * Each append is flushed to the disk before it returns. A record that a crash cut short was never acknowledged and is cut off.
+ * A journal's copy in a folder, on a volume of its own (rule B8). Segment files of records are named by their first sequence. Each
+ * append is flushed to the disk before it returns. A record that a crash cut short was never acknowledged and is cut off.
  */
 import { open, readdir, readFile, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
-import { concat, fromHex, hex } from '@scs/protocol';
+import { concat } from '@scs/protocol';
 import { EMPTY, type JournalEntry, type JournalHead } from '../store/journal.ts';
 import { JournalError, type EntrySeal, type JournalCopy } from './copy.ts';
+import { firstOf, nameOf, recordOf, recordsOf } from './records.ts';
 
 const SEGMENT_BYTES = 8 * 1024 * 1024;
-const PREFIX_BYTES = 4 + 8 + 32;
-const SEGMENT = /^(\d{20})\.journal$/;
-const nameOf = (sequence: bigint): string => `${sequence.toString().padStart(20, '0')}.journal`;
 
 interface Segment {
   readonly name: string;
@@ -26,33 +21,6 @@ interface Place {
   readonly segment: string | undefined;
   readonly bytes: number;
 }
-interface RawRecord extends JournalHead {
-  readonly sealed: Uint8Array;
-}
-
-const recordOf = (entry: JournalEntry, seal: EntrySeal): Uint8Array => {
-  const sealed = seal.seal(entry);
-  const prefix = Buffer.alloc(12);
-  prefix.writeUInt32BE(8 + 32 + sealed.length, 0);
-  prefix.writeBigUInt64BE(entry.sequence, 4);
-  return concat(prefix, fromHex(entry.head), sealed);
-};
-/** Whole records, and how many bytes they take. */
-const recordsOf = (bytes: Buffer): { readonly records: readonly RawRecord[]; readonly whole: number } => {
-  const records: RawRecord[] = [];
-  let at = 0;
-  while (at + PREFIX_BYTES <= bytes.length) {
-    const end = at + 4 + bytes.readUInt32BE(at);
-    if (end > bytes.length || end < at + PREFIX_BYTES) break;
-    records.push({
-      sequence: bytes.readBigUInt64BE(at + 4),
-      head: hex(bytes.subarray(at + 12, at + PREFIX_BYTES)),
-      sealed: bytes.subarray(at + PREFIX_BYTES, end),
-    });
-    at = end;
-  }
-  return { records, whole: at };
-};
 const flush = async (path: string, bytes?: Uint8Array): Promise<void> => {
   const file = await open(path, bytes ? 'a' : 'r', 0o600);
   try {
@@ -136,8 +104,10 @@ export class FolderCopy implements JournalCopy {
     return head;
   }
   async #segments(): Promise<readonly Segment[]> {
-    const names = (await readdir(this.#folder)).filter((name) => SEGMENT.test(name)).toSorted();
-    return names.map((name) => ({ name, first: BigInt(SEGMENT.exec(name)![1]!) }));
+    return (await readdir(this.#folder)).toSorted().flatMap((name) => {
+      const first = firstOf(name);
+      return first === undefined ? [] : [{ name, first }];
+    });
   }
   async #try<T>(work: () => Promise<T>): Promise<T> {
     try {

@@ -1,17 +1,28 @@
 /** B8: the journal outside the volume, and what a restored, copied or journal-less Vault may do. */
 import { appendFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { aFolder, bought, DOMAIN, fill, granted, openStore } from '../testing/a-store.ts';
 import type { StoreOptions, VaultStore } from '../store/vault-store.ts';
 import { EntrySeal, JournalError, type JournalCopy } from './copy.ts';
 import { FolderCopy } from './folder-copy.ts';
+import { S3Bucket } from '../cloud/s3.ts';
+import { credentials, Moto, REGION } from '../testing/moto.ts';
+import { S3Copy } from './s3-copy.ts';
 import { packNumbers, unpackNumbers } from './numbers.ts';
 
 let folder: string;
 let remove: () => Promise<void>;
 const opened: VaultStore[] = [];
+let moto: Moto;
+let buckets = 0;
+beforeAll(async () => {
+  moto = await Moto.start();
+}, 60_000);
+afterAll(() => moto.stop());
 beforeEach(async () => {
+  kind = 'folder';
+  await moto.bucket(`journal-${++buckets}`);
   ({ folder, remove } = await aFolder());
   await mkdir(join(folder, 'copy'));
 });
@@ -19,8 +30,13 @@ afterEach(async () => {
   for (const store of opened.splice(0)) await store.close();
   await remove();
 });
-const copyOf = (keys: { readonly journalKey: string }, at = 'copy'): FolderCopy =>
-  new FolderCopy(join(folder, at), new EntrySeal(keys.journalKey, 'enterprise-a/main'));
+let kind: 'folder' | 'bucket';
+const copyOf = (keys: { readonly journalKey: string }): JournalCopy => {
+  const seal = new EntrySeal(keys.journalKey, 'enterprise-a/main');
+  if (kind === 'folder') return new FolderCopy(join(folder, 'copy'), seal);
+  const place = { bucket: `journal-${buckets}`, prefix: 'a-vault/', region: REGION, endpoint: moto.endpoint };
+  return new S3Copy(new S3Bucket(place, credentials), seal);
+};
 const start = async (name: string, more: Partial<StoreOptions> = {}): Promise<VaultStore> => {
   const store = await openStore(join(folder, name), { journalCopy: copyOf, ...more });
   opened.push(store);
@@ -74,22 +90,108 @@ const live = async (store: VaultStore): Promise<void> => {
   await store.erase('cem');
 };
 
-test('B8: a restored Vault catches up before it serves: ledger, consents, erasures, outputs', async () => {
-  let store = await start('a');
-  await fill(store, people.map(bought), people.map(granted));
-  await copied(store, 'backup');
-  store = await start('a');
-  await live(store);
-  const before = await stateOf(store);
-  await stop(store);
-  const restored = await start('backup');
-  expect(await stateOf(restored)).toEqual(before);
-  expect(await restored.journal()).toEqual(await copyOf(restored.keys).head());
-  // C4: who was erased is gone here too, and the odometer knows what was spent (B4).
-  expect(await restored.erase('cem')).toBe(false);
-  expect(await restored.reserve(ask('t4', { ask: 80n }))).toMatchObject({ ok: false, code: 'BudgetExhausted', left: 73n });
-  // C2: a reservation that was replayed gets a fresh snapshot, of those who still consent, when it is asked for.
-  expect(await restored.refresh('t2')).toMatchObject({ attempt: 3n, state: 'reserved' });
+describe.each(['folder', 'bucket'] as const)('in a %s', (where) => {
+  beforeEach(() => {
+    kind = where;
+  });
+
+  test('B8: a restored Vault catches up before it serves: ledger, consents, erasures, outputs', async () => {
+    let store = await start('a');
+    await fill(store, people.map(bought), people.map(granted));
+    await copied(store, 'backup');
+    store = await start('a');
+    await live(store);
+    const before = await stateOf(store);
+    await stop(store);
+    const restored = await start('backup');
+    expect(await stateOf(restored)).toEqual(before);
+    expect(await restored.journal()).toEqual(await copyOf(restored.keys).head());
+    // C4: who was erased is gone here too, and the odometer knows what was spent (B4).
+    expect(await restored.erase('cem')).toBe(false);
+    expect(await restored.reserve(ask('t4', { ask: 80n }))).toMatchObject({ ok: false, code: 'BudgetExhausted', left: 73n });
+    // C2: a reservation that was replayed gets a fresh snapshot, of those who still consent, when it is asked for.
+    expect(await restored.refresh('t2')).toMatchObject({ attempt: 3n, state: 'reserved' });
+  });
+
+  test('B8: an entry in the copy took effect, though the process died before its own commit', async () => {
+    let store = await start('a');
+    await fill(store, people.map(bought), people.map(granted));
+    await stop(store);
+    store = await start('a', {
+      onStep: (step) => {
+        if (step === 'reserve:uncommitted') throw new JournalError('JournalUnavailable', 'died here');
+      },
+    });
+    await expect(store.reserve(ask('t1'))).rejects.toThrow('died here');
+    await stop(store);
+    store = await start('a');
+    expect(await store.reservation('t1')).toMatchObject({ state: 'reserved', snapshot: 0n });
+    const again = await store.reserve(ask('t1'));
+    expect(again).toMatchObject({ ok: true, reservation: { attempt: 2n, ask: 10n } });
+    expect(again.ok && again.reservation.firstSnapshot).toMatch(/^[0-9a-f]{64}$/);
+    const rows = await store.database.read((sql) => sql.rows('SELECT DISTINCT reserved, spent FROM ledger'));
+    expect(rows).toEqual([{ reserved: 10n, spent: 0n }]);
+  });
+
+  test('B8: of two copies of a Vault, the one behind catches up before its next step', async () => {
+    let store = await start('a');
+    await fill(store, people.map(bought), people.map(granted));
+    await copied(store, 'clone');
+    store = await start('a');
+    const clone = await start('clone');
+    await store.reserve(ask('t1', { ask: 60n }));
+    expect(await clone.reserve(ask('t2', { ask: 60n }))).toEqual({ ok: false, code: 'BudgetExhausted', left: 40n });
+    expect(await clone.reserve(ask('t3', { ask: 40n }))).toMatchObject({ ok: true });
+    expect(await store.reserve(ask('t4', { ask: 1n }))).toEqual({ ok: false, code: 'BudgetExhausted', left: 0n });
+  });
+});
+
+describe('in a bucket', () => {
+  beforeEach(() => {
+    kind = 'bucket';
+  });
+  test('B8: two that write at once: one entry takes effect, the other Vault is refused or catches up, and both agree', async () => {
+    let store = await start('a');
+    await fill(store, people.map(bought), people.map(granted));
+    await copied(store, 'clone');
+    store = await start('a');
+    const clone = await start('clone');
+    for (let i = 0; i < 5; i++)
+      await Promise.allSettled([store.reserve(ask(`a${i}`, { ask: 1n })), clone.reserve(ask(`c${i}`, { ask: 1n }))]);
+    // A step that does nothing catches up.
+    for (const of of [store, clone]) await of.release('none');
+    const heads = [await store.journal(), await clone.journal(), await copyOf(store.keys).head()];
+    expect(heads[1]).toEqual(heads[0]);
+    expect(heads[2]).toEqual(heads[0]);
+    expect((await store.unfinished()).map(({ task }) => task)).toEqual((await clone.unfinished()).map(({ task }) => task));
+  });
+
+  test('B8: an object that is not what was stored is refused; so is a bucket that is away, or emptied', async () => {
+    const store = await start('a');
+    await fill(store, people.map(bought), people.map(granted));
+    await store.reserve(ask('t1'));
+    const { keys } = store;
+    await copied(store, 'behind');
+    const bucket = new S3Bucket({ bucket: `journal-${buckets}`, prefix: 'a-vault/', region: REGION, endpoint: moto.endpoint }, credentials);
+    const names: string[] = [];
+    for await (const { name } of bucket.list('journal/')) names.push(name);
+    const bytes = await bucket.get(names.at(-1)!, 10_000);
+    for (const word of ['t1', 'ann', 'marketing']) expect(Buffer.from(bytes).includes(word)).toBe(false);
+    await bucket.put(names.at(-1)!, bytes.with(100, bytes[100]! ^ 1));
+    const read = async (): Promise<void> => {
+      for await (const { sequence } of copyOf(keys).read(0n)) expect(sequence).toBeGreaterThan(0n);
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'JournalDamaged' });
+    await bucket.put(names.at(-1)!, bytes.subarray(0, -1));
+    await expect(copyOf(keys).head()).rejects.toMatchObject({ code: 'JournalDamaged' });
+    for (const name of names) await bucket.remove(name);
+    await expect(start('behind')).rejects.toMatchObject({ code: 'JournalLost' });
+    const gone = new S3Copy(
+      new S3Bucket({ bucket: 'no-such-bucket', prefix: '', region: REGION, endpoint: moto.endpoint }, credentials),
+      new EntrySeal(keys.journalKey, 'enterprise-a/main'),
+    );
+    await expect(gone.head()).rejects.toMatchObject({ code: 'JournalUnavailable' });
+  });
 });
 
 test('B8: without its copy at hand, a Vault neither opens nor changes anything', async () => {
@@ -122,38 +224,6 @@ test('B8: without its copy at hand, a Vault neither opens nor changes anything',
   await stop(store);
   await rm(join(folder, 'copy'), { recursive: true });
   await expect(start('a')).rejects.toMatchObject({ code: 'JournalUnavailable' });
-});
-
-test('B8: an entry in the copy took effect, though the process died before its own commit', async () => {
-  let store = await start('a');
-  await fill(store, people.map(bought), people.map(granted));
-  await stop(store);
-  store = await start('a', {
-    onStep: (step) => {
-      if (step === 'reserve:uncommitted') throw new JournalError('JournalUnavailable', 'died here');
-    },
-  });
-  await expect(store.reserve(ask('t1'))).rejects.toThrow('died here');
-  await stop(store);
-  store = await start('a');
-  expect(await store.reservation('t1')).toMatchObject({ state: 'reserved', snapshot: 0n });
-  const again = await store.reserve(ask('t1'));
-  expect(again).toMatchObject({ ok: true, reservation: { attempt: 2n, ask: 10n } });
-  expect(again.ok && again.reservation.firstSnapshot).toMatch(/^[0-9a-f]{64}$/);
-  const rows = await store.database.read((sql) => sql.rows('SELECT DISTINCT reserved, spent FROM ledger'));
-  expect(rows).toEqual([{ reserved: 10n, spent: 0n }]);
-});
-
-test('B8: of two copies of a Vault, the one behind catches up before its next step', async () => {
-  let store = await start('a');
-  await fill(store, people.map(bought), people.map(granted));
-  await copied(store, 'clone');
-  store = await start('a');
-  const clone = await start('clone');
-  await store.reserve(ask('t1', { ask: 60n }));
-  expect(await clone.reserve(ask('t2', { ask: 60n }))).toEqual({ ok: false, code: 'BudgetExhausted', left: 40n });
-  expect(await clone.reserve(ask('t3', { ask: 40n }))).toMatchObject({ ok: true });
-  expect(await store.reserve(ask('t4', { ask: 1n }))).toEqual({ ok: false, code: 'BudgetExhausted', left: 0n });
 });
 
 test('B8: with the journal lost, nothing opens until its operator says so; then budgets count as spent, consents as revoked', async () => {

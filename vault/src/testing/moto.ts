@@ -66,7 +66,8 @@ export class Moto {
   }
 
   async bucket(name: string): Promise<void> {
-    await this.#ask({ service: 's3', url: `${this.endpoint}/${name}`, method: 'PUT' });
+    const body = `<CreateBucketConfiguration><LocationConstraint>${REGION}</LocationConstraint></CreateBucketConfiguration>`;
+    await this.#ask({ service: 's3', url: `${this.endpoint}/${name}`, method: 'PUT', body });
   }
   /** Id of a new key. */
   async key(): Promise<string> {
