@@ -3,6 +3,7 @@
  * so it charges nothing and tells nobody.
  */
 import {
+  epsilonShare,
   explain,
   formatEpsilon,
   formatSym,
@@ -15,11 +16,13 @@ import {
   termsOf,
   type Genesis,
   type Plan,
+  type PlanMeasure,
   type Rejection,
   type TaskSpec,
 } from '@scs/protocol';
 import { specProblem } from '@scs/protocol/rules/task-spec.ts';
 import { CliError } from './errors.ts';
+import { measureName } from './result-measures.ts';
 
 export interface Quote {
   /** What the price is over, in words. */
@@ -113,6 +116,11 @@ const cellText = ({ label, values }: Plan['group']['cells'][number], column: str
   return `${label}: ${values ? `${column} in (${listed(values)})` : `any other ${column}`}`;
 };
 
+const measureText = (measure: PlanMeasure): string =>
+  measure.kind === 'quantile'
+    ? `${measureName(measure)}, by the grid ${measure.grid.join(', ')}`
+    : `${measureName(measure)}, each subject's total clipped to ${measure.low}..${measure.high}`;
+
 const line = (name: string, value: string): string => `${name.padEnd(18)}${value}`;
 export const resolvedLines = ({
   plan,
@@ -130,7 +138,12 @@ export const resolvedLines = ({
   line('count', plan.count),
   ...plan.where.map((alternatives) => line('where', alternatives.map(predicateText).join(' or '))),
   ...plan.group.cells.map((cell) => line('cell', cellText(cell, plan.group.column))),
-  line('epsilon', `${formatEpsilon(plan.epsilon)} a Vault: ${plan.microRho} micro-rho of each eligible subject's budget`),
+  ...(plan.measures ?? []).map((measure) => line('measure', measureText(measure))),
+  ...(plan.cellsPerSubject > 1 ? [line('cells a subject', `${plan.cellsPerSubject}: noise grows with it`)] : []),
+  line(
+    'epsilon',
+    `${formatEpsilon(plan.epsilon)} a Vault${plan.measures ? `, ${formatEpsilon(epsilonShare(plan))} for the count and for each measure` : ''}: ${plan.microRho} micro-rho of each eligible subject's budget`,
+  ),
   line(
     'suppressed',
     `cells whose noisy count is below ${plan.minimumResultCardinality * plan.overlapBound} (${plan.minimumResultCardinality} times overlap bound ${plan.overlapBound})`,

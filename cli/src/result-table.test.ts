@@ -1,6 +1,7 @@
 /** Golden texts: what a submitter sees. */
 import { expect, test } from 'vitest';
 import type { TaskResult } from '@scs/protocol';
+import { ratio } from './result-measures.ts';
 import { resultJson, resultLines } from './result-table.ts';
 
 const result = (cells: TaskResult['cells'], changes: Partial<TaskResult> = {}): TaskResult => ({
@@ -59,3 +60,104 @@ test('JSON for scripts', () => {
     ],
   });
 });
+
+test('B7: sums, means and quantiles below the counts', () => {
+  const measured = result(
+    [
+      { label: 'under_45', count: 400n, values: [1_000_000n, -15n, 2_500n] },
+      { label: 'over', count: 200n, values: [-3n, 100n, 0n] },
+      { label: 'rest' },
+    ],
+    {
+      epsilon: 800_000n,
+      measures: [
+        { kind: 'sum', column: 'purchase.cents', low: 0, high: 5_000 },
+        { kind: 'mean', column: 'purchase.cents', low: 0, high: 5_000 },
+        { kind: 'quantile', column: 'purchase.cents', rank: { numerator: 5, denominator: 10 }, grid: [0, 1_000, 2_500] },
+      ],
+    },
+  );
+  expect(resultLines(measured).slice(4)).toMatchInlineSnapshot(`
+    [
+      "Noise: 3 Vaults, each with discrete Laplace at epsilon 0.2; together within +-25 in 95 of 100 cases.",
+      "sum of purchase.cents: each subject's total clipped to 0..5000",
+      "under_45     1000000  875781..1124219",
+      "over              -3  -124222..124216",
+      "rest      suppressed",
+      "mean of purchase.cents: each subject's total clipped to 0..5000",
+      "under_45       -0.04  -331.29..331.21",
+      "over            0.50  -709.25..710.39",
+      "rest      suppressed",
+      "quantile 0.5 of purchase.cents: each subject's total counted by the grid 0, 1000, 2500; each bin within +-17 in 95 of 100 cases",
+      "under_45        2500  2500..",
+      "over               0  ..below 1000",
+      "rest      suppressed",
+    ]
+  `);
+  expect(JSON.parse(resultJson(measured)).cells).toMatchInlineSnapshot(`
+    [
+      {
+        "count": 400,
+        "label": "under_45",
+        "measures": [
+          {
+            "from": "875781",
+            "measure": "sum of purchase.cents",
+            "to": "1124219",
+            "value": "1000000",
+          },
+          {
+            "from": "-331.29",
+            "measure": "mean of purchase.cents",
+            "to": "331.21",
+            "value": "-0.04",
+          },
+          {
+            "from": "2500",
+            "measure": "quantile 0.5 of purchase.cents",
+            "value": "2500",
+          },
+        ],
+      },
+      {
+        "count": 200,
+        "label": "over",
+        "measures": [
+          {
+            "from": "-124222",
+            "measure": "sum of purchase.cents",
+            "to": "124216",
+            "value": "-3",
+          },
+          {
+            "from": "-709.25",
+            "measure": "mean of purchase.cents",
+            "to": "710.39",
+            "value": "0.50",
+          },
+          {
+            "measure": "quantile 0.5 of purchase.cents",
+            "to": "below 1000",
+            "value": "0",
+          },
+        ],
+      },
+      {
+        "label": "rest",
+        "suppressed": true,
+      },
+    ]
+  `);
+});
+test('a result that lacks a value is no result', () =>
+  expect(() => resultLines(result([{ label: 'a', count: 50n }], { measures: [{ kind: 'sum', column: 'c', low: 0, high: 1 }] }))).toThrow(
+    RangeError,
+  ));
+test.each`
+  a       | b     | text
+  ${1n}   | ${3n} | ${'0.33'}
+  ${2n}   | ${3n} | ${'0.67'}
+  ${-1n}  | ${8n} | ${'-0.13'}
+  ${0n}   | ${8n} | ${'0.00'}
+  ${700n} | ${7n} | ${'100.00'}
+`('$a / $b is $text', ({ a, b, text }: { a: bigint; b: bigint; text: string }) => expect(ratio(a, b)).toBe(text));

@@ -1,6 +1,6 @@
 /** A result in the terminal: table, 95 % interval, bars. Pure. */
-import { formatEpsilon, type TaskResult } from '@scs/protocol';
-import { noiseHalfWidth } from './interval.ts';
+import { epsilonShare, formatEpsilon, type TaskResult } from '@scs/protocol';
+import { countHalfWidth, measureLines, measureName, shownValue } from './result-measures.ts';
 
 const BAR = 40;
 const SUPPRESSED = 'suppressed: the noisy count is below the minimum cardinality';
@@ -15,7 +15,7 @@ const atLeastZero = (value: number): number => Math.max(0, value);
 
 /** A noisy count may be negative, a number of people never is: the interval is cut at zero, the count is shown as it is. */
 export const resultLines = (result: TaskResult): string[] => {
-  const width = halfWidth(result);
+  const width = countHalfWidth(result);
   const labelWidth = Math.max(5, ...result.cells.map((c) => c.label.length));
   const top = Math.max(1, ...result.cells.map((c) => Number(c.count ?? 0n)));
   const row = (label: string, count: string, interval: string, rest: string): string =>
@@ -29,12 +29,17 @@ export const resultLines = (result: TaskResult): string[] => {
   return [
     row('cell', 'count', '95 % interval', ''),
     ...rows,
-    `Noise: ${vaults} discrete Laplace at epsilon ${formatEpsilon(result.epsilon)}; together within +-${width} in 95 of 100 cases.`,
+    `Noise: ${vaults} discrete Laplace at epsilon ${formatEpsilon(epsilonShare(result))}; together within +-${width} in 95 of 100 cases.`,
+    ...measureLines(result),
   ];
 };
 
-const halfWidth = ({ cellsPerSubject, epsilon, vaults }: TaskResult): number =>
-  noiseHalfWidth(cellsPerSubject, Number(epsilon) / 1e6, vaults);
+const cellJson = (result: TaskResult, cell: TaskResult['cells'][number]): object => {
+  const { label, count } = cell;
+  if (count === undefined) return { label, suppressed: true };
+  const measures = (result.measures ?? []).map((measure, place) => ({ measure: measureName(measure), ...shownValue(result, cell, place) }));
+  return { label, count: Number(count), ...(measures.length > 0 && { measures }) };
+};
 
 export const resultJson = (result: TaskResult): string =>
   JSON.stringify(
@@ -42,8 +47,8 @@ export const resultJson = (result: TaskResult): string =>
       envelope: result.envelope,
       vaults: result.vaults,
       epsilon: formatEpsilon(result.epsilon),
-      halfWidth95: halfWidth(result),
-      cells: result.cells.map(({ label, count }) => (count === undefined ? { label, suppressed: true } : { label, count: Number(count) })),
+      halfWidth95: countHalfWidth(result),
+      cells: result.cells.map((cell) => cellJson(result, cell)),
     },
     null,
     2,

@@ -3,6 +3,7 @@ import {
   attestationFault,
   decodeSlicePayload,
   outputCommitment,
+  outputLength,
   sliceBlobName,
   sliceEvidenceDigest,
   sliceOutputAad,
@@ -35,7 +36,7 @@ export const payloadProblem = (
   if (outputCommitment(output) !== part.release.outputCommitment) return 'an output that does not open its released commitment';
   if (sliceEvidenceDigest(signed) !== part.release.evidence) return 'other evidence than its receipt names';
   if (evidence.vault !== part.vault || evidence.envelope !== envelope) return 'evidence of another slice';
-  if (output.cells.length !== plan.group.cells.length) return 'another number of cells than the plan has';
+  if (output.cells.length !== outputLength(plan)) return 'another number of cells than the plan has';
   if (!statementFits(evidence.signKey, 'slice.evidence', session.genesisDigest, evidence, signature))
     return 'evidence with a wrong signature';
   const { signKey, sealKey } = evidence;

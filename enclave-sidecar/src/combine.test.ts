@@ -53,3 +53,20 @@ test('M2: the order of the slices does not matter', () => {
     }),
   );
 });
+
+test('B7, S5: measures are added over the Vaults, quantiles read off the sum; a suppressed cell has none', () => {
+  const measured: Plan = {
+    ...plan(10, 1, 2),
+    measures: [
+      { kind: 'mean', column: 'c', low: 0, high: 100 },
+      { kind: 'quantile', column: 'c', rank: { numerator: 1, denominator: 2 }, grid: [0, 50, 100] },
+    ],
+  };
+  const outputs = [
+    { cells: [8n, 5n, 300n, -7n, 4n, 3n, 1n, 9n, 9n, 9n], nonce },
+    { cells: [8n, 4n, 310n, 900n, -1n, 5n, 2n, 0n, 0n, 0n], nonce },
+  ];
+  const result = combine('ab', measured, outputs);
+  expect(result.cells).toEqual([{ label: 'c0', count: 16n, values: [610n, 50n] }, { label: 'c1' }]);
+  expect(result.measures).toEqual(measured.measures);
+});

@@ -57,16 +57,25 @@ test('C2: new work tells who finished to run again', async () => {
 
 test.each([
   ['a float', { cells: ['1.5'], program }],
-  ['a negative count', { cells: ['-1'], program }],
+  ['a negative zero', { cells: ['-0'], program }],
   ['leading zeros', { cells: ['01'], program }],
-  ['a huge count', { cells: ['9'.repeat(19)], program }],
-  ['too many cells', { cells: Array.from({ length: 101 }, () => '1'), program }],
+  ['beyond 128 bits', { cells: ['9'.repeat(40)], program }],
+  ['too many cells', { cells: Array.from({ length: 4097 }, () => '1'), program }],
   ['no program', { cells: ['1'], program: '' }],
 ])('%s is no result', async (_what, request) => {
   const { desk, client } = await pair();
   const result = desk.offer(item, never);
   const finishing = client.finish(request);
   expect(await result).toMatchObject({ kind: 'failed', code: 'ExecutorFaulty' });
+  desk.close();
+  await finishing;
+});
+
+test('B7: sums may be below zero', async () => {
+  const { desk, client } = await pair();
+  const result = desk.offer(item, never);
+  const finishing = client.finish({ cells: ['7', '-1', `-${'9'.repeat(38)}`], program });
+  expect(await result).toMatchObject({ kind: 'cells', cells: [7n, -1n, 1n - 10n ** 38n] });
   desk.close();
   await finishing;
 });

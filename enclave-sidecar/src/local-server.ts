@@ -13,9 +13,11 @@ import {
   type GetWorkRequest,
   type Work,
 } from '@scs/proto';
+import { MAX_OUTPUT_VALUES } from '@scs/protocol';
 import type { WorkDesk, WorkResult } from './work-desk.ts';
 
-const MAX_CELLS = 100;
+/** Exact numbers: sums of a column may be below zero, and are never beyond 128 bits. */
+const NUMBER = /^(0|-?[1-9]\d{0,38})$/;
 const CODE = /^[A-Z][A-Za-z]{2,60}$/;
 
 /** Aborted when the caller hangs up. */
@@ -26,10 +28,10 @@ const callerSignal = <A, B>(call: ServerUnaryCall<A, B>): AbortSignal => {
 };
 
 const resultOf = ({ cells, program }: FinishRequest): WorkResult => {
-  const fits = cells.length <= MAX_CELLS && cells.every((c) => /^(0|[1-9]\d{0,17})$/.test(c)) && /^[0-9a-f]{64}$/.test(program);
+  const fits = cells.length <= MAX_OUTPUT_VALUES && cells.every((c) => NUMBER.test(c)) && /^[0-9a-f]{64}$/.test(program);
   return fits
     ? { kind: 'cells', cells: cells.map(BigInt), program }
-    : { kind: 'failed', code: 'ExecutorFaulty', message: 'The executor handed in what is no list of counts.' };
+    : { kind: 'failed', code: 'ExecutorFaulty', message: 'The executor handed in what is no list of integers.' };
 };
 const failureOf = ({ code, message }: FailRequest): WorkResult => ({
   kind: 'failed',
@@ -70,7 +72,7 @@ export interface LocalServer {
 /** Listens at `socket` (absolute path); a socket that an earlier process left there is removed. Rejects if it can't. */
 export const serveExecutor = async (desk: WorkDesk, socket: string): Promise<LocalServer> => {
   const server = new Server({
-    'grpc.max_receive_message_length': 64 * 1024,
+    'grpc.max_receive_message_length': 256 * 1024,
     'grpc.max_concurrent_streams': 8,
   });
   server.addService(serviceDefinition(Enclave), {

@@ -16,8 +16,9 @@ import {
   encodeSliceOutput,
   envelopeAad,
   fromHex,
-  noiseCells,
+  noiseOutput,
   outputCommitment,
+  outputLength,
   outputNonce,
   programDigest,
   sliceEvidenceDigest,
@@ -130,15 +131,14 @@ const count = async (
   const result = await session.desk.offer({ task: expected.task, plan: encodePlan(expected.plan), snapshot, eligible, ...limits }, wanted);
   if (!result) return undefined;
   if (result.kind === 'failed') throw new EnclaveFault(result.code, result.message);
-  if (result.cells.length !== expected.plan.group.cells.length)
+  if (result.cells.length !== outputLength(expected.plan))
     throw new EnclaveFault('ExecutorFaulty', 'The executor handed in another number of cells than the plan has.');
   return result;
 };
 
 const noised = (input: SnapshotInput, cells: readonly bigint[]): SliceOutput => {
   const seed = fromHex(input.noiseSeed);
-  const { cellsPerSubject, epsilon } = input.plan;
-  const output = { cells: noiseCells(seed, cells, cellsPerSubject, epsilon), nonce: outputNonce(input.noiseSeed) };
+  const output = { cells: noiseOutput(seed, cells, input.plan), nonce: outputNonce(input.noiseSeed) };
   seed.fill(0);
   return output;
 };

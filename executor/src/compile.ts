@@ -3,10 +3,11 @@
  * every value is a parameter. Integers alone are counted; nothing depends on row order, clock, chance, locale or collation.
  *
  *   matched   rows of eligible subjects that satisfy all of `where`
- *   entered   distinct (subject, cell)
- *   clipped   of each subject the first k cells in the plan's order: which k is public, and so is deterministic
+ *   entered   each subject in each of its cells once, with its total of each measured column there
+ *   kept      of each subject the first k cells in the plan's order: which k is public, and so is deterministic
+ *   answer    the numbers of `outputParts` by their place: subjects, clipped sums, bins of totals
  */
-import type { Plan, PlanPredicate } from '@scs/protocol';
+import { outputParts, type OutputPart, type Plan, type PlanMeasure, type PlanPredicate } from '@scs/protocol';
 import { done, failed, type Outcome } from './fault.ts';
 
 /** Columns of the snapshot: name -> DuckDB type. */
@@ -22,6 +23,8 @@ export interface Statement {
 }
 
 const INTEGERS = new Set(['TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'HUGEINT', 'UTINYINT', 'USMALLINT', 'UINTEGER', 'UBIGINT']);
+/** Their sums can't overflow: fewer than 2^63 rows, added up as 128 bits. */
+const SUMMABLE = new Set(['TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'UTINYINT', 'USMALLINT', 'UINTEGER']);
 /** No float: its text, and so its bucket, would not be one for all (X3). */
 const hasOneText = (type: string): boolean => type === 'VARCHAR' || type === 'DATE' || INTEGERS.has(type);
 
@@ -71,6 +74,12 @@ const predicateFault = (p: PlanPredicate, columns: Columns): Outcome<never> | un
     : failed('ColumnTypeUnfit', `Column ${p.column} is ${type}; only text, integers and dates are compared.`);
 };
 
+const measureFault = ({ column }: PlanMeasure, columns: Columns): Outcome<never> | undefined => {
+  const type = columns.get(column);
+  if (type === undefined) return failed('ColumnMissing', `The snapshot has no column ${column}.`);
+  return SUMMABLE.has(type) ? undefined : failed('ColumnTypeUnfit', `Column ${column} is ${type}; only integers are measured.`);
+};
+
 const planFault = (plan: Plan, columns: Columns): Outcome<never> | undefined => {
   const subject = columns.get('subject');
   if (subject === undefined || !identifiesSubjects(subject))
@@ -87,25 +96,50 @@ const planFault = (plan: Plan, columns: Columns): Outcome<never> | undefined => 
     : failed('ColumnTypeUnfit', `Column ${column} is ${type}; only text, integers and dates are grouped.`);
 };
 
-/** `subject, cell` of every matched row. A value listed by several cells enters each; one listed by none, the otherwise cell. */
-const cellsOf = ({ group }: Plan, parameters: Parameters): string => {
-  if (group.column === undefined) return 'SELECT subject, 0 AS cell FROM matched';
-  const pairs = group.cells.flatMap(({ values }, cell) => (values ?? []).map((value) => ({ cell, value })));
+const measured = ({ measures = [] }: Plan): readonly string[] => measures.map((_, i) => `m${i}`);
+const integer = (value: number, parameters: Parameters): string => parameters.add({ type: 'integer', value: BigInt(value) });
+
+/** `subject, cell` and measured columns of every matched row. A value listed by several cells enters each; one listed by none, the otherwise cell. */
+const cellsOf = (plan: Plan, parameters: Parameters): string => {
+  const { group } = plan;
+  const columns = measured(plan)
+    .map((name) => `, m.${name}`)
+    .join('');
+  if (group.column === undefined) return `SELECT m.subject, 0 AS cell${columns} FROM matched m`;
+  const pairs = group.cells.flatMap(({ values }, cell) => [...new Set(values)].map((value) => ({ cell, value })));
   const numbers = parameters.add({ type: 'integers', values: pairs.map(({ cell }) => cell) });
   const values = parameters.add({ type: 'texts', values: pairs.map(({ value }) => value) });
   const named = `SELECT unnest(${numbers}::INTEGER[]) AS cell, unnest(${values}::VARCHAR[]) AS value`;
   const otherwise = group.cells.flatMap(({ values: own }, cell) => (own === undefined ? [cell] : []));
   return [
-    `SELECT m.subject, n.cell FROM matched m JOIN (${named}) n ON m.grouped = n.value`,
+    `SELECT m.subject, n.cell${columns} FROM matched m JOIN (${named}) n ON m.grouped = n.value`,
     ...otherwise.map((cell) => {
-      const place = parameters.add({ type: 'integer', value: BigInt(cell) });
+      const place = integer(cell, parameters);
       const all = pairs.map(({ value }) => value);
-      return `SELECT subject, CAST(${place} AS INTEGER) AS cell FROM matched WHERE grouped IS NULL OR NOT ${listed('grouped', all, parameters)}`;
+      return `SELECT m.subject, CAST(${place} AS INTEGER) AS cell${columns} FROM matched m WHERE m.grouped IS NULL OR NOT ${listed('m.grouped', all, parameters)}`;
     }),
   ].join(' UNION ALL ');
 };
 
-/** The statement gives rows (cell, subjects as text), for cells that are not empty, in order. */
+/** The bin that a total falls to: the last whose value it reaches, or the first. */
+const binOf = (total: string, grid: readonly number[], parameters: Parameters): string => {
+  const cases = grid.slice(1).map((value, i) => `WHEN ${total} < ${integer(value, parameters)} THEN ${i}`);
+  return `CASE ${cases.join(' ')} ELSE ${grid.length - 1} END`;
+};
+
+/** Rows (place, number) of one part of the output. */
+const answerOf = ({ measure, offset, width }: OutputPart, column: string, parameters: Parameters): string => {
+  if (!measure) return 'SELECT CAST(cell AS BIGINT) AS place, CAST(count(*) AS HUGEINT) AS number FROM kept GROUP BY cell';
+  const total = `coalesce(${column}, 0)`;
+  if (measure.kind === 'quantile') {
+    const bin = binOf(total, measure.grid, parameters);
+    return `SELECT ${offset} + cell * ${width} + ${bin}, CAST(count(*) AS HUGEINT) FROM kept GROUP BY 1`;
+  }
+  const clipped = `greatest(${integer(measure.low, parameters)}, least(${integer(measure.high, parameters)}, ${total}))`;
+  return `SELECT ${offset} + cell, CAST(sum(${clipped}) AS HUGEINT) FROM kept GROUP BY cell`;
+};
+
+/** The statement gives rows (place in the output, number as text), for cells that are not empty, in order. */
 export const compile = (
   plan: Plan,
   columns: Columns,
@@ -113,6 +147,7 @@ export const compile = (
 ): Outcome<Statement> => {
   const fault =
     planFault(plan, columns) ??
+    plan.measures?.map((m) => measureFault(m, columns)).find((f) => f !== undefined) ??
     plan.where
       .flat()
       .map((p) => predicateFault(p, columns))
@@ -123,14 +158,18 @@ export const compile = (
   const eligible = parameters.add({ type: 'text', value: files.eligible });
   const conditions = plan.where.map((anyOf) => `(${anyOf.map((p) => predicate(p, parameters)).join(' OR ')})`);
   const grouped = plan.group.column === undefined ? '' : `, CAST(r.${quote(plan.group.column)} AS VARCHAR) AS grouped`;
+  const totals = (plan.measures ?? []).map(({ column }, i) => `, r.${quote(column)} AS m${i}`).join('');
   const entered = cellsOf(plan, parameters);
-  const most = parameters.add({ type: 'integer', value: BigInt(plan.cellsPerSubject) });
+  const names = measured(plan);
+  const most = integer(plan.cellsPerSubject, parameters);
+  const answers = outputParts(plan).map((part, i) => answerOf(part, names[i - 1] ?? '', parameters));
   const sql = `WITH matched AS (
-  SELECT r.subject AS subject${grouped} FROM read_parquet(${snapshot}) r
+  SELECT r.subject AS subject${grouped}${totals} FROM read_parquet(${snapshot}) r
   SEMI JOIN read_parquet(${eligible}) e ON r.subject = e.subject
   WHERE ${['TRUE', ...conditions].join(' AND ')}
-), entered AS (SELECT DISTINCT subject, cell FROM (${entered})),
-clipped AS (SELECT subject, cell, row_number() OVER (PARTITION BY subject ORDER BY cell) AS place FROM entered)
-SELECT cell, CAST(count(*) AS VARCHAR) AS subjects FROM clipped WHERE place <= ${most} GROUP BY cell ORDER BY cell`;
+), entered AS (SELECT subject, cell${names.map((name) => `, sum(${name}) AS ${name}`).join('')} FROM (${entered}) GROUP BY subject, cell),
+clipped AS (SELECT *, row_number() OVER (PARTITION BY subject ORDER BY cell) AS rank FROM entered),
+kept AS MATERIALIZED (SELECT * FROM clipped WHERE rank <= ${most})
+SELECT place, CAST(number AS VARCHAR) AS number FROM (${answers.join(' UNION ALL ')}) ORDER BY place`;
   return done({ sql, parameters: parameters.list });
 };

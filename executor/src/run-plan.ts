@@ -1,5 +1,5 @@
-/** One plan over one snapshot: distinct subjects by cell, all cells, empty ones too, exact and not yet noised (S8, X3). */
-import type { Plan } from '@scs/protocol';
+/** One plan over one snapshot: its output's numbers (`outputParts`), of all cells, empty ones too, clipped, not yet noised (S8, B7, X3). */
+import { outputLength, type Plan } from '@scs/protocol';
 import { compile } from './compile.ts';
 import { done, failed, type Outcome } from './fault.ts';
 import { LockedDatabase, realTimer, type Limits, type Timer } from './locked-database.ts';
@@ -15,10 +15,10 @@ const readFault = (thrown: unknown): Outcome<never> =>
     ? failed('MemoryExceeded', "The query needs more than the slice's memory limit.")
     : failed('SnapshotUnreadable', 'The snapshot or the list of eligible subjects is not a readable Parquet file.');
 
-const countsInOrder = (rows: readonly (readonly unknown[])[], cells: number): bigint[] => {
-  const counts = Array.from({ length: cells }, () => 0n);
-  for (const [cell, subjects] of rows) counts[Number(cell)] = BigInt(String(subjects));
-  return counts;
+const numbersInOrder = (rows: readonly (readonly unknown[])[], length: number): bigint[] => {
+  const numbers = Array.from({ length }, () => 0n);
+  for (const [place, number] of rows) numbers[Number(place)] = BigInt(String(number));
+  return numbers;
 };
 
 const evaluate = async (database: LockedDatabase, plan: Plan, files: Files): Promise<Outcome<bigint[]>> => {
@@ -29,7 +29,7 @@ const evaluate = async (database: LockedDatabase, plan: Plan, files: Files): Pro
     return failed('ColumnTypeUnfit', "The eligible subjects are not of the snapshot's type of subject.");
   const statement = compile(plan, columns, files);
   if (!statement.ok) return statement;
-  return done(countsInOrder(await database.rows(statement.value), plan.group.cells.length));
+  return done(numbersInOrder(await database.rows(statement.value), outputLength(plan)));
 };
 
 /** Never throws: whatever goes wrong is a fault with a stable code. */

@@ -39,9 +39,23 @@ export const DerivationRule = z.discriminatedUnion('kind', [
       .max(100),
     otherwise: z.string().min(1).max(64).optional(),
   }),
-  /** A date, used in ranges of at least `granularity.minimumDays` days. */
-  z.strictObject({ kind: z.literal('aggregate'), from: name, unit: z.literal('day') }),
+  /** A date, used in ranges of at least `granularity.minimumDays` days; or a number, measured by its total a subject (`measure`). */
+  z.strictObject({ kind: z.literal('aggregate'), from: name, unit: z.enum(['day', 'number']) }),
 ]);
+/** Beyond any total that people deal in, and far from where integers end. */
+const MOST = 1_000_000_000_000;
+/** Bounds of a subject's total (B7) and the values that quantiles come from (S8): public, never taken from the data. */
+export const MeasureBounds = z
+  .strictObject({
+    /** A total below counts as this much. */
+    low: z.int().min(-MOST).max(0),
+    /** A total above counts as this much. */
+    high: z.int().min(0).max(MOST),
+    /** Ascending; quantiles are among these. Without it there are none. */
+    grid: z.array(z.int().min(-MOST).max(MOST)).min(2).max(64).optional(),
+  })
+  .refine(({ low, high }) => low < high, 'low must be below high')
+  .refine(({ grid = [] }) => grid.every((value, i) => i === 0 || value > grid[i - 1]!), 'grid must ascend');
 export const QueryAttribute = z.strictObject({
   name,
   domain: name,
@@ -49,6 +63,8 @@ export const QueryAttribute = z.strictObject({
   derivation: DerivationRule,
   granularity: z.strictObject({ minimumDays: z.int().min(1).max(3660).optional(), minimumBuckets: z.int().min(1).max(100).optional() }),
   groupable: z.boolean(),
+  /** For numbers. */
+  measure: MeasureBounds.optional(),
   successor: name.optional(),
   description: z.string().max(500),
 });
@@ -59,6 +75,7 @@ export const Catalogue = z.strictObject({
 });
 export type Domain = z.infer<typeof Domain>;
 export type CanonicalAttribute = z.infer<typeof CanonicalAttribute>;
+export type MeasureBounds = z.infer<typeof MeasureBounds>;
 export type QueryAttribute = z.infer<typeof QueryAttribute>;
 export type Catalogue = z.infer<typeof Catalogue>;
 

@@ -53,6 +53,7 @@ export { isTerminal, mayMove, transitions } from './rules/lifecycle.ts';
 export { dayNumber, instantMs } from './rules/log-time.ts';
 export { failedPrice, queryPrice } from './rules/pricing.ts';
 export { receiptOf } from './rules/release.ts';
+export { encodeLogged, replayNext, replayStart, type LoggedBlock, type Replayed, type ReplayFault } from './rules/replay.ts';
 export { resolveQuery } from './rules/resolution.ts';
 export { contributorsOf, settlementLeafOf } from './rules/settle.ts';
 export { BATCH_LIMITS, batchFault, buildBatch, settlementSums, splitFee, tasksThatFit } from './settlement.ts';

@@ -12,12 +12,27 @@ export const PlanPredicate = z.discriminatedUnion('op', [
   /** Days [from, until). */
   z.strictObject({ op: z.literal('days'), column, from: z.string().max(10), until: z.string().max(10) }),
 ]);
+const total = z.int();
+/** What is measured of each subject's total of an integer column, over its matched rows in a cell; a missing value adds nothing. */
+export const PlanMeasure = z.discriminatedUnion('kind', [
+  /** Totals are clipped to low..high before they are added (B7). */
+  z.strictObject({ kind: z.literal('sum'), column, low: total, high: total }),
+  /** The noised sum, over the noised count of subjects. */
+  z.strictObject({ kind: z.literal('mean'), column, low: total, high: total }),
+  /** From a noised histogram over the public grid (S8): a total falls to the greatest value not above it, or to the first. */
+  z.strictObject({
+    kind: z.literal('quantile'),
+    column,
+    rank: z.strictObject({ numerator: z.int().min(1), denominator: z.int().min(2).max(10_000) }),
+    grid: z.array(total).min(2).max(64),
+  }),
+]);
 /** Any alternative suffices; predicates of a plan must all hold. */
 export const Plan = z.strictObject({
   domain: z.string().max(100),
   usage: z.enum(usages),
   count: z.literal('subjects'),
-  where: z.array(z.array(PlanPredicate).min(1).max(2)).max(16),
+  where: z.array(z.array(PlanPredicate).min(1).max(8)).max(24),
   /** Cells in order; `values` absent = the otherwise cell. One cell named "all" when the query does not group (column absent). */
   group: z.strictObject({
     column: column.optional(),
@@ -26,7 +41,9 @@ export const Plan = z.strictObject({
       .min(1)
       .max(100),
   }),
-  /** k of S8: cells that a subject may enter; noise has scale k / epsilon. */
+  /** Beside the counts, which are always given; epsilon is shared equally among the counts and these (`epsilonShare`). */
+  measures: z.array(PlanMeasure).min(1).max(4).exactOptional(),
+  /** k of S8: cells that a subject may enter; noise has scale k bound / epsilon. */
   cellsPerSubject: z.int().min(1).max(100),
   epsilon: z.bigint().min(1n),
   microRho: z.bigint().min(1n),
@@ -35,6 +52,7 @@ export const Plan = z.strictObject({
   overlapBound: z.int().min(1),
 });
 export type Plan = z.infer<typeof Plan>;
+export type PlanMeasure = z.infer<typeof PlanMeasure>;
 export type PlanPredicate = z.infer<typeof PlanPredicate>;
 
 export const encodePlan = (plan: Plan): Uint8Array => encodeCanonical(plan);

@@ -24,6 +24,7 @@ export type Rejection =
   | { readonly code: 'PredicateInvalid'; readonly attribute: string; readonly problem: string }
   | { readonly code: 'GranularityExceeded'; readonly attribute: string; readonly asked: string; readonly finest: string }
   | { readonly code: 'NotGroupable'; readonly attribute: string }
+  | { readonly code: 'NotMeasurable'; readonly attribute: string; readonly problem: string }
   | { readonly code: 'UsageNotOffered'; readonly usage: string; readonly domain: string; readonly offered: readonly string[] }
   | {
       readonly code: 'VaultRefused';
@@ -81,6 +82,7 @@ const explanations: { readonly [C in RejectionCode]: (r: Extract<Rejection, { co
   GranularityExceeded: (r) => `The predicate on ${r.attribute} asks for ${r.asked}; the finest allowed is ${r.finest}. Widen it.`,
   NotGroupable: (r) =>
     `Attribute ${r.attribute} can't be grouped by. Choose one whose GROUPABLE column is true: kubectl get queryattributes.`,
+  NotMeasurable: (r) => `Attribute ${r.attribute} can't be measured so: ${r.problem}.`,
   UsageNotOffered: (r) =>
     `No Vault offers usage ${r.usage} for domain ${r.domain}; offered: ${r.offered.join(', ') || 'none'}. Change spec.usage.`,
   VaultRefused: (r) => `Vaults refused: ${r.vaults.map((v) => `${v.vault} (${v.code}: ${v.message})`).join('; ')}.`,

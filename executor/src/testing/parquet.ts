@@ -2,13 +2,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DATE, DuckDBDateValue, DuckDBInstance, LIST, VARCHAR } from '@duckdb/node-api';
+import { BIGINT, DATE, DuckDBDateValue, DuckDBInstance, LIST, VARCHAR } from '@duckdb/node-api';
 
-/** `undefined` is a missing value; dates are ISO texts in columns named in `dates`. */
+/** `undefined` is a missing value; dates are ISO texts in columns named in `dates`, whole numbers texts in those of `integers`. */
 export type Row = Readonly<Record<string, string | undefined>>;
 export interface Table {
   readonly columns: readonly string[];
   readonly dates?: readonly string[];
+  readonly integers?: readonly string[];
   readonly rows: readonly Row[];
 }
 
@@ -20,7 +21,7 @@ export const temporaryFolder = (): { readonly path: string } & Disposable => {
 const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 const day = (text: string): DuckDBDateValue => new DuckDBDateValue(Math.round(Date.parse(`${text}T00:00:00Z`) / 86_400_000));
 
-export const writeParquet = async (path: string, { columns, dates = [], rows }: Table): Promise<string> => {
+export const writeParquet = async (path: string, { columns, dates = [], integers = [], rows }: Table): Promise<string> => {
   const instance = await DuckDBInstance.create(':memory:');
   const connection = await instance.connect();
   const unnested = columns.map((name, i) => `unnest($${i + 1}) AS ${quote(name)}`);
@@ -32,6 +33,12 @@ export const writeParquet = async (path: string, { columns, dates = [], rows }: 
         i + 1,
         values.map((v) => (v === undefined ? null : day(v))),
         LIST(DATE),
+      );
+    else if (integers.includes(name))
+      prepared.bindList(
+        i + 1,
+        values.map((v) => (v === undefined ? null : BigInt(v))),
+        LIST(BIGINT),
       );
     else
       prepared.bindList(

@@ -159,7 +159,7 @@ export const QueryAttributeSpec = z.object({
       from: attributeName.describe('Canonical attribute that it derives from.'),
       buckets: z.array(z.string().min(1).max(64)).max(100).optional().describe('Names of the groups; for kind bucket.'),
       otherwise: z.string().min(1).max(64).optional().describe('Group of the values that no other lists.'),
-      unit: z.enum(['day']).optional().describe('Unit of ranges; for kind aggregate.'),
+      unit: z.enum(['day', 'number']).optional().describe('Unit of ranges, or a number to measure; for kind aggregate.'),
     })
     .describe('How it derives from a canonical attribute (S2).'),
   granularity: z
@@ -169,6 +169,14 @@ export const QueryAttributeSpec = z.object({
     })
     .describe('A finer predicate is refused (S2).'),
   groupable: z.boolean().describe('Whether results may be grouped by it (S8).'),
+  measure: z
+    .object({
+      low: z.int().describe("Least that a subject's total counts."),
+      high: z.int().describe("Most that a subject's total counts."),
+      grid: z.array(z.int()).max(64).optional().describe('Values that quantiles come from, ascending.'),
+    })
+    .optional()
+    .describe('Public bounds of sums, means and quantiles (B7); for numbers.'),
   successor: attributeName.optional().describe('What replaces it, once it is superseded.'),
   description,
 });

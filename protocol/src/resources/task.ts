@@ -15,10 +15,32 @@ export const Predicate = z.object({
   from: day.optional().describe('First day that matches; for dates.'),
   until: day.optional().describe('First day that no longer matches; for dates.'),
 });
+export const Measure = z.object({
+  kind: z.enum(['sum', 'mean', 'quantile']).describe("Of the subjects' totals of the attribute."),
+  attribute: attribute.describe('A measurable query attribute of the semantic catalogue.'),
+  rank: z
+    .string()
+    .regex(/^0[.][0-9]{1,3}$/)
+    .max(5)
+    .optional()
+    .describe('Between 0 and 1, "0.5" being the median; for kind quantile.'),
+});
 export const Query = z.object({
   domain: z.string().min(1).max(100).describe('Concrete domain, for example retail.purchase.'),
   where: z.array(Predicate).max(16).default([]).describe('All must hold.'),
+  anyOf: z
+    .array(z.array(Predicate).min(2).max(4))
+    .max(4)
+    .optional()
+    .describe('Of each list at least one must hold, beside all of `where`.'),
   count: z.enum(['subjects']).default('subjects').describe('What is counted.'),
+  measures: z
+    .array(Measure)
+    .min(1)
+    .max(4)
+    .optional()
+    .describe('Measured beside the count; epsilon is shared equally among the count and these.'),
+  cellsPerSubject: z.int().min(1).max(100).optional().describe('Most cells that a subject enters; noise grows with it. One if absent.'),
   groupBy: attribute.optional().describe('A groupable query attribute; one cell a bucket.'),
 });
 /** What the actor signs, with defaults filled in. */
@@ -136,6 +158,7 @@ export const TaskStatus = z.object({
   proof: Proof.optional().describe('Two votes of the masters and the path from the entry to the certified state root (N6).'),
 });
 export type Predicate = z.infer<typeof Predicate>;
+export type Measure = z.infer<typeof Measure>;
 export type Query = z.infer<typeof Query>;
 export type TaskTerms = z.infer<typeof TaskTerms>;
 export type Authorization = z.infer<typeof Authorization>;

@@ -43,6 +43,8 @@ const inBuckets = (attribute: QueryAttribute, rule: BucketRule, predicate: Predi
 };
 
 const inDays = ({ name, derivation, granularity }: QueryAttribute, { from, until }: Predicate): Resolved<Alternatives> => {
+  if (derivation.kind === 'aggregate' && derivation.unit === 'number')
+    return invalid(name, 'it is a number: it can be measured, not compared');
   if (from === undefined || until === undefined) return invalid(name, 'it is a date; give "from" and "until"');
   const [first, end] = [dayNumber(from), dayNumber(until)];
   if (first === undefined || end === undefined) return invalid(name, `${first === undefined ? from : until} is no day of the calendar`);

@@ -5,7 +5,7 @@ import { semanticVersion, type Catalogue, type QueryAttribute } from '../catalog
 import { Plan, planDigest } from '../plan.ts';
 import type { Rejection } from '../rejection.ts';
 import type { Query } from '../resources/task.ts';
-import { aCatalogue, aPolicy } from '../testing/genesis.ts';
+import { aCatalogue, aCatalogueOfNumbers, aPolicy } from '../testing/genesis.ts';
 import { aTask } from '../testing/task.ts';
 import { nearestName } from './nearest-name.ts';
 import { resolveQuery } from './resolution.ts';
@@ -164,6 +164,110 @@ describe('S2, S4, S7, T6: what does not resolve', () => {
   test('ties in nearness go to the first in order', () => expect(nearestName('ac', ['ab', 'aa'])).toBe(undefined));
   test('ties in nearness do not depend on the order of the list', () =>
     expect([nearestName('abcx', ['abcz', 'abcy']), nearestName('abcx', ['abcy', 'abcz'])]).toEqual(['abcy', 'abcy']));
+});
+
+describe('S2, S8, B7: measures', () => {
+  const numbers = aCatalogueOfNumbers();
+  const measure = (...measures: NonNullable<Query['measures']>): Partial<Query> => ({ measures });
+  const spend = (kind: 'sum' | 'mean' | 'quantile', rank?: string) => ({ kind, attribute: 'spend', ...(rank && { rank }) });
+
+  test('bounds and grid come from the catalogue; epsilon is shared', () => {
+    const plan = planOf(measure(spend('sum'), spend('mean'), spend('quantile', '0.950')), numbers);
+    expect(Plan.parse(plan)).toEqual(plan);
+    expect(plan).toMatchObject({
+      measures: [
+        { kind: 'sum', column: 'purchase.cents', low: 0, high: 10_000 },
+        { kind: 'mean', column: 'purchase.cents', low: 0, high: 10_000 },
+        { kind: 'quantile', column: 'purchase.cents', rank: { numerator: 95, denominator: 100 }, grid: [0, 1_000, 2_500, 5_000, 10_000] },
+      ],
+      epsilon: 500_000n,
+      // Four parts of 0.125.
+      microRho: 31_252n,
+    });
+  });
+  test('S8: a subject enters as many cells as asked, and no more than there are', () => {
+    expect(planOf({ cellsPerSubject: 2 }).cellsPerSubject).toBe(2);
+    expect(planOf({ cellsPerSubject: 50 }).cellsPerSubject).toBe(3);
+  });
+
+  const wide: Catalogue = {
+    ...numbers,
+    queryAttributes: numbers.queryAttributes.map((a) =>
+      a.name === 'spend' ? { ...a, measure: { low: 0, high: 1_000_000_000_000, grid: Array.from({ length: 64 }, (_, i) => i) } } : a,
+    ),
+  };
+  const gridless: Catalogue = {
+    ...numbers,
+    queryAttributes: numbers.queryAttributes.map((a) => (a.name === 'spend' ? { ...a, measure: { low: 0, high: 1 } } : a)),
+  };
+  const many: Catalogue = {
+    ...wide,
+    queryAttributes: wide.queryAttributes.map((a) =>
+      a.name === 'age_group'
+        ? {
+            ...a,
+            derivation: {
+              kind: 'bucket' as const,
+              from: 'household.age',
+              buckets: Array.from({ length: 100 }, (_, i) => ({ name: `b${i}`, values: [`${i}`] })),
+            },
+          }
+        : a,
+    ),
+  };
+  test.each`
+    what                           | query                                                  | on
+    ${'a bucket'}                  | ${measure({ kind: 'sum', attribute: 'age_group' })}    | ${numbers}
+    ${'a date'}                    | ${measure({ kind: 'sum', attribute: 'purchase_day' })} | ${numbers}
+    ${'a quantile without a grid'} | ${measure(spend('quantile', '0.5'))}                   | ${gridless}
+    ${'twice the same'}            | ${measure(spend('sum'), spend('sum'))}                 | ${numbers}
+    ${'bounds beyond the sampler'} | ${measure(spend('sum'))}                               | ${wide}
+    ${'too many numbers'}          | ${measure(spend('quantile', '0.5'))}                   | ${many}
+  `('NotMeasurable: $what', ({ query, on }: { query: Partial<Query>; on: Catalogue }) =>
+    expect(rejectionOf(query, on)?.code).toBe('NotMeasurable'),
+  );
+  test('a number is no predicate', () =>
+    expect(rejectionOf({ where: [{ attribute: 'spend', from: '2017-01-01', until: '2017-02-01' }] }, numbers)?.code).toBe(
+      'PredicateInvalid',
+    ));
+  test('epsilon too small to be shared', () => {
+    const terms = termsOf(
+      aTask()
+        .epsilon('0.000001')
+        .asking(measure(spend('quantile', '0.5')))
+        .spec(),
+    );
+    expect(resolveQuery(terms, numbers, policy)).toMatchObject({ rejection: { code: 'NotMeasurable' } });
+  });
+});
+
+describe('S2, S5: and, or', () => {
+  const group = (name: string) => ({ attribute: 'product_group', in: [name] });
+  const young = { attribute: 'age_group', in: ['under_45'] };
+  const week = { attribute: 'purchase_day', from: '2017-10-01', until: '2017-10-08' };
+  test('of each list one must hold, beside all of where', () => {
+    expect(planOf({ where: [week], anyOf: [[group('tea'), young]] }).where).toEqual([
+      [
+        { op: 'in', column: 'household.age', values: ['19-24', '25-34', '35-44'] },
+        { op: 'in', column: 'purchase.commodity', values: ['DRY TEA', 'TEAS'] },
+      ],
+      [{ op: 'days', column: 'purchase.day', from: '2017-10-01', until: '2017-10-08' }],
+    ]);
+  });
+  test('S6: neither the order of alternatives nor a repeated one changes the digest', () => {
+    const digests = [
+      [group('tea'), young],
+      [young, group('tea')],
+      [young, group('tea'), young],
+    ].map((list) => planDigest(planOf({ where: [week], anyOf: [list] })));
+    expect(new Set(digests).size).toBe(1);
+  });
+  test('S2: two conditions on one source are refused, alternatives of one are not', () => {
+    expect(rejectionOf({ where: [group('tea')], anyOf: [[group('coffee'), young]] })?.code).toBe('PredicateInvalid');
+    expect(rejectionOf({ where: [], anyOf: [[group('coffee'), group('tea')]] })).toBeUndefined();
+  });
+  test('S2: an alternative finer than allowed is refused', () =>
+    expect(rejectionOf({ where: [], anyOf: [[young, { ...week, until: '2017-10-02' }]] })?.code).toBe('GranularityExceeded'));
 });
 
 describe('S6: the plan is a pure function', () => {

@@ -2,13 +2,17 @@
  * Resolution (rules S2, S4, S5, S6, S7, S8): a query in the catalogue's words becomes a plan in canonical terms. A pure function
  * of terms, catalogue and policy; neither the catalogue's order nor the order of predicates changes the plan's digest.
  */
-import { parseEpsilon, rhoOfEpsilon } from '../amounts.ts';
+import { parseEpsilon } from '../amounts.ts';
 import type { CanonicalAttribute, Catalogue, Domain, QueryAttribute } from '../catalogue.ts';
-import type { Plan } from '../plan.ts';
+import { hex } from '../encoding/bytes.ts';
+import { encodeCanonical } from '../encoding/canonical.ts';
+import { rhoOfParts } from '../mechanisms/output-noise.ts';
+import type { Plan, PlanMeasure } from '../plan.ts';
 import type { Policy } from '../policy.ts';
 import type { Rejection } from '../rejection.ts';
-import type { Query, TaskTerms } from '../resources/task.ts';
+import type { Predicate, Query, TaskTerms } from '../resources/task.ts';
 import { groupOf, predicateOf } from './derivation.ts';
+import { measureOf, measuresRejection } from './measures.ts';
 import { nearestName } from './nearest-name.ts';
 import { refused, resolved, type Resolved } from './resolved.ts';
 
@@ -62,16 +66,25 @@ const derive = (catalogue: Catalogue, wanted: string, name: string): Resolved<De
   return resolved({ attribute, canonical });
 };
 
-/** S2: two predicates on one source could meet in a range finer than either may be. */
-const combinedRejection = (derived: readonly Derived[]): Rejection | undefined => {
-  const columns = derived.map(({ canonical }) => canonical.name);
-  const twice = derived.find(({ canonical }, i) => columns.indexOf(canonical.name) !== i);
+/** A condition: alternatives, of which one must hold. */
+type Condition = readonly Predicate[];
+const conditionsOf = ({ where, anyOf = [] }: Query): readonly Condition[] => [...where.map((predicate) => [predicate]), ...anyOf];
+
+/** S2: two conditions on one source could meet in a range finer than either may be; alternatives of one can only be wider. */
+const combinedRejection = (conditions: readonly (readonly Derived[])[]): Rejection | undefined => {
+  const twice = conditions.flatMap((derived, i) =>
+    derived.filter(({ canonical }) => conditions.slice(0, i).some((before) => before.some((d) => d.canonical.name === canonical.name))),
+  )[0];
   if (!twice) return undefined;
   const problem = `${twice.canonical.name} is constrained twice, and their overlap could be finer than allowed; use one predicate`;
   return { code: 'PredicateInvalid', attribute: twice.attribute.name, problem };
 };
 
-const byColumn = (a: Plan['where'][number], b: Plan['where'][number]): number => (a[0]!.column < b[0]!.column ? -1 : 1);
+const byText = (a: unknown, b: unknown): number => {
+  const [first, second] = [hex(encodeCanonical(a)), hex(encodeCanonical(b))];
+  if (first === second) return 0;
+  return first < second ? -1 : 1;
+};
 
 /** All values, or the first rejection in order. */
 const all = <T>(results: readonly Resolved<T>[]): Resolved<readonly T[]> => {
@@ -83,13 +96,37 @@ const all = <T>(results: readonly Resolved<T>[]): Resolved<readonly T[]> => {
   return resolved(values);
 };
 
+/** Alternatives in one order, each once, whatever the order they were asked in (S6). */
+const alternativesOf = (derived: readonly Derived[], condition: Condition): Resolved<Plan['where'][number]> => {
+  const found = all(condition.map((predicate, i) => predicateOf(derived[i]!.attribute, predicate)));
+  if (!found.ok) return found;
+  if (found.value.length === 1) return resolved(found.value[0]!);
+  const sorted = found.value.flat().toSorted(byText);
+  return resolved(sorted.filter((p, i) => i === 0 || byText(p, sorted[i - 1]) !== 0));
+};
+const byColumn = (a: Plan['where'][number], b: Plan['where'][number]): number => {
+  if (a[0]!.column === b[0]!.column) return byText(a, b);
+  return a[0]!.column < b[0]!.column ? -1 : 1;
+};
+
 const resolveWhere = (catalogue: Catalogue, query: Query): Resolved<{ where: Plan['where']; used: readonly Derived[] }> => {
-  const used = all(query.where.map(({ attribute }) => derive(catalogue, query.domain, attribute)));
+  const conditions = conditionsOf(query);
+  const used = all(conditions.map((condition) => all(condition.map(({ attribute }) => derive(catalogue, query.domain, attribute)))));
   if (!used.ok) return used;
   const combined = combinedRejection(used.value);
   if (combined) return refused(combined);
-  const where = all(query.where.map((predicate, i) => predicateOf(used.value[i]!.attribute, predicate)));
-  return where.ok ? resolved({ where: where.value.toSorted(byColumn), used: used.value }) : where;
+  const where = all(conditions.map((condition, i) => alternativesOf(used.value[i]!, condition)));
+  return where.ok ? resolved({ where: where.value.toSorted(byColumn), used: used.value.flat() }) : where;
+};
+
+const resolveMeasures = (
+  catalogue: Catalogue,
+  { domain, measures = [] }: Query,
+): Resolved<{ measures: readonly PlanMeasure[]; used: readonly Derived[] }> => {
+  const used = all(measures.map(({ attribute }) => derive(catalogue, domain, attribute)));
+  if (!used.ok) return used;
+  const found = all(measures.map((measure, i) => measureOf(used.value[i]!, measure)));
+  return found.ok ? resolved({ measures: found.value, used: used.value }) : found;
 };
 
 const ALL: Plan['group'] = { cells: [{ label: 'all' }] };
@@ -115,7 +152,7 @@ const unknownDomain = (catalogue: Catalogue, domain: string): Rejection => {
   return { code: 'UnknownDomain', domain, ...(nearest === undefined ? {} : { nearest }) };
 };
 
-/** `terms` are of a valid query (`specProblem`). A subject enters one cell (S8: k = 1): the slice clips to its first. */
+/** `terms` are of a valid query (`specProblem`). A subject enters k cells (S8), one if the task doesn't say: the slice clips to its first. */
 export const resolveQuery = (terms: TaskTerms, catalogue: Catalogue, policy: Policy): Resolved<Resolution> => {
   const query = terms.query!;
   const domain = catalogue.domains.find(({ name }) => name === query.domain);
@@ -124,19 +161,24 @@ export const resolveQuery = (terms: TaskTerms, catalogue: Catalogue, policy: Pol
   if (!where.ok) return where;
   const group = resolveGroup(catalogue, query);
   if (!group.ok) return group;
-  const epsilon = parseEpsilon(terms.privacy.epsilon);
+  const measured = resolveMeasures(catalogue, query);
+  if (!measured.ok) return measured;
+  const measures = [...measured.value.measures];
+  const budget = { epsilon: parseEpsilon(terms.privacy.epsilon), ...(measures.length > 0 && { measures }) };
   const plan: Plan = {
     domain: query.domain,
     usage: terms.usage,
     count: 'subjects',
     where: [...where.value.where],
     group: group.value.group,
-    cellsPerSubject: 1,
-    epsilon,
-    microRho: rhoOfEpsilon(epsilon),
+    ...budget,
+    cellsPerSubject: Math.min(query.cellsPerSubject ?? 1, group.value.group.cells.length),
+    microRho: rhoOfParts(budget),
     // S5: the larger of the task's and the policy's.
     minimumResultCardinality: Math.max(terms.privacy.minimumResultCardinality, policy.privacy.minimumResultCardinality),
     overlapBound: domain.overlapBound,
   };
-  return resolved({ plan, warnings: warningsOf([...where.value.used, ...group.value.used]) });
+  const rejection = measuresRejection(plan, query.measures ?? []);
+  if (rejection) return refused(rejection);
+  return resolved({ plan, warnings: warningsOf([...where.value.used, ...group.value.used, ...measured.value.used]) });
 };

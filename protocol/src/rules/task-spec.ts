@@ -1,7 +1,7 @@
 /** What a schema can't say of a query's spec (rules N5, S2, B5): cross-field rules, decimals, dates. One sentence, or undefined. */
 import { parseEpsilon, parseSym, U64_MAX } from '../amounts.ts';
 import type { Policy } from '../policy.ts';
-import type { Predicate, TaskSpec } from '../resources/task.ts';
+import type { Measure, Predicate, TaskSpec } from '../resources/task.ts';
 import { instantMs } from './log-time.ts';
 
 type Check = (spec: TaskSpec, policy: Policy) => string | undefined;
@@ -21,8 +21,15 @@ const predicateProblem = (predicate: Predicate): string | undefined => {
   return buckets === undefined && range ? undefined : `the predicate on ${attribute} needs either "in", or "from" and "until"`;
 };
 
+const measureProblem = ({ kind, attribute, rank }: Measure): string | undefined => {
+  if (kind !== 'quantile') return rank === undefined ? undefined : `the ${kind} of ${attribute} takes no rank`;
+  return rank !== undefined && /[1-9]/.test(rank) ? undefined : `the quantile of ${attribute} needs a rank between 0 and 1, such as "0.5"`;
+};
+
 const hasQuery: Check = ({ query }) => (query ? undefined : 'class query needs spec.query');
-const predicatesWhole: Check = ({ query }) => query?.where.map(predicateProblem).find((problem) => problem !== undefined);
+const predicatesWhole: Check = ({ query }) =>
+  [...(query?.where ?? []), ...(query?.anyOf ?? []).flat()].map(predicateProblem).find((problem) => problem !== undefined);
+const measuresWhole: Check = ({ query }) => query?.measures?.map(measureProblem).find((problem) => problem !== undefined);
 const epsilonPositive: Check = ({ privacy }) =>
   isDecimal(parseEpsilon, privacy.epsilon) ? undefined : 'privacy.epsilon must be above 0, with at most six decimals';
 const feeCountable: Check = ({ maxFee }) =>
@@ -34,7 +41,15 @@ const expiryReadable: Check = ({ authorization }) =>
     ? undefined
     : 'authorization.expiry must be an RFC 3339 time in UTC with at most three decimals, such as 2026-01-31T12:00:00Z';
 
-const checks: readonly Check[] = [hasQuery, predicatesWhole, epsilonPositive, feeCountable, deadlineWithinPolicy, expiryReadable];
+const checks: readonly Check[] = [
+  hasQuery,
+  predicatesWhole,
+  measuresWhole,
+  epsilonPositive,
+  feeCountable,
+  deadlineWithinPolicy,
+  expiryReadable,
+];
 
 export const specProblem = (spec: TaskSpec, policy: Policy): string | undefined => {
   for (const check of checks) {

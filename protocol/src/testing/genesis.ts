@@ -120,6 +120,37 @@ export const aCatalogue = (): Catalogue => ({
   ],
 });
 
+/** With a number to measure: cents of a purchase. */
+export const aCatalogueOfNumbers = (): Catalogue => {
+  const { canonicalAttributes, queryAttributes, ...rest } = aCatalogue();
+  const domain = 'retail.purchase';
+  const cents = {
+    name: 'purchase.cents',
+    domain,
+    type: 'integer',
+    state: 'active',
+    directlyQueryable: false,
+    description: 'Cents.',
+  } as const;
+  return {
+    ...rest,
+    canonicalAttributes: [...canonicalAttributes, cents],
+    queryAttributes: [
+      ...queryAttributes,
+      {
+        name: 'spend',
+        domain,
+        state: 'active',
+        derivation: { kind: 'aggregate', from: 'purchase.cents', unit: 'number' },
+        granularity: {},
+        groupable: false,
+        measure: { low: 0, high: 10_000, grid: [0, 1_000, 2_500, 5_000, 10_000] },
+        description: 'Spending.',
+      },
+    ],
+  };
+};
+
 const enterprise = (name: string): Actor => ({
   address: actorKey(name).address,
   publicKey: actorKey(name).publicKey,
