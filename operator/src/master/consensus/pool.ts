@@ -13,8 +13,16 @@ const commandOf = (bytes: Uint8Array): Command | undefined => {
   }
 };
 
+/** Of commands in a block: half of what a block may have. */
+const BATCH_BYTES = 4 * 1024 * 1024;
 /** In patiences; by then several primaries have had their chance. */
 const FORGOTTEN_AFTER = 24;
+
+/** What a command may count on: the last decided state, at a time that has come, so that what is due by now is not refused as early. */
+const contextOf = ({ state }: Turn): { readonly time: number; readonly height: bigint } => {
+  const tip = lastDecided(state.chain);
+  return { time: Math.max(tip.time, state.now), height: tip.head.height + 1n };
+};
 
 /** Takes a command, from here or from a peer. Only what came from here is passed on. */
 export const takeCommand = (turn: Turn, bytes: Uint8Array, own: boolean): void => {
@@ -27,8 +35,7 @@ export const takeCommand = (turn: Turn, bytes: Uint8Array, own: boolean): void =
   if (pool.size >= turn.env.limits.poolCommands) return refuse('Busy');
   const command = commandOf(bytes);
   if (!command) return refuse('Malformed');
-  const tip = lastDecided(chain);
-  const applied = turn.env.rules.apply(tip.records, command, { time: tip.time, height: tip.head.height + 1n });
+  const applied = turn.env.rules.apply(lastDecided(chain).records, command, contextOf(turn));
   if (!applied.ok) return refuse(applied.fault.code);
   set(turn, { pool: new Map(pool).set(id, { bytes, since: now }), ...(pool.size === 0 ? { progressAt: now } : {}) });
   if (own) broadcast(turn, { kind: 'command', bytes });
@@ -54,13 +61,15 @@ export const dropUntrue = (turn: Turn, commands: readonly Command[]): void => {
 export const commandsFor = (turn: Turn, parent: Tip, time: number): readonly Command[] => {
   const { rules, limits } = turn.env;
   const chosen: Command[] = [];
+  let size = 0;
   let { records } = parent;
   for (const { bytes } of turn.state.pool.values()) {
-    if (chosen.length >= limits.batchCommands) break;
+    if (chosen.length >= limits.batchCommands || size + bytes.length > BATCH_BYTES) break;
     const command = commandOf(bytes);
     const applied = command && rules.apply(records, command, { time, height: parent.head.height + 1n });
     if (!command || !applied?.ok) continue;
     records = applied.state;
+    size += bytes.length;
     chosen.push(command);
   }
   return chosen;
@@ -70,11 +79,13 @@ export const commandsFor = (turn: Turn, parent: Tip, time: number): readonly Com
 export const sweepPool = (turn: Turn): void => {
   const { chain, now, pool } = turn.state;
   const { rules, limits } = turn.env;
-  const tip = lastDecided(chain);
+  // a look at every command costs: no more often than a status goes out
+  if (pool.size === 0 || now - turn.state.statusAt < limits.statusEveryMs) return;
+  const { records } = lastDecided(chain);
   const kept = new Map(pool);
   for (const [id, { bytes, since }] of pool) {
     const command = commandOf(bytes);
-    const applied = command && rules.apply(tip.records, command, { time: tip.time, height: tip.head.height + 1n });
+    const applied = command && rules.apply(records, command, contextOf(turn));
     const why = !applied?.ok
       ? (applied?.fault.code ?? 'Malformed')
       : now - since > FORGOTTEN_AFTER * limits.patienceMs

@@ -48,10 +48,10 @@ const fresh = (turn: Turn, own: Stream, next: bigint): Intent | undefined => {
   const { draft } = state;
   if (draft?.block.height === next && draft.block.parent === parent.head.block) return looked(turn, draft);
   const time = Math.max(parent.time, state.now);
-  const commands = commandsFor(turn, parent, time);
   const oldest = state.pool.values().next().value?.since ?? state.now;
-  const full = commands.length >= env.limits.batchCommands || state.now - oldest >= env.limits.batchDelayMs;
-  if (commands.length > 0 ? !full : !identityWaits(turn, next)) return undefined;
+  const full = state.pool.size >= env.limits.batchCommands || state.now - oldest >= env.limits.batchDelayMs;
+  const commands = full ? commandsFor(turn, parent, time) : [];
+  if (commands.length === 0 && !identityWaits(turn, next)) return undefined;
   const { generation } = env;
   const block: Block = { height: next, generation, parent: parent.head.block, time, proposer: env.index, commands: [...commands] };
   const made = { digest: blockDigest(block), block, bytes: encodeBlock(block) };

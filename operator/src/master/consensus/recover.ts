@@ -16,6 +16,8 @@ export interface Remembered {
   /** The formation's base and roster. */
   readonly base: Tip;
   readonly roster: Roster;
+  /** The chain as put together from a snapshot of the state; then `blocks` are not applied again. */
+  readonly chain?: Chain;
   /** Certified blocks above the base, in order. */
   readonly blocks: readonly { readonly bytes: Uint8Array; readonly certificate: Certificate }[];
   readonly messages: readonly Message[];
@@ -68,7 +70,11 @@ export const recover = (
   now: number,
 ): { state: State; outputs: readonly Output[] } => {
   const base = { height: stored.base.head.height, block: stored.base.head.block };
-  const turn: Turn = { env, state: { ...startState(chainOf(env, stored), base, counter.key), now, progressAt: now }, out: [] };
+  const turn: Turn = {
+    env,
+    state: { ...startState(stored.chain ?? chainOf(env, stored), base, counter.key), now, progressAt: now },
+    out: [],
+  };
   set(turn, { vouches: new Map([...stored.anchors].map(([key, counter]) => [key, new Set([counter])])) });
   // enough room for all of them, however they are ordered
   const roomy: Turn = { ...turn, env: { ...env, limits: { ...env.limits, heldMessages: Number.MAX_SAFE_INTEGER } } };
@@ -80,7 +86,10 @@ export const recover = (
   readOn(roomy);
   turn.state = roomy.state;
   const last = stored.intent?.key === counter.key ? stored.intent.intent : undefined;
-  const said = stored.messages.some((m) => last && bodyDigest(env.formation, m.body) === bodyDigest(env.formation, last.body));
+  // by its own key: the other backup's commit of the same prepare has the same body
+  const said = stored.messages.some(
+    (m) => last && m.ui.key === counter.key && bodyDigest(env.formation, m.body) === bodyDigest(env.formation, last.body),
+  );
   const intent = said ? undefined : last;
   const muted = silence(env, turn.state, counter, intent);
   set(turn, { own: { key: counter.key, ...(intent && muted === undefined ? { intent } : {}), ...(muted === undefined ? {} : { muted }) } });

@@ -56,6 +56,8 @@ export interface Disk {
   blobTasks(): readonly string[];
   /** All blobs of a task whose names begin so; all, without a prefix. */
   dropBlobs(task: string, prefix?: string): void;
+  /** All that `work` writes through this Disk or to the same file, or nothing; see `append` for what not being durable means. */
+  transaction(durable: boolean, work: () => void): void;
   close(): void;
 }
 

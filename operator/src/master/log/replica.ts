@@ -216,9 +216,21 @@ export class Replica {
     return 'decided';
   }
 
-  #append({ block, bytes, before, state }: Evaluated, certificate: Certificate): void {
+  #append(evaluated: Evaluated, certificate: Certificate): void {
+    this.adopt(evaluated, certificate)();
+  }
+
+  /**
+   * For an agreement that has evaluated and certified the block itself: writes it now, on top of `before`, which may be written and not
+   * told yet; what it returns is called once that is durable enough to be told.
+   */
+  adopt({ block, bytes, before, state }: Omit<Evaluated, 'head'>, certificate: Certificate): () => void {
     const changes = [...state.map.changesSince(before.map)];
-    this.#o.disk.append({ height: block.height, bytes, certificate }, this.#last ? changes : state.map.entries());
+    this.#o.disk.append({ height: block.height, bytes, certificate }, block.height === 1n ? state.map.entries() : changes);
+    return () => this.#enter(block, state, certificate, changes);
+  }
+
+  #enter(block: Block, state: State, certificate: Certificate, changes: readonly (readonly [string, Uint8Array | undefined])[]): void {
     this.#state = state;
     this.#certificate = certificate;
     this.#last = block;
