@@ -5,6 +5,7 @@ import {
   envelopeAad,
   fromHex,
   noiseCells,
+  noiseOutput,
   resultBlobName,
   sliceBlobName,
   sliceOutputAad,
@@ -12,7 +13,7 @@ import {
   type SliceInput,
   type TaskResult,
 } from '@scs/protocol';
-import { chipOf, MEASUREMENT, vaultNames } from '@scs/protocol/testing/genesis.ts';
+import { aCatalogueOfNumbers, chipOf, MEASUREMENT, vaultNames } from '@scs/protocol/testing/genesis.ts';
 import { open, packSealed, seal, unpackSealed } from '@scs/proto';
 import { simulatedTee } from './attest.ts';
 import { TestGroup } from './testing/group.ts';
@@ -61,6 +62,30 @@ describe('a query, enclave by enclave', () => {
       epsilon: 500_000n,
       cellsPerSubject: record.plan!.cellsPerSubject,
     });
+  });
+
+  test('B7, S5: counts, sums and histograms, noised by place in each slice, added up by the aggregator', async () => {
+    const measures = [
+      { kind: 'mean', attribute: 'spend' },
+      { kind: 'quantile', attribute: 'spend', rank: '0.5' },
+    ] as const;
+    await using group = await TestGroup.start(
+      (task) => task.asking({ measures: [...measures] }),
+      (genesis) => ({ ...genesis, catalogue: aCatalogueOfNumbers() }),
+    );
+    const exact = [400n, 100n, 1n, 900_000n, 2_000n, 7n, 0n, 0n, 390n, 10n, 0n, 5n, 5n, 0n, 0n, 90n, 1n, 0n, 0n, 0n, 0n];
+    for (const vault of vaultNames) await group.slice(vault, { cells: () => exact });
+    await (
+      await group.aggregator()
+    ).ended;
+    const { plan } = group.world.task(group.uid);
+    const outputs = vaultNames.map((v) => noiseOutput(fromHex(group.vaults.get(v)!.noiseSeed), exact, plan!));
+    expect([...group.vaults.values()].map((vault) => vault.stored!.output.cells)).toEqual(outputs);
+    const sum = (place: number): bigint => outputs.reduce((all, cells) => all + cells[place]!, 0n);
+    const result = await resultOf(group);
+    expect(result).toMatchObject({ measures: plan!.measures });
+    expect(result.cells[0]).toEqual({ label: 'under_45', count: sum(0), values: [sum(3), 2_500n] });
+    expect(result.cells[2]).toEqual({ label: 'unknown' });
   });
 
   test('M2, A3: nothing of any output is logged, nor lies open in what passes through the masters', async () => {
