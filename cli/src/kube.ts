@@ -1,7 +1,7 @@
 /** The API server as the plugin needs it: Tasks, their results, the genesis. Errors become sentences. */
 import { ApiException, CoreV1Api, CustomObjectsApi, KubeConfig } from '@kubernetes/client-node';
 import { z } from 'zod';
-import { GROUP, TaskSpec, TaskStatus, VERSION, type Task } from '@scs/protocol';
+import { GROUP, SettlementSpec, SettlementStatus, TaskSpec, TaskStatus, VERSION, type Task } from '@scs/protocol';
 import type { Invocation, Options } from './command.ts';
 import { CliError, UsageError } from './errors.ts';
 
@@ -17,6 +17,8 @@ export const KUBE_HELP = `  -n, --namespace NS    namespace of the task (default
 
 /** One answer of the API server may take so long. */
 const REQUEST_MS = 30_000;
+const PAGE = 500;
+const MAX_TASKS = 10_000;
 
 export interface KubeAccess {
   readonly namespace: string;
@@ -26,6 +28,12 @@ export interface KubeAccess {
   createTask(task: Task, dryRun: boolean): Promise<Task>;
   /** data and binaryData (as bytes) together; undefined when it doesn't exist. */
   configMap(namespace: string, name: string): Promise<Readonly<Record<string, Uint8Array>> | undefined>;
+  /** As bytes; undefined when it doesn't exist. */
+  secret(namespace: string, name: string): Promise<Readonly<Record<string, Uint8Array>> | undefined>;
+  /** What the masters show of a batch; undefined when they show none. Unchecked beyond its form. */
+  settlement(name: string): Promise<SettlementObject | undefined>;
+  /** In `of`; objects that are no Tasks are left out. At most 10,000. */
+  tasks(of: string): Promise<readonly Task[]>;
 }
 
 /** Throws CliError when there is no such context or file. Asks nothing yet. */
@@ -48,17 +56,44 @@ export const connect = (invocation: Invocation): KubeAccess => {
       );
     },
     configMap: async (of, name) => {
-      try {
-        const found = await ask(`ConfigMap ${of}/${name}`, () => core.readNamespacedConfigMap({ namespace: of, name }));
-        const text = Object.entries(found.data ?? {}).map(([k, v]): [string, Uint8Array] => [k, Buffer.from(v)]);
-        const binary = Object.entries(found.binaryData ?? {}).map(([k, v]): [string, Uint8Array] => [k, Buffer.from(v, 'base64')]);
-        return Object.fromEntries([...text, ...binary]);
-      } catch (cause) {
-        if (cause instanceof CliError && cause.code === 'NotFound') return undefined;
-        throw cause;
-      }
+      const found = await ifThere(ask(`ConfigMap ${of}/${name}`, () => core.readNamespacedConfigMap({ namespace: of, name })));
+      return found && { ...bytesOf(found.data, 'utf8'), ...bytesOf(found.binaryData, 'base64') };
+    },
+    secret: async (of, name) => {
+      const found = await ifThere(ask(`Secret ${of}/${name}`, () => core.readNamespacedSecret({ namespace: of, name })));
+      return found && bytesOf(found.data, 'base64');
+    },
+    settlement: async (name) => {
+      const kind = { group: GROUP, version: VERSION, plural: 'settlements', name };
+      const found = await ifThere(ask(`Settlement ${name}`, () => objects.getClusterCustomObject(kind)));
+      return found === undefined ? undefined : settlementFrom(found);
+    },
+    tasks: async (of) => {
+      const found: Task[] = [];
+      let page: string | undefined;
+      do {
+        const asked = page === undefined ? { limit: PAGE } : { limit: PAGE, _continue: page };
+        const listed = ListObject.parse(
+          await ask(`the tasks of ${of}`, () => objects.listNamespacedCustomObject({ ...tasks, namespace: of, ...asked })),
+        );
+        found.push(...listed.items.flatMap((item) => TaskObject.safeParse(item).data ?? []).map((task) => task as Task));
+        page = listed.metadata.continue;
+      } while (page && found.length < MAX_TASKS);
+      return found;
     },
   };
+};
+
+const bytesOf = (data: Readonly<Record<string, string>> | undefined, encoding: 'utf8' | 'base64'): Record<string, Uint8Array> =>
+  Object.fromEntries(Object.entries(data ?? {}).map(([key, text]) => [key, Buffer.from(text, encoding)]));
+
+const ifThere = async <T>(asked: Promise<T>): Promise<T | undefined> => {
+  try {
+    return await asked;
+  } catch (cause) {
+    if (cause instanceof CliError && cause.code === 'NotFound') return undefined;
+    throw cause;
+  }
 };
 
 const kubeConfig = (invocation: Invocation): KubeConfig => {
@@ -85,6 +120,19 @@ const TaskObject = z.object({
   metadata: z.looseObject({ name: z.string(), namespace: z.string(), uid: z.string().max(64).optional() }),
   spec: TaskSpec,
   status: TaskStatus.optional(),
+});
+const SettlementObject = z.object({ spec: SettlementSpec, status: SettlementStatus.optional() });
+export type SettlementObject = z.infer<typeof SettlementObject>;
+const settlementFrom = (object: unknown): SettlementObject => {
+  const parsed = SettlementObject.safeParse(object);
+  if (!parsed.success)
+    throw new CliError('SettlementMalformed', `The API server's answer is not a Settlement:\n${z.prettifyError(parsed.error)}`);
+  return parsed.data;
+};
+
+const ListObject = z.looseObject({
+  metadata: z.looseObject({ continue: z.string().optional() }).default({}),
+  items: z.array(z.unknown()).max(MAX_TASKS),
 });
 const taskFrom = (object: unknown): Task => {
   const parsed = TaskObject.safeParse(object);

@@ -67,7 +67,10 @@ describe('wrong usage: exit code 2 and a way on', () => {
 
 describe('what the user can mend: exit code 1', () => {
   test.each([
-    [['account'], 'Which key? Give --keys FOLDER (made by kubectl symphony keygen submitter NAME) or set SCS_KEYS. (KeysMissing)'],
+    [
+      ['account'],
+      'Which account? Give --keys FOLDER (made by kubectl symphony keygen), --wallet-secret [NAMESPACE/]NAME, or set SCS_KEYS or SCS_WALLET_KEY. (KeysMissing)',
+    ],
     [
       ['fund', '1e3', '--keys', 'x'],
       '1e3 is not an amount of SYM: not a decimal with at most 8 digits after the point: 1e3. (AmountInvalid)',

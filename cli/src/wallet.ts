@@ -1,159 +1,100 @@
-/** The settlement chain as an account's owner sees it: balances, escrow, claims (rules K2, K8). Over the unmodified Aptos SDK. */
-import {
-  Account,
-  Aptos,
-  AptosApiError,
-  AptosConfig,
-  Ed25519PrivateKey,
-  isUserTransactionResponse,
-  Network,
-  type InputEntryFunctionData,
-} from '@aptos-labs/ts-sdk';
-import { fromHex, type Genesis } from '@scs/protocol';
-import { CliError } from './errors.ts';
+/**
+ * Who signs, from one of three places: a key folder, the environment, or a Secret. This is the only file that decides between them.
+ *
+ *   --keys FOLDER                         made by keygen
+ *   --wallet-secret [NAMESPACE/]NAME[:KEY]  a Secret that holds a seed in hex; KEY is actor.key unless it is named
+ *   $SCS_WALLET_KEY                       the seed itself, in hex, or as Aptos writes it: ed25519-priv-0x...
+ *   $SCS_KEYS                             as --keys
+ *
+ * An option beats the environment; two of a kind are refused rather than guessed between.
+ */
+import { join } from 'node:path';
+import { addressOf, publicKeyOf } from '@scs/protocol';
+import type { Invocation, Options } from './command.ts';
+import { CliError, UsageError } from './errors.ts';
+import { readPublic, readSeed, type PublicFile } from './keys/key-folder.ts';
+import type { KubeAccess } from './kube.ts';
 
-export interface AccountView {
+export const walletOptions = { keys: { type: 'string' }, 'wallet-secret': { type: 'string' } } as const satisfies Options;
+export const WALLET_HELP = `  --keys FOLDER         key folder of the account (or $SCS_KEYS)
+  --wallet-secret S     or a Secret, [NAMESPACE/]NAME[:KEY]; KEY is actor.key unless named
+                        or $SCS_WALLET_KEY: the key itself, 64 hex digits or ed25519-priv-0x...`;
+
+export interface Wallet {
   readonly address: string;
-  /** Base units of SYM. */
-  readonly balance: bigint;
-  readonly escrow: bigint;
-  readonly withdrawing: bigint;
-  /** Chain time in seconds; 0 without a withdrawal. */
-  readonly ripensAt: bigint;
-  readonly expiresAt: bigint;
-  readonly debt: bigint;
-  readonly claimable: bigint;
-}
-export interface Receipt {
-  /** undefined when it was only simulated. */
-  readonly hash: string | undefined;
-  readonly gas: string;
-}
-export interface SettledBatch {
-  readonly tasksRoot: string;
-  readonly taskCount: bigint;
+  /** What the key folder says that it is; unknown of keys from elsewhere. */
+  readonly kind: PublicFile['kind'] | undefined;
+  /** The folder, where there is one: masters' durable keys lie beside. */
+  readonly folder: string | undefined;
+  /** Read when it is needed: what only looks needs no secret. Throws CliError `KeyMismatch` when it isn't this address's. */
+  readonly seed: () => Promise<string>;
 }
 
-/** Given a URL, the SDK's constructor prints a note on standard output, where the command's own answer belongs. */
-const quietConfig = (fullnode: string): AptosConfig => Object.assign(new AptosConfig({ network: Network.CUSTOM }), { fullnode });
-
-export class Wallet {
-  readonly #aptos: Aptos;
-  readonly #contract: string;
-  readonly #chainId: number;
-  constructor(url: string, genesis: Genesis) {
-    this.#aptos = new Aptos(quietConfig(url));
-    this.#contract = genesis.chain.contract;
-    this.#chainId = genesis.chain.chainId;
-  }
-
-  chainId(): Promise<number> {
-    return this.#ask('the ledger', async () => (await this.#aptos.getLedgerInfo()).chain_id);
-  }
-
-  /** Throws CliError when the node can't be reached or serves another chain than the genesis names. */
-  async check(): Promise<void> {
-    const chainId = await this.chainId();
-    if (chainId !== this.#chainId)
-      throw new CliError(
-        'WrongChain',
-        `The node serves chain ${chainId}; the genesis names chain ${this.#chainId}. Give another --chain-url.`,
-      );
-  }
-
-  async account(address: string): Promise<AccountView> {
-    const [[balance], [escrow, withdrawing, ripensAt, expiresAt, debt], [claimable]] = await Promise.all([
-      this.#view('sym::balance', [address]),
-      this.#view('escrow::account', [address]),
-      this.#view('rewards::claimable', [address]),
-    ]);
-    return {
-      address,
-      balance: u64(balance),
-      escrow: u64(escrow),
-      withdrawing: u64(withdrawing),
-      ripensAt: u64(ripensAt),
-      expiresAt: u64(expiresAt),
-      debt: u64(debt),
-      claimable: u64(claimable),
-    };
-  }
-
-  /** Hex of the genesis digest that the contracts were initialised with. */
-  async genesis(): Promise<string> {
-    const [digest] = await this.#view('committee::genesis', []);
-    return bare(digest);
-  }
-
-  /** undefined when the contract has not accepted that batch. */
-  async batch(number: bigint): Promise<SettledBatch | undefined> {
-    const [next] = await this.#view('settlement::next_number', []);
-    if (number >= u64(next)) return undefined;
-    const [tasksRoot, taskCount] = await this.#view('settlement::batch', [number]);
-    return { tasksRoot: bare(tasksRoot), taskCount: u64(taskCount) };
-  }
-
-  /** Signs with `seed`, submits and waits. With `dryRun` it is simulated only. */
-  call(seed: string, name: string, functionArguments: bigint[], dryRun: boolean): Promise<Receipt> {
-    const account = Account.fromPrivateKey({ privateKey: new Ed25519PrivateKey(fromHex(seed)) });
-    const data: InputEntryFunctionData = { function: this.#function(name), functionArguments };
-    return this.#ask(name, async () => {
-      const transaction = await this.#aptos.transaction.build.simple({ sender: account.accountAddress, data });
-      if (dryRun) {
-        const [result] = await this.#aptos.transaction.simulate.simple({ signerPublicKey: account.publicKey, transaction });
-        if (!result?.success) throw new Error(result?.vm_status ?? 'no answer');
-        return { hash: undefined, gas: result.gas_used };
-      }
-      const pending = await this.#aptos.signAndSubmitTransaction({ signer: account, transaction });
-      const done = await this.#aptos.waitForTransaction({ transactionHash: pending.hash });
-      return { hash: done.hash, gas: done.gas_used };
-    });
-  }
-
-  /** undefined when the node knows no such transaction, or it has not been executed. */
-  transaction(hash: string): Promise<{ readonly success: boolean; readonly version: string } | undefined> {
-    return this.#ask(`transaction ${hash}`, async () => {
-      try {
-        const found = await this.#aptos.getTransactionByHash({ transactionHash: hash });
-        return isUserTransactionResponse(found) ? { success: found.success, version: found.version } : undefined;
-      } catch (cause) {
-        if (cause instanceof AptosApiError && cause.status === 404) return undefined;
-        throw cause;
-      }
-    });
-  }
-
-  #view(name: string, functionArguments: (string | bigint)[]): Promise<readonly unknown[]> {
-    return this.#ask(name, () => this.#aptos.view({ payload: { function: this.#function(name), functionArguments } }));
-  }
-
-  #function(name: string): `${string}::${string}::${string}` {
-    const [module, fn] = name.split('::');
-    return `${this.#contract}::${module}::${fn}`;
-  }
-
-  async #ask<T>(what: string, call: () => Promise<T>): Promise<T> {
-    try {
-      return await call();
-    } catch (cause) {
-      throw refusal(what, cause);
-    }
-  }
-}
-
-const refusal = (what: string, cause: unknown): CliError => {
-  const message = (cause instanceof Error ? cause.message : String(cause)).slice(0, 400);
-  const network =
-    cause instanceof TypeError || (cause instanceof Error && cause.cause instanceof Error) || (cause instanceof Error && 'code' in cause);
-  return network && !(cause instanceof AptosApiError)
-    ? new CliError('ChainUnreachable', `The chain can't be asked for ${what}: ${message}`)
-    : new CliError('ChainRefused', `The chain refused ${what}: ${message}`);
+/** Throws UsageError or CliError, which say which place was tried. Asks the cluster only for a Secret. */
+export const openWallet = async (invocation: Invocation, kube: () => KubeAccess): Promise<Wallet> => {
+  const folder = invocation.text('keys');
+  const secret = invocation.text('wallet-secret');
+  if (folder && secret) throw new UsageError('--keys and --wallet-secret name two wallets. Give one.');
+  if (folder) return fromFolder(folder);
+  if (secret) return fromSecret(secret, kube());
+  const [key, keys] = [invocation.variable('SCS_WALLET_KEY'), invocation.variable('SCS_KEYS')];
+  if (key && keys) throw new CliError('WalletAmbiguous', '$SCS_WALLET_KEY and $SCS_KEYS name two wallets. Unset one, or give --keys.');
+  if (key) return fromSeed(seedOf(key, '$SCS_WALLET_KEY'));
+  if (keys) return fromFolder(keys);
+  throw new CliError(
+    'KeysMissing',
+    'Which account? Give --keys FOLDER (made by kubectl symphony keygen), --wallet-secret [NAMESPACE/]NAME, or set SCS_KEYS or SCS_WALLET_KEY.',
+  );
 };
-/** Throws CliError on what is no u64: a node that answers so is none of ours. */
-const u64 = (value: unknown): bigint => {
-  const text = String(value);
-  if (!/^\d{1,20}$/.test(text))
-    throw new CliError('ChainMalformed', `The chain's node answered "${text.slice(0, 40)}" where a number was due.`);
-  return BigInt(text);
+
+/** Which file holds the key of the account: masters are credited at the account that pays their gas. */
+const accountKeys = {
+  master: 'gas.key',
+  enterprise: 'actor.key',
+  submitter: 'actor.key',
+  producer: 'actor.key',
+  publisher: 'account.key',
+} as const;
+const fromFolder = async (folder: string): Promise<Wallet> => {
+  const { kind, address, gasAddress } = await readPublic(folder);
+  if (kind === 'recovery' || kind === 'simulated-root')
+    throw new CliError('KeyFolderKind', `${folder} is a ${kind} key; it has no account on chain.`);
+  const own = kind === 'master' ? gasAddress : address;
+  if (!own) throw new CliError('KeyFileInvalid', `${join(folder, 'public.json')} names no gasAddress.`);
+  const seed = async (): Promise<string> => {
+    const found = await readSeed(folder, accountKeys[kind]);
+    if (addressOf(publicKeyOf(found)) !== own)
+      throw new CliError('KeyMismatch', `${join(folder, accountKeys[kind])} is not the key of ${own}, which public.json beside it names.`);
+    return found;
+  };
+  return { address: own, kind, folder, seed };
 };
-const bare = (hexWith0x: unknown): string => String(hexWith0x).replace(/^0x/, '');
+
+const fromSeed = (seed: string): Wallet => ({
+  address: addressOf(publicKeyOf(seed)),
+  kind: undefined,
+  folder: undefined,
+  seed: () => Promise.resolve(seed),
+});
+
+const SECRET = /^(?:([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)\/)?([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)(?::([-._a-zA-Z0-9]{1,253}))?$/;
+const fromSecret = async (word: string, kube: KubeAccess): Promise<Wallet> => {
+  const [, namespace = kube.namespace, , name = '', , key = 'actor.key'] = SECRET.exec(word) ?? [];
+  if (!name) throw new UsageError(`--wallet-secret takes [NAMESPACE/]NAME[:KEY], not ${word}.`);
+  const found = await kube.secret(namespace, name);
+  if (!found) throw new CliError('WalletMissing', `There is no Secret ${namespace}/${name}.`);
+  const bytes = found[key];
+  if (!bytes)
+    throw new CliError(
+      'WalletMissing',
+      `Secret ${namespace}/${name} has no ${key}. Name one of its keys: --wallet-secret ${namespace}/${name}:KEY.`,
+    );
+  return fromSeed(seedOf(Buffer.from(bytes).toString('utf8'), `${key} of Secret ${namespace}/${name}`));
+};
+
+/** The text itself is in no message. */
+const seedOf = (text: string, where: string): string => {
+  const seed = /^(?:ed25519-priv-)?(?:0x)?([0-9a-f]{64})$/i.exec(text.trim())?.[1];
+  if (!seed) throw new CliError('KeyFileInvalid', `${where} is not a key: expected 64 hex digits.`);
+  return seed.toLowerCase();
+};

@@ -224,6 +224,27 @@ describe('the genesis', () => {
   });
 });
 
+describe('a wallet in a Secret', () => {
+  const account = (secret: string) => onChain('account', '-o', 'json', '--wallet-secret', secret);
+  test('signs like a folder; what is missing is named, and no key is printed', async () => {
+    const data = { 'actor.key': actorKey('alder').seed, spare: actorKey('roastery').seed, broken: 'hunter2' };
+    const encoded = Object.fromEntries(Object.entries(data).map(([key, text]) => [key, Buffer.from(text).toString('base64')]));
+    const object = { apiVersion: 'v1', kind: 'Secret', metadata: { namespace: 'roastery', name: 'wallet' }, type: 'Opaque', data: encoded };
+    await cluster.apply(object);
+    const address = async (secret: string) => (JSON.parse((await account(secret)).out) as { account: string }).account;
+    expect(await address('roastery/wallet')).toBe(actorKey('alder').address);
+    expect(await address('roastery/wallet:spare')).toBe(actorKey('roastery').address);
+    const dry = await onChain('deposit', '1', '--dry-run', '--wallet-secret', 'roastery/wallet', '-o', 'json');
+    expect(JSON.parse(dry.out)).toMatchObject({ dryRun: true, account: { account: actorKey('alder').address } });
+    expect((await account('roastery/wallet:broken')).err).toBe(
+      'broken of Secret roastery/wallet is not a key: expected 64 hex digits. (KeyFileInvalid)',
+    );
+    expect((await account('roastery/wallet:other')).err).toMatch(/has no other\. .*\(WalletMissing\)$/);
+    expect((await account('roastery/none')).err).toBe('There is no Secret roastery/none. (WalletMissing)');
+    expect((await account('Not A Name')).code).toBe(2);
+  });
+});
+
 describe('a task from submission to the chain', () => {
   let settled: SettledTask;
   const NAME = 'coffee-to-the-end';
@@ -331,7 +352,7 @@ describe('a task from submission to the chain', () => {
       await cluster.delete({ kind: scpKind('Settlement'), name: 'settlement-1' });
       const spec = { ...wanted.spec, ...change };
       const object = { apiVersion: 'scp.symphony.foundation/v1alpha1', kind: 'Settlement', metadata: { name: 'settlement-1' }, spec };
-      await writeStatus(cluster, 'Settlement', await cluster.apply(object as KubeObject), wanted.status as object);
+      await writeStatus(cluster, 'Settlement', await cluster.apply(object), wanted.status);
     };
     await write({});
     const { code, out, err } = await onChain('settlement', '1', '-n', 'roastery', '-o', 'json');
@@ -339,7 +360,7 @@ describe('a task from submission to the chain', () => {
     const shown = JSON.parse(out) as { tasks: { uid: string }[] } & Record<string, unknown>;
     expect(shown).toMatchObject({
       batch: '1',
-      chain: { settled: true, epoch: '0', taskCount: `${tasks.length}`, transaction: settled.record.transaction!.hash },
+      chain: { settled: true, epoch: `${wanted.spec['epoch'] as number}`, taskCount: `${tasks.length}`, transaction: settled.record.transaction!.hash },
       masters: { state: 'finalized', certified: true, transaction: settled.record.transaction!.hash },
       differences: [],
     });

@@ -1,12 +1,18 @@
 import type { Command } from '../command.ts';
-import { account, claim, fund, withdraw } from './account.ts';
+import { account } from './account.ts';
+import { deposit, fund, withdraw } from './escrow.ts';
 import { genesisBuild, genesisShow } from './genesis.ts';
 import { keygen } from './keygen.ts';
+import { replay } from './replay.ts';
 import { resolve } from './resolve.ts';
 import { result } from './result.ts';
+import { claim, rewards } from './rewards.ts';
 import { keygenSecrets } from './secrets.ts';
+import { settlement } from './settlement.ts';
+import { stake, unstake } from './stake.ts';
 import { status } from './status.ts';
 import { signCommand, submit } from './submit.ts';
+import { supply } from './supply.ts';
 import { verify } from './verify.ts';
 
 /** In the order in which a newcomer needs them. */
@@ -16,8 +22,12 @@ export const commands: readonly Command[] = [
   genesisBuild,
   genesisShow,
   account,
+  deposit,
   fund,
   withdraw,
+  stake,
+  unstake,
+  rewards,
   claim,
   resolve,
   signCommand,
@@ -25,4 +35,7 @@ export const commands: readonly Command[] = [
   status,
   result,
   verify,
+  replay,
+  settlement,
+  supply,
 ];

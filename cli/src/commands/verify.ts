@@ -1,5 +1,6 @@
 /** `verify`: the chain of proof of a task, checked here and now. */
 import { decodeBatch, fromHex, type Genesis, type Task } from '@scs/protocol';
+import { Ledger } from '../chain/ledger.ts';
 import { readBundle, type Bundle } from '../bundle.ts';
 import type { Command, Invocation } from '../command.ts';
 import { CliError } from '../errors.ts';
@@ -7,13 +8,12 @@ import { findGenesis, GENESIS_HELP, genesisOptions, type FoundGenesis } from '..
 import { connect, KUBE_HELP, kubeOptions, taskName, type KubeAccess } from '../kube.ts';
 import { openWithFolder } from '../open-result.ts';
 import { formatOf, keysIfGiven, keysOptions } from '../options.ts';
+import { chainUrlOf } from '../money/money.ts';
 import { pause } from '../pause.ts';
 import { failed, held, type Check } from '../verify/check.ts';
 import type { ChainFacts, Opening } from '../verify/subject.ts';
 import { decodeTaskRecord } from '../verify/task-record.ts';
 import { verifyTask } from '../verify/verify-task.ts';
-import { Wallet } from '../wallet.ts';
-import { chainUrlOf } from './account.ts';
 
 export const verify: Command = {
   words: ['verify'],
@@ -87,13 +87,13 @@ const chainFacts = async (invocation: Invocation, bundle: Bundle, task: Task, ge
   if (!url) return 'no --chain-url given';
   const number = bundle.batch && batchNumber(bundle.batch.value);
   if (number === undefined) return 'the bundle has no batch to ask the chain for';
-  const wallet = new Wallet(url, genesis);
+  const ledger = new Ledger(url, genesis, invocation.signal);
   const hash = task.status?.settlement?.transaction;
   const [chainId, digest, batch, transaction] = await Promise.all([
-    wallet.chainId(),
-    wallet.genesis(),
-    wallet.batch(number),
-    hash ? wallet.transaction(hash) : undefined,
+    ledger.chainId(),
+    ledger.genesis(),
+    ledger.batch(number),
+    hash ? ledger.transaction(hash) : undefined,
   ]);
   return { chainId, genesis: digest, batch, transaction };
 };

@@ -174,7 +174,7 @@ export const settledTask = async (options: SettleOptions = {}): Promise<SettledT
   if (record.state !== 'completed') throw new Error(`the task is ${record.state}`);
   const { genesis } = world;
   const batch = certifiedLeaf(world, batchKey(record.batch!));
-  const { tasksRoot, taskCount } = decodeBatch(fromHex(batch.value));
+  const { tasksRoot, taskCount, epoch } = decodeBatch(fromHex(batch.value));
   return {
     world,
     genesis,
@@ -199,7 +199,7 @@ export const settledTask = async (options: SettleOptions = {}): Promise<SettledT
     chain: {
       chainId: genesis.chain.chainId,
       genesis: genesisDigest(genesis),
-      batch: { tasksRoot, taskCount },
+      batch: { tasksRoot, taskCount, epoch },
       transaction: { success: true, version: String(record.transaction!.version) },
     },
   };

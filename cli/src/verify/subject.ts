@@ -18,7 +18,7 @@ import {
 } from '@scs/protocol';
 import type { RuleContext } from '@scs/protocol/rules/context.ts';
 import type { Bundle } from '../bundle.ts';
-import type { SettledBatch } from '../wallet.ts';
+import type { SettledBatch } from '../chain/ledger.ts';
 import { decodeTaskRecord } from './task-record.ts';
 
 /** What the chain's node says, read by the caller. */
