@@ -1,4 +1,4 @@
-/** A master's process: reads its files, starts it, reports its health, stops in order. */
+/** A master's process: reads its files, starts it, reports its health, stops in order. `main.js log [HEIGHT]` prints the log of the one that runs. */
 import { mkdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
@@ -11,6 +11,7 @@ import { realClock } from '../kube/clock.ts';
 import { createCluster } from '../kube/client.ts';
 import { createRegistry, startHealth } from '../kube/health.ts';
 import { readConfig, type MasterConfig } from './config.ts';
+import { printLog, serveLog } from './log/log-socket.ts';
 import { openDisk } from './log/sqlite-disk.ts';
 import { startMaster } from './master.ts';
 import { MASTER_MANAGER } from './projection/result-files.ts';
@@ -52,13 +53,15 @@ const run = async (config: MasterConfig): Promise<void> => {
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromDefault();
   const registry = createRegistry();
+  const disk = openDisk({ file: join(config.SCS_DATA, 'log.db'), genesis: digest, master: config.SCS_MASTER_INDEX });
+  const door = await serveLog(config.SCS_DATA, disk, logger);
   const master = await startMaster({
     genesis,
     genesisDigest: digest,
     index: config.SCS_MASTER_INDEX,
     seed,
     tls: { certificatePem, keyPem },
-    disk: openDisk({ file: join(config.SCS_DATA, 'log.db'), genesis: digest, master: config.SCS_MASTER_INDEX }),
+    disk,
     cluster: createCluster(kubeConfig, { fieldManager: MASTER_MANAGER }),
     chain: aptosChain({
       url: config.SCS_CHAIN_URL,
@@ -85,8 +88,9 @@ const run = async (config: MasterConfig): Promise<void> => {
   let stopping: Promise<void> | undefined;
   const stop = (signal: string): void => {
     logger.info({ signal }, 'stopping');
-    stopping ??= master
-      .stop()
+    stopping ??= door
+      .close()
+      .then(() => master.stop())
       .then(() => health.close())
       .then(
         () => process.exit(0),
@@ -101,7 +105,9 @@ const run = async (config: MasterConfig): Promise<void> => {
 };
 
 try {
-  await run(readConfig(process.env));
+  const { SCS_DATA: data } = process.env;
+  if (process.argv[2] === 'log') await printLog(data ?? '/var/lib/scs', BigInt(process.argv[3] ?? 1), process.stdout);
+  else await run(readConfig(process.env));
 } catch (error) {
   // before the logger, or instead of a start: one line that says what to change
   process.stderr.write(`master: ${error instanceof Error ? error.message : String(error)}\n`);
