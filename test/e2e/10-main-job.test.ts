@@ -29,6 +29,17 @@ afterAll(async () => {
 
 const asRoastery = (args: readonly string[]) =>
   scene.group.trySymphony([...args, '--keys', scene.group.keys('submitter-roastery'), '-n', 'roastery'], { KUBECONFIG: scene.as.roastery });
+/** What `replay` says of a master's log, read from its pod. */
+const replayed = async (master: number): Promise<string> => {
+  const file = join(mkdtempSync(join(tmpdir(), 'scs-log-')), 'log');
+  const log = await scene.kubectl('exec', '-n', SYSTEM, `scs-master-${master}-0`, '--', '/usr/local/bin/node', '/app/main.mjs', 'log');
+  await writeFile(file, log);
+  const { stdout, stderr } = await scene.group.trySymphony(
+    ['replay', '-f', file, '--genesis', join(scene.group.folder, 'genesis.bin')],
+    {},
+  );
+  return stdout + stderr;
+};
 const states = (task: Task) => task.status?.history?.map((h) => h.state);
 const FORWARD = ['accepted', 'resolving', 'dispatched', 'verifying', 'awaiting_settlement', 'completed'];
 
@@ -99,6 +110,10 @@ describe('one query across three Vaults', () => {
     expect(code).toBe(0);
     expect(stdout).not.toMatch(/FAIL/);
     expect(stdout).toMatch(/^ok +chain /m);
+  });
+
+  test('X1: the log of each master gives the certified state again', async () => {
+    for (const master of [0, 1, 2]) expect(await replayed(master)).toMatch(/^ok +\d+ blocks/m);
   });
 
   test('K2, K10: charged the quote, never more; the rest is free again', () => {

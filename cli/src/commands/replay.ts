@@ -18,7 +18,7 @@ export const replay: Command = {
 Reads the log of a master, applies every block again by the rules, and checks that each is certified by two masters and gives
 exactly the state that they certified. Exit code 1 at the first block that does not. Any master's log will do:
 
-  kubectl exec -n scs scs-master-0-0 -- /app/node /app/main.js log | kubectl symphony replay --genesis genesis.bin
+  kubectl exec -n scs scs-master-0-0 -- /usr/local/bin/node /app/main.mjs log | kubectl symphony replay --genesis genesis.bin
 
   -f, --file LOG        file with the log; without it, or with -, standard input
   -o, --output FORMAT   text or json
