@@ -103,6 +103,8 @@ export const EconomyReading = z.strictObject({
     .max(10_003),
 });
 export type EconomyReading = z.infer<typeof EconomyReading>;
+/** What masters approve: their words for this group (its genesis is signed, too), this usage and the end of this epoch alone. */
+export const ReplenishStatement = z.strictObject({ usage: z.enum(usages), epoch: z.int().min(0) });
 export const EscrowReading = z.strictObject({ account: address, balance: z.bigint().min(0n), withdrawing: z.bigint().min(0n) });
 
 export const Command = z.discriminatedUnion('type', [
@@ -123,6 +125,15 @@ export const Command = z.discriminatedUnion('type', [
     slices: z.array(SignedSliceEvidence).min(1).max(1000),
   }),
   z.strictObject({ type: z.literal('counter.admit'), statement: CounterStatement, signature }),
+  /** Two masters' approval, by their durable keys (B2, G5). */
+  z.strictObject({
+    type: z.literal('budget.replenish'),
+    statement: ReplenishStatement,
+    approvals: z
+      .array(z.strictObject({ master: z.int().min(0).max(2), signature }))
+      .min(2)
+      .max(3),
+  }),
   /** Deadlines, windows and epochs that the block's time has passed. */
   z.strictObject({ type: z.literal('tick') }),
   z.strictObject({ type: z.literal('settlement.batch'), number: z.bigint().min(0n) }),
@@ -146,6 +157,7 @@ export const Command = z.discriminatedUnion('type', [
   }),
 ]);
 export type Command = z.infer<typeof Command>;
+export type ReplenishStatement = z.infer<typeof ReplenishStatement>;
 export type CommandType = Command['type'];
 export type VaultOffer = z.infer<typeof VaultOffer>;
 export type VaultAnswer = z.infer<typeof VaultAnswer>;

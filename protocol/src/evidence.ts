@@ -104,6 +104,7 @@ export type StatementKind =
   | 'aggregate.evidence'
   | 'enclave.ready'
   | 'counter.admit'
+  | 'budget.replenish'
   | 'task.terms';
 export const statementBytes = (kind: StatementKind, genesis: string, statement: unknown): Uint8Array =>
   concat(utf8(`SCS::${kind}::v1`), fromHex(genesis), encodeCanonical(statement));

@@ -88,6 +88,8 @@ export interface TaskRecord {
   readonly plan?: Plan;
   /** Epoch whose actor shares the reservation counts against (B4). */
   readonly reservedEpoch?: number;
+  /** Replenishments of its usage when it was resolved (B2); none if absent. A Vault that has had fewer follows. */
+  readonly replenished?: number;
   readonly warnings?: readonly string[];
   readonly parts: readonly VaultPart[];
   readonly envelope?: string;
@@ -124,6 +126,14 @@ export interface OdometerRecord {
   readonly spent: bigint;
   readonly byActor: Readonly<Record<string, bigint>>;
   readonly epoch: number;
+  /** Replenishments of the usage when `spent` was counted; none if absent. */
+  readonly replenished?: number;
+}
+/** Of a usage (B2): how often it was replenished, since which epoch, and the epoch at whose end it will be by approval. */
+export interface ReplenishmentRecord {
+  readonly count: number;
+  readonly epoch: number;
+  readonly approved?: number;
 }
 export interface EpochRecord {
   readonly number: number;
@@ -187,6 +197,7 @@ export interface Records {
   task: TaskRecord;
   escrow: EscrowRecord;
   odometer: OdometerRecord;
+  replenishment: ReplenishmentRecord;
   epoch: EpochRecord;
   settlement: SettlementRecord;
   nonce: { readonly expiry: number };
@@ -202,6 +213,7 @@ export type RecordKind = keyof Records;
 
 /**
  * keys: meta/ · actor/<address> · vault/<ns>/<name> · task/<uid> · escrow/<address> · odometer/<ns>/<name>/<usage>/<domain> ·
+ * replenishment/<usage> ·
  * epoch/<n> · settlement/<n> · settlement/<leaf kind>-<n> · economy/ · bond/enterprise/<address> · bond/master/<public key> · work/<epoch>/<address> · nonce/<address>/<nonce> · journal/<ns>/<name> · counter/<master> · queue/<name> · index/<name> · and raw BCS: envelope/<uid> · batch/<n> · <leaf kind>/<n> · committee/<generation>
  */
 export class State {

@@ -83,6 +83,7 @@ const record = {
   charge: amount.exactOptional(),
   plan: Plan.exactOptional(),
   reservedEpoch: z.int().min(0).exactOptional(),
+  replenished: z.int().min(1).exactOptional(),
   warnings: z.array(z.string().max(1024)).max(200).exactOptional(),
   parts: z.array(z.strictObject(part)).max(1000),
   envelope: digest.exactOptional(),

@@ -128,6 +128,7 @@ export const createWitness = (o: WitnessOptions): Witness => {
         return expired(block, before, after);
       case 'counter.admit':
         return headIsOurs(command);
+      case 'budget.replenish':
       case 'vault.register':
       case 'vault.answer':
       case 'enclave.ready':

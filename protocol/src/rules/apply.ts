@@ -19,6 +19,7 @@ import { enclaveReady } from './enclave-ready.ts';
 import { dequeue, firstItems } from './queue.ts';
 import { registerVault } from './registration.ts';
 import { releaseSlice } from './release.ts';
+import { approveReplenishment } from './replenishment.ts';
 import { answerOfVault } from './reservation.ts';
 import { resolveTask } from './resolving.ts';
 import { settleBatch } from './settle.ts';
@@ -43,6 +44,7 @@ const rules: { readonly [T in CommandType]: Rule<CommandOf<T>> } = {
   'aggregator.replace': (draft, { uid, failed }, ctx) => replaceAggregator(draft, uid, failed, ctx),
   'aggregate.evidence': aggregateEvidence,
   'counter.admit': admitCounter,
+  'budget.replenish': approveReplenishment,
   tick: (draft, _, ctx) => tick(draft, ctx),
   'settlement.batch': (draft, { number }, ctx) => settleBatch(draft, number, ctx),
   'chain.observed': chainObserved,

@@ -93,6 +93,12 @@ export const dropSubjects = (ledger: Ledger, task: string, revoked: ReadonlySet<
   };
 };
 
+/** B2: at the end of an epoch what was spent counts from nothing again; reservations stay, and are spent in the new period. */
+export const replenish = (ledger: Ledger): Ledger => ({
+  ...ledger,
+  accounts: change(ledger.accounts, [...ledger.accounts.keys()], ({ reserved }) => ({ reserved, spent: 0n })),
+});
+
 const settled = (ledger: Ledger, task: string, found: Reservation, state: 'committed' | 'released', used: bigint): LedgerStep => ({
   ok: true,
   ledger: {

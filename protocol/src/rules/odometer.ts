@@ -5,6 +5,7 @@
 import type { Policy, Usage } from '../policy.ts';
 import type { OdometerRecord } from '../state.ts';
 import type { Draft, Readable } from './draft.ts';
+import { replenishments } from './replenishment.ts';
 
 export interface OdometerKey {
   readonly vault: string;
@@ -24,22 +25,46 @@ export interface Room {
   readonly limit: bigint;
   readonly left: bigint;
 }
+/** As it counts now: a replenishment since takes away what was spent, a new epoch the actors' shares (B2, B4). */
+const currentOf = (state: Readable, { usage, ...rest }: OdometerKey): OdometerRecord => {
+  const record = state.get('odometer', nameOf({ usage, ...rest })) ?? EMPTY;
+  const count = replenishments(state, usage);
+  const { epoch } = state.must('meta');
+  const spent = (record.replenished ?? 0) === count ? record.spent : 0n;
+  return {
+    reserved: record.reserved,
+    spent,
+    byActor: record.epoch === epoch ? record.byActor : {},
+    epoch,
+    ...(count > 0 && { replenished: count }),
+  };
+};
+
+export interface Usable {
+  readonly limit: bigint;
+  readonly reserved: bigint;
+  readonly spent: bigint;
+  /** Micro-rho that each actor has taken in this epoch, and the most that one may. */
+  readonly byActor: Readonly<Record<string, bigint>>;
+  readonly share: bigint;
+}
+/** The odometer for people: public state only (B4). */
+export const odometerOf = (state: Readable, key: OdometerKey, limit: bigint, policy: Policy): Usable => {
+  const { reserved, spent, byActor } = currentOf(state, key);
+  return { limit, reserved, spent, byActor, share: shareOf(limit, policy) };
+};
+const shareOf = (limit: bigint, policy: Policy): bigint => (limit * BigInt(policy.privacy.actorShareBasisPoints)) / 10_000n;
+
 /** The smaller of what the odometer and the actor's share of this epoch (B4) leave. */
 export const roomFor = (state: Readable, key: OdometerKey, actor: string, limit: bigint, policy: Policy): Room => {
-  const { reserved, spent, byActor, epoch } = state.get('odometer', nameOf(key)) ?? EMPTY;
-  const share = (limit * BigInt(policy.privacy.actorShareBasisPoints)) / 10_000n;
-  const used = epoch === state.must('meta').epoch ? (byActor[actor] ?? 0n) : 0n;
+  const { reserved, spent, byActor, share } = odometerOf(state, key, limit, policy);
   const all: Room = { limit, left: limit - reserved - spent };
-  const own: Room = { limit: share, left: share - used };
+  const own: Room = { limit: share, left: share - (byActor[actor] ?? 0n) };
   return own.left < all.left ? own : all;
 };
 
-/** Replenishment is governance's (B2), so a new epoch resets only the actors' shares. */
-const inEpoch = (record: OdometerRecord, epoch: number): OdometerRecord =>
-  record.epoch === epoch ? record : { ...record, byActor: {}, epoch };
-
 export const reserveOdometer = (draft: Draft, key: OdometerKey, actor: string, microRho: bigint): void => {
-  const record = inEpoch(draft.get('odometer', nameOf(key)) ?? EMPTY, draft.must('meta').epoch);
+  const record = currentOf(draft, key);
   const byActor = { ...record.byActor, [actor]: (record.byActor[actor] ?? 0n) + microRho };
   draft.put('odometer', nameOf(key), { ...record, byActor, reserved: record.reserved + microRho });
 };
@@ -50,7 +75,7 @@ export const settleOdometer = (
   key: OdometerKey,
   by: { readonly actor: string; readonly epoch: number; readonly reserved: bigint; readonly spent: bigint },
 ): void => {
-  const record = inEpoch(draft.must('odometer', nameOf(key)), draft.must('meta').epoch);
+  const record = currentOf(draft, key);
   const back = by.epoch === record.epoch ? by.reserved - by.spent : 0n;
   const byActor = back === 0n ? record.byActor : { ...record.byActor, [by.actor]: (record.byActor[by.actor] ?? 0n) - back };
   draft.put('odometer', nameOf(key), {

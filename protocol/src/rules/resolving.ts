@@ -10,6 +10,7 @@ import { endTask } from './ending.ts';
 import { moved, saveTask } from './lifecycle.ts';
 import { reserveOdometer } from './odometer.ts';
 import { queryPrice } from './pricing.ts';
+import { replenishments } from './replenishment.ts';
 import { resolveQuery } from './resolution.ts';
 import { selectVaults } from './vault-selection.ts';
 
@@ -31,7 +32,14 @@ const feeRejection = (quote: bigint, maximum: bigint): Rejection | undefined =>
 const ask = (draft: Draft, task: TaskRecord, plan: Plan, vaults: readonly VaultRecord[]): TaskRecord => {
   const { usage, domain, microRho } = plan;
   for (const { vault } of vaults) reserveOdometer(draft, { vault, usage, domain }, task.spec.submitter, microRho);
-  return { ...task, plan, parts: vaults.map(askedPart), reservedEpoch: draft.must('meta').epoch };
+  const replenished = replenishments(draft, usage);
+  return {
+    ...task,
+    plan,
+    parts: vaults.map(askedPart),
+    reservedEpoch: draft.must('meta').epoch,
+    ...(replenished > 0 && { replenished }),
+  };
 };
 
 export const resolveTask = (draft: Draft, uid: string, ctx: RuleContext): Fault | undefined => {

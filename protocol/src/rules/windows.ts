@@ -13,6 +13,7 @@ import { fault, policyOf, type Fault, type RuleContext } from './context.ts';
 import { proceedToDispatch } from './dispatch.ts';
 import type { Draft } from './draft.ts';
 import { earliestDue, takeDue } from './due-index.ts';
+import { replenishDue } from './replenishment.ts';
 import { endTask, isReleased } from './ending.ts';
 import { moved, saveTask } from './lifecycle.ts';
 import { noteWork, rewardNodes } from './node-rewards.ts';
@@ -120,6 +121,7 @@ const closeEpoch = (draft: Draft, ctx: RuleContext): boolean => {
   draft.put('epoch', String(meta.epoch), { ...draft.must('epoch', String(meta.epoch)), end: ctx.time });
   draft.put('epoch', String(next), { number: next, start: ctx.time, end: null, policyVersion: meta.policyVersion, tasks: 0 });
   draft.put('meta', '', { ...meta, epoch: next, epochStart: ctx.time });
+  replenishDue(draft, meta.epoch, ctx);
   rewardNodes(draft, meta.epoch, ctx);
   return true;
 };
