@@ -10,7 +10,7 @@ import type { Algorithm } from './algorithm.ts';
 import type { Clockwork } from './clockwork.ts';
 import { SimulatedDisk } from './disk.ts';
 import { type Invariants, Violation } from './invariants.ts';
-import { certificateHolds, FORMATION, GENESIS, SimulatedCounter, signVote, uiHolds, voteHolds } from './trust.ts';
+import { certificateHolds, counterKey, FORMATION, GENESIS, SimulatedCounter, signVote, uiHolds, voteHolds } from './trust.ts';
 
 export const LIMITS: Limits = {
   window: 4,
@@ -33,10 +33,11 @@ export const baseTip = (): Tip => {
   return { head, bytes: new Uint8Array(), time: 0, records };
 };
 
-/** `admit-<master>-<key>` stands for the command of rule N8; that the attestation is good is for the judge. */
+/** Stands for the command of rule N8, and fits into a uid; that the attestation is good is for the judge. */
+export const admissionOf = (master: number, counter: SimulatedCounter): string => `admit-${master}-${counter.name}`;
 export const admissionIn = (command: Command): { master: number; key: string } | undefined => {
-  const parts = /^admit-(\d)-([0-9a-f]{64})$/.exec(nameOf(command));
-  return parts ? { master: Number(parts[1]), key: parts[2] ?? '' } : undefined;
+  const parts = /^admit-(\d)-(.+)$/.exec(nameOf(command));
+  return parts ? { master: Number(parts[1]), key: counterKey(parts[2] ?? '') } : undefined;
 };
 
 export interface World {

@@ -1,65 +1,55 @@
 /**
- * `node test/simulation/mutants.ts [--seeds 60] [--only text]`: each mutation in turn, seed after seed, until a run fails. Exits with 1
- * when one survives that is not listed as such. The mutated sources exist in memory only.
+ * `node test/simulation/mutants.ts [--only text]`: each mutation with the run that shows it; exits with 1 when one is not shown.
+ * `--search N` looks for what shows them, among all scenes and N seeds of either kind.
  */
-import { readFileSync } from 'node:fs';
-import { registerHooks } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { mutant } from './mutant.ts';
+import { mutations, type Mutation, type Run } from './mutations.ts';
+import { perform } from './scene.ts';
+import { sceneNames, scenes } from './scenes.ts';
 import type { Algorithm } from './algorithm.ts';
-import { mutations, notShown, type Mutation } from './mutations.ts';
 import { simulate } from './run.ts';
 
-const folder = new URL('./', import.meta.resolve('@scs/operator/master/consensus/step.ts')).href;
-const mutationIn = (url: string): number | undefined => {
-  const at = url.startsWith(folder) ? /\?mutation=(\d+)$/.exec(url)?.[1] : undefined;
-  return at === undefined ? undefined : Number(at);
-};
-
-registerHooks({
-  resolve(specifier, context, next) {
-    const resolved = next(specifier, context);
-    const mutation = mutationIn(context.parentURL ?? '');
-    if (mutation === undefined || !resolved.url.startsWith(folder)) return resolved;
-    return { ...resolved, url: `${resolved.url}?mutation=${mutation}` };
-  },
-  load(url, context, next) {
-    const index = mutationIn(url);
-    const mutation = index === undefined ? undefined : mutations[index];
-    const file = url.slice(folder.length).replace(/\?.*/, '');
-    const edit = [mutation, mutation?.also].find((e) => e?.file === file);
-    if (!mutation || !edit) return next(url, context);
-    const source = readFileSync(fileURLToPath(url.replace(/\?.*/, '')), 'utf8');
-    if (source.split(edit.find).length !== 2) throw new Error(`mutation "${mutation.name}": its text is not once in ${file}`);
-    return { format: 'module-typescript', source: source.replace(edit.find, () => edit.replace), shortCircuit: true };
-  },
-});
-
-const mutated = async (index: number): Promise<Algorithm> => {
-  const [{ step }, { recover }] = await Promise.all([
-    import(`${folder}step.ts?mutation=${index}`) as Promise<Pick<Algorithm, 'step'>>,
-    import(`${folder}recover.ts?mutation=${index}`) as Promise<Pick<Algorithm, 'recover'>>,
-  ]);
-  return { step, recover };
-};
-
-const { values } = parseArgs({ options: { seeds: { type: 'string', default: '60' }, only: { type: 'string', default: '' } } });
+const { values } = parseArgs({ options: { only: { type: 'string', default: '' }, search: { type: 'string' } } });
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
-const caught = async (index: number): Promise<boolean> => {
-  const { name }: Mutation = mutations[index] ?? { name: '', file: '', find: '', replace: '' };
-  const algorithm = await mutated(index);
-  for (let seed = 1; seed <= Number(values.seeds); seed += 1) {
-    const { failure } = simulate(seed, algorithm, seed % 4 !== 0);
+const describe = (shown: Run): string => ('scene' in shown ? shown.scene : `seed ${shown.seed}${shown.hostile ? ' --hostile' : ''}`);
+const failureOf = (shown: Run, algorithm: Algorithm): string | undefined =>
+  ('scene' in shown ? perform(scenes[shown.scene], algorithm) : simulate(shown.seed, algorithm, shown.hostile)).failure;
+const first = (text: string): string => text.split('\n')[0]?.slice(0, 120) ?? '';
+
+const candidates = (seeds: number): readonly Run[] => [
+  ...sceneNames.map((scene) => ({ scene })),
+  ...Array.from({ length: seeds }, (_, i) => [
+    { seed: i + 1, hostile: true },
+    { seed: i + 1, hostile: false },
+  ]).flat(),
+];
+const search = (name: string, algorithm: Algorithm, seeds: number): void => {
+  const scenesThat: string[] = [];
+  for (const shown of candidates(seeds)) {
+    const failure = failureOf(shown, algorithm);
     if (failure === undefined) continue;
-    say(`caught   ${name}: seed ${seed}: ${failure.split('\n')[0]?.slice(0, 110)}`);
-    return true;
+    scenesThat.push(`${describe(shown)} (${first(failure)})`);
+    if (!('scene' in shown)) break;
   }
-  say(`SURVIVES ${name}: ${values.seeds} seeds`);
-  return false;
+  say(`${scenesThat.length === 0 ? 'NONE' : 'found'} ${name}: ${scenesThat.join('; ')}`);
+};
+/** One that is equal to the original must pass all scenes. */
+const check = ({ name, shown }: Mutation, algorithm: Algorithm): boolean => {
+  const runs = 'equal' in shown ? sceneNames.map((scene) => ({ scene })) : [shown];
+  const failed = runs.map((run) => ({ run, failure: failureOf(run, algorithm) })).find(({ failure }) => failure !== undefined);
+  const result = failed ? `${describe(failed.run)}: ${first(failed.failure ?? '')}` : 'equal' in shown ? shown.equal : describe(shown);
+  const good = 'equal' in shown === (failed === undefined);
+  say(`${failed ? 'caught  ' : 'equal   '} ${good ? '' : 'WRONG '}${name}: ${result}`);
+  return good;
 };
 
 let survivors = 0;
-for (const [index, { name }] of mutations.entries())
-  if (name.includes(values.only) && !(await caught(index)) && !notShown.has(name)) survivors += 1;
+for (const [index, mutation] of mutations.entries()) {
+  if (!mutation.name.includes(values.only)) continue;
+  const algorithm = await mutant(index);
+  if (values.search !== undefined) search(mutation.name, algorithm, Number(values.search));
+  else if (!check(mutation, algorithm)) survivors += 1;
+}
 process.exitCode = survivors === 0 ? 0 : 1;

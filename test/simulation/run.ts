@@ -11,7 +11,7 @@ import { genuine, type Algorithm } from './algorithm.ts';
 import { Clockwork } from './clockwork.ts';
 import { Invariants, Violation } from './invariants.ts';
 import { Liar } from './liar.ts';
-import { Master, type World } from './master.ts';
+import { admissionOf, Master, type World } from './master.ts';
 import { Network } from './network.ts';
 import { SimulatedCounter } from './trust.ts';
 
@@ -126,7 +126,7 @@ export class Run {
     }
   }
   admission(master: Master): Command {
-    return toyCommand(`admit-${master.index}-${master.counter.key}`);
+    return toyCommand(admissionOf(master.index, master.counter));
   }
   submitEverywhere(command: Command): void {
     for (const master of this.honest()) master.submit(command);

@@ -21,13 +21,17 @@ export const certificateHolds = ({ head, votes }: Certificate): boolean =>
 
 export const uiHolds = (ui: Ui, of: string): boolean => ui.counter > 0 && ui.signature === keyed(`counter${ui.key}`, `${ui.counter}/${of}`);
 
+export const counterKey = (name: string): string => digest('simulated-counter', utf8(name));
+
 /** A trusted counter: alive in one enclave, gone when that dies. Whoever owns it can't make it repeat or skip. */
 export class SimulatedCounter {
+  readonly name: string;
   readonly key: string;
   last = 0;
   readonly #given = new Map<string, Ui>();
   constructor(name: string) {
-    this.key = digest('simulated-counter', utf8(name));
+    this.name = name;
+    this.key = counterKey(name);
   }
   createUi(of: string): Ui {
     const known = this.#given.get(of);
