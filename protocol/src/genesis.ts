@@ -3,9 +3,11 @@
  * the first actors, the policy, the catalogue, the chain, and whether enclaves are simulated (A4).
  */
 import { z } from 'zod';
+import { U64_MAX } from './amounts.ts';
 import { Catalogue } from './catalogue.ts';
 import { decodeCanonical, encodeCanonical } from './encoding/canonical.ts';
 import { digest, type Digest } from './encoding/hash.ts';
+import { INFLATION, mintedBy, YEAR_SECONDS } from './inflation.ts';
 import { Policy } from './policy.ts';
 
 const publicKey = z.string().regex(/^[0-9a-f]{64}$/);
@@ -14,7 +16,7 @@ const address = z.string().regex(/^0x[0-9a-f]{64}$/);
 const authority = z.string().max(4096);
 
 /** The contract takes no longer delay or window (escrow.move). */
-const YEAR_SECONDS = 31_536_000n;
+const MAX_SECONDS = YEAR_SECONDS;
 
 export const Actor = z.strictObject({
   address,
@@ -45,6 +47,15 @@ export const Actor = z.strictObject({
 });
 export type Actor = z.infer<typeof Actor>;
 
+interface Allotted {
+  readonly actors: readonly { readonly allocation: bigint }[];
+  readonly chain: { readonly treasuryReserve: bigint };
+}
+const supplyAfterSchedule = ({ actors, chain }: Allotted): bigint => {
+  const supply = actors.reduce((sum, { allocation }) => sum + allocation, chain.treasuryReserve);
+  return supply + mintedBy(supply, BigInt(INFLATION.length) * YEAR_SECONDS);
+};
+
 export const Genesis = z
   .strictObject({
     protocolVersion: z.int().min(1),
@@ -65,8 +76,8 @@ export const Genesis = z
         .min(0n)
         .max(2n ** 63n),
       /** A withdrawal from escrow ripens after this (K2), and expires unused after the window that follows. */
-      escrowDelaySeconds: z.bigint().min(1n).max(YEAR_SECONDS),
-      escrowWindowSeconds: z.bigint().min(1n).max(YEAR_SECONDS),
+      escrowDelaySeconds: z.bigint().min(1n).max(MAX_SECONDS),
+      escrowWindowSeconds: z.bigint().min(1n).max(MAX_SECONDS),
     }),
     enclave: z.discriminatedUnion('kind', [
       /** A4: for machines without the hardware. `root` signs the simulated chips' certificates (Ed25519). */
@@ -78,6 +89,10 @@ export const Genesis = z
   .refine(({ chain, policy }) => chain.escrowDelaySeconds * 1000n > BigInt(policy.windows.maxTaskMs + policy.windows.challengeMs), {
     path: ['chain', 'escrowDelaySeconds'],
     message: 'must be longer than the longest task plus its challenge window (K2)',
+  })
+  .refine((genesis) => supplyAfterSchedule(genesis) <= U64_MAX, {
+    path: ['actors'],
+    message: 'allocations, reserve and all that the schedule mints must stay below 2^64 base units: the chain counts in 64 bits (K7)',
   });
 export type Genesis = z.infer<typeof Genesis>;
 

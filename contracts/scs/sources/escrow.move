@@ -29,6 +29,7 @@ module scs::escrow {
     const E_BAD_DELAY: u64 = 6;
 
     const MAX_SECONDS: u64 = 31_536_000;
+    const MAX_U64: u128 = 18_446_744_073_709_551_615;
 
     struct Escrows has key {
         purse: Purse,
@@ -44,7 +45,8 @@ module scs::escrow {
         withdrawing: u64,
         ripens_at: u64,
         expires_at: u64,
-        debt: u64
+        /// 128 bits, so that no debt makes a batch fail.
+        debt: u128
     }
 
     #[event]
@@ -96,8 +98,8 @@ module scs::escrow {
         let coins = primary_fungible_store::withdraw(owner, sym::metadata(), amount);
         let escrows = borrow_global_mut<Escrows>(@scs);
         let account = account_mut(&mut escrows.accounts, address);
-        let repaid = min(account.debt, amount);
-        account.debt = account.debt - repaid;
+        let repaid = min(readable(account.debt), amount);
+        account.debt = account.debt - (repaid as u128);
         account.balance = account.balance + (amount - repaid);
         if (repaid > 0) treasury::repay(fungible_asset::extract(&mut coins, repaid));
         escrows.purse.put(coins);
@@ -155,7 +157,7 @@ module scs::escrow {
         let taken = min(account.balance, amount);
         let shortfall = amount - taken;
         account.balance = account.balance - taken;
-        account.debt = account.debt + shortfall;
+        account.debt = account.debt + (shortfall as u128);
         account.withdrawing = min(account.withdrawing, account.balance);
         if (account.withdrawing == 0) clear_request(account);
         event::emit(Charged { account: address, taken, advanced: shortfall });
@@ -174,7 +176,7 @@ module scs::escrow {
         if (!table::contains(accounts, address)) return (0, 0, 0, 0, 0);
         let account = *table::borrow(accounts, address);
         forget_expired(&mut account, timestamp::now_seconds());
-        (account.balance, account.withdrawing, account.ripens_at, account.expires_at, account.debt)
+        (account.balance, account.withdrawing, account.ripens_at, account.expires_at, readable(account.debt))
     }
 
     /// Balance, part under a request (expired or not), when that expires, debt: the same at every reading of one version.
@@ -182,7 +184,7 @@ module scs::escrow {
         let accounts = &borrow_global<Escrows>(@scs).accounts;
         if (!table::contains(accounts, address)) return (0, 0, 0, 0);
         let account = table::borrow(accounts, address);
-        (account.balance, account.withdrawing, account.expires_at, account.debt)
+        (account.balance, account.withdrawing, account.expires_at, readable(account.debt))
     }
 
     #[view]
@@ -218,6 +220,11 @@ module scs::escrow {
         account.withdrawing = 0;
         account.ripens_at = 0;
         account.expires_at = 0;
+    }
+
+    /// What is beyond 64 bits reads as the most that 64 bits hold.
+    fun readable(debt: u128): u64 {
+        if (debt < MAX_U64) (debt as u64) else (MAX_U64 as u64)
     }
 
     fun min(a: u64, b: u64): u64 {

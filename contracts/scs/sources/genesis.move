@@ -23,6 +23,12 @@ module scs::genesis {
     /// An allocation of nothing.
     const E_ZERO_AMOUNT: u64 = 2;
 
+    /// With all that the schedule will ever mint, the supply exceeds 64 bits.
+    const E_SUPPLY_TOO_LARGE: u64 = 3;
+
+    const MAX_U64: u128 = 18_446_744_073_709_551_615;
+    /// Longer than the schedule of minting runs.
+    const FOREVER_SECONDS: u64 = 3_153_600_000;
     const MAX_ALLOCATIONS: u64 = 1_000;
 
     #[event]
@@ -57,6 +63,9 @@ module scs::genesis {
             assert!(amount > 0, E_ZERO_AMOUNT);
             primary_fungible_store::deposit(*vector::borrow(&accounts, i), fungible_asset::mint(&mint, amount));
         };
+        // So that no store and no purse can ever overflow, whoever holds how much.
+        let supply = sym::total_supply() + (treasury_reserve as u128);
+        assert!(supply + inflation::minted_by(supply, FOREVER_SECONDS) <= MAX_U64, E_SUPPLY_TOO_LARGE);
         rewards::start(publisher);
         treasury::start(publisher, fungible_asset::mint(&mint, treasury_reserve));
         escrow::start(publisher, withdrawal_delay_seconds, withdrawal_window_seconds);

@@ -13,9 +13,12 @@ module scs::rewards {
     /// The treasury has not funded any of it yet: try again after the next settlement or deposit of a debtor.
     const E_NOT_FUNDED_YET: u64 = 2;
 
+    const MAX_U64: u128 = 18_446_744_073_709_551_615;
+
     struct Rewards has key {
         purse: Purse,
-        claimable: Table<address, u64>,
+        /// 128 bits, so that no balance makes a batch fail.
+        claimable: Table<address, u128>,
         /// Sum of all claimable balances.
         owed: u128
     }
@@ -39,7 +42,7 @@ module scs::rewards {
     public(package) fun credit(account: address, amount: u64) acquires Rewards {
         let rewards = borrow_global_mut<Rewards>(@scs);
         let balance = table::borrow_mut_with_default(&mut rewards.claimable, account, 0);
-        *balance = *balance + amount;
+        *balance = *balance + (amount as u128);
         rewards.owed = rewards.owed + (amount as u128);
         event::emit(RewardCredited { account, amount });
     }
@@ -56,16 +59,18 @@ module scs::rewards {
         assert!(*balance > 0, E_NOTHING_TO_CLAIM);
         let funded = rewards.purse.held();
         assert!(funded > 0, E_NOT_FUNDED_YET);
-        let amount = if (*balance < funded) *balance else funded;
-        *balance = *balance - amount;
+        let amount = if (*balance < (funded as u128)) (*balance as u64) else funded;
+        *balance = *balance - (amount as u128);
         rewards.owed = rewards.owed - (amount as u128);
         primary_fungible_store::deposit(owner, rewards.purse.take(amount));
         event::emit(RewardClaimed { account: owner, amount });
     }
 
     #[view]
+    /// What is beyond 64 bits reads as the most that 64 bits hold.
     public fun claimable(account: address): u64 acquires Rewards {
-        *table::borrow_with_default(&borrow_global<Rewards>(@scs).claimable, account, &0)
+        let balance = *table::borrow_with_default(&borrow_global<Rewards>(@scs).claimable, account, &0);
+        if (balance < MAX_U64) (balance as u64) else (MAX_U64 as u64)
     }
 
     #[view]
