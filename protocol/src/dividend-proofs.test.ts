@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { z } from 'zod';
 import { dividendProofsJson, parseDividendProofs } from './dividend-proofs.ts';
 import { dividendTree } from './dividends.ts';
 
@@ -29,5 +30,5 @@ test.each([
   ['an unknown field', { memo: 'hello' }],
 ])('K6: refused: %s', (_, change) => {
   const file = dividendProofsJson(proofs);
-  expect(() => parseDividendProofs({ ...file, claims: [{ ...file.claims[0]!, ...change }] })).toThrow();
+  expect(() => parseDividendProofs({ ...file, claims: [{ ...file.claims[0]!, ...change }] })).toThrow(z.ZodError);
 });

@@ -360,7 +360,12 @@ describe('a task from submission to the chain', () => {
     const shown = JSON.parse(out) as { tasks: { uid: string }[] } & Record<string, unknown>;
     expect(shown).toMatchObject({
       batch: '1',
-      chain: { settled: true, epoch: `${wanted.spec['epoch'] as number}`, taskCount: `${tasks.length}`, transaction: settled.record.transaction!.hash },
+      chain: {
+        settled: true,
+        epoch: `${wanted.spec['epoch'] as number}`,
+        taskCount: `${tasks.length}`,
+        transaction: settled.record.transaction!.hash,
+      },
       masters: { state: 'finalized', certified: true, transaction: settled.record.transaction!.hash },
       differences: [],
     });

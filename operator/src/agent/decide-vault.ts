@@ -64,8 +64,7 @@ const journalCopied = ({
     type,
     status: 'False',
     reason: 'LocalOnly',
-    message:
-      "The journal lies on the Vault's own volume alone: only the masters would notice a restored one. Set spec.journal for a copy.",
+    message: "The journal lies on the Vault's own volume alone: only the masters would notice a restored one. Set spec.journal for a copy.",
   };
 };
 

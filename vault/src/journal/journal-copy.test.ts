@@ -159,7 +159,7 @@ describe('in a bucket', () => {
     for (let i = 0; i < 5; i++)
       await Promise.allSettled([store.reserve(ask(`a${i}`, { ask: 1n })), clone.reserve(ask(`c${i}`, { ask: 1n }))]);
     // A step that does nothing catches up.
-    for (const of of [store, clone]) await of.release('none');
+    for (const either of [store, clone]) await either.release('none');
     const heads = [await store.journal(), await clone.journal(), await copyOf(store.keys).head()];
     expect(heads[1]).toEqual(heads[0]);
     expect(heads[2]).toEqual(heads[0]);
