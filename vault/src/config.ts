@@ -27,6 +27,10 @@ const Environment = z.object({
   SCS_IMPORT: path.optional(),
   /** B8: folder of the journal's copy, on a volume of its own. */
   SCS_JOURNAL: path.optional(),
+  /** Folder of the backups, on a volume of its own. */
+  SCS_BACKUP: path.optional(),
+  /** Credentials of buckets and KMS, as files. */
+  SCS_CLOUD: path.optional(),
   SCS_HTTPFS: path.default('/app/httpfs.duckdb_extension'),
   SCS_LISTEN: listen.default('0.0.0.0:7445'),
   SCS_HEALTH_LISTEN: listen.default('0.0.0.0:8080'),
@@ -46,8 +50,6 @@ export interface VaultConfig {
   readonly genesisDigest: string;
   readonly manifest: VaultSpec;
   readonly tls: TlsFiles;
-  /** Hex of 32 bytes. */
-  readonly dataKey: string;
   readonly memoryLimitBytes: number;
   readonly threads: number;
 }
@@ -79,11 +81,6 @@ const read = <T>(variable: keyof Environment, file: string, parse: (bytes: Buffe
     throw new ConfigError(`${variable}: ${file} is not valid${error instanceof z.ZodError ? `: ${z.prettifyError(error)}` : ''}`);
   }
 };
-const dataKey = (bytes: Buffer): string =>
-  z
-    .string()
-    .regex(/^[0-9a-f]{64}$/)
-    .parse(bytes.toString('utf8').trim());
 
 /** DuckDB gets half of what the container may use: snapshots in scratch and Node need the rest. */
 const defaultMemory = (): number =>
@@ -94,8 +91,6 @@ export const readConfig = (environment: Environment): VaultConfig => {
   const genesis = read('SCS_GENESIS', environment.SCS_GENESIS, (bytes) => decodeGenesis(Uint8Array.from(bytes)));
   const manifest = read('SCS_VAULT_SPEC', environment.SCS_VAULT_SPEC, (bytes) => VaultSpec.parse(JSON.parse(bytes.toString('utf8'))));
   const unknown = manifest.domains.find(({ name }) => !genesis.catalogue.domains.some((d) => d.name === name));
-  if (manifest.journal && environment.SCS_JOURNAL === undefined)
-    throw new ConfigError('SCS_JOURNAL: spec.journal needs the folder of its volume');
   if (unknown) throw new ConfigError(`SCS_VAULT_SPEC: domain ${unknown.name} is not in the catalogue`);
   return {
     environment,
@@ -106,7 +101,6 @@ export const readConfig = (environment: Environment): VaultConfig => {
       certificatePem: read('SCS_TLS', join(environment.SCS_TLS, 'tls.crt'), String),
       keyPem: read('SCS_TLS', join(environment.SCS_TLS, 'tls.key'), String),
     },
-    dataKey: read('SCS_DATA_KEY', environment.SCS_DATA_KEY, dataKey),
     memoryLimitBytes: environment.SCS_MEMORY ?? defaultMemory(),
     threads: environment.SCS_THREADS ?? availableParallelism(),
   };

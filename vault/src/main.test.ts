@@ -1,7 +1,7 @@
 /** The process as a pod runs it: environment, TLS, health, the local door, a clean stop. Its masters are away. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -13,6 +13,7 @@ import { grpcClient, VaultNode, type GrpcClient } from '@scs/proto';
 import { createAuthority, issue, type TlsIdentity } from '@scs/proto/authority.ts';
 import { authoritiesOf, clientCredentials, enterpriseIdentity } from '@scs/proto/tls.ts';
 import { httpfsExtension } from '../scripts/fetch-httpfs.ts';
+import { Moto, REGION } from './testing/moto.ts';
 import { manifestOf } from './testing/a-group.ts';
 import { aFolder, openStore, parquetOf, PRODUCER } from './testing/a-store.ts';
 
@@ -106,7 +107,7 @@ const clientOf = (name: string): GrpcClient<typeof VaultNode> =>
 test('serves its enterprise only, takes records and consents, tells a subject, and stops cleanly', async () => {
   const server = run(['serve']);
   const log = text(server.stdout!);
-  await expect.poll(() => fetched('/readyz'), { timeout: 20_000 }).toBe(200);
+  await expect.poll(() => fetched('/readyz'), { timeout: 60_000 }).toBe(200);
   expect(await fetched('/livez')).toBe(200);
   expect(await fetched('/metrics')).toBe(200);
   const [own, foreign] = [clientOf('alder'), clientOf('birch')];
@@ -155,6 +156,41 @@ test('serves its enterprise only, takes records and consents, tells a subject, a
   expect(code).toBe(0);
   expect(await log).not.toMatch(/ann|coffee|2017-03-01|25-34/);
 });
+
+test('a KMS, a bucket for the journal and one for backups, as the manifest names them; a restored process goes on where it was', async () => {
+  const moto = await Moto.start();
+  running.push(moto.process);
+  await moto.bucket('the-vaults');
+  const place = { bucket: 'the-vaults', region: REGION, endpoint: moto.endpoint };
+  const kms = { keyId: await moto.key(), region: REGION, endpoint: moto.endpoint };
+  const spec = (backup: object) =>
+    manifestOf({ cloudSecret: 's', encryption: { kms }, journal: { s3: place }, backup: { s3: place, ...backup } });
+  await mkdir(join(folder, 'cloud'));
+  await writeFile(join(folder, 'cloud', 'access-key-id'), 'vault\n');
+  await writeFile(join(folder, 'cloud', 'secret-access-key'), 'not-secret\n');
+  await writeFile(join(folder, 'spec.json'), JSON.stringify(spec({})));
+  environment['SCS_CLOUD'] = join(folder, 'cloud');
+  let server = run(['serve']);
+  await expect.poll(() => fetched('/readyz'), { timeout: 60_000 }).toBe(200);
+  const csv = Buffer.from('subject,usage,state,time\nann,marketing,granted,2024-01-01T00:00:00Z\n');
+  expect(await finished(run(['import', '--consents', '--format', 'csv'], csv))).toMatchObject({ code: 0 });
+  expect(await finished(run(['rotate-key']))).toMatchObject({ code: 0 });
+  expect(await finished(run(['backup']))).toMatchObject({ code: 0, out: expect.stringMatching(/^\d{8}T\d{6}Z$/m) as unknown });
+  expect(await finished(run(['consent', '--subject', 'ann', '--usage', 'marketing', '--state', 'revoked']))).toMatchObject({ code: 0 });
+  server.kill('SIGTERM');
+  await once(server, 'exit');
+  // The volume is lost.
+  await rm(join(folder, 'data'), { recursive: true });
+  await mkdir(join(folder, 'data'));
+  await writeFile(join(folder, 'spec.json'), JSON.stringify(spec({ restore: 'latest' })));
+  server = run(['serve']);
+  await expect.poll(() => fetched('/readyz'), { timeout: 60_000 }).toBe(200);
+  const view = await finished(run(['subject', '--subject', 'ann']));
+  // It came after the backup, from the journal's copy; who said it, from the backup.
+  expect(JSON.parse(view.out)).toMatchObject({ ok: true, history: [{ state: 'granted' }, { state: 'revoked' }] });
+  server.kill('SIGTERM');
+  expect(await once(server, 'exit')).toEqual([0, null]);
+}, 90_000);
 
 test.each`
   wrong             | change                                     | says

@@ -4,12 +4,13 @@
  *   serve                                          the default
  *   import --domain <d> [--format csv]  < file     records
  *   import --consents [--format csv]    < file     consents
+ *   backup    backups    rotate-key
  *   consent --subject <s> --usage <u> --state granted|revoked      erase --subject <s>      subject --subject <s>
  *
  * All but serve talk to the serving process beside them, over its local socket; see docs for the environment.
  */
 import { parseArgs } from 'node:util';
-import { actFor, importFrom } from './admin/client.ts';
+import { actFor, importFrom, keepUp } from './admin/client.ts';
 import type { Outcome } from './admin/socket.ts';
 import { ConfigError, readConfig, readEnvironment } from './config.ts';
 import { errorCode } from './logger.ts';
@@ -53,6 +54,13 @@ const run = async (args: readonly string[]): Promise<number> => {
         await importFrom({ data, kind, format, input: process.stdin, say, ...(values.domain !== undefined && { domain: values.domain }) }),
       );
     }
+    case 'backup':
+    case 'backups':
+    case 'rotate-key': {
+      const outcome = await keepUp(data, positionals[0] as 'backup', say);
+      if (outcome.ok) for (const id of [outcome['backup'] ?? outcome['backups'] ?? []].flat()) say(String(id));
+      return finish(outcome);
+    }
     case 'consent':
       return finish(await actFor(data, 'consent', { subject: values.subject, usage: values.usage, state: values.state }));
     case 'erase':
@@ -63,7 +71,9 @@ const run = async (args: readonly string[]): Promise<number> => {
       return finish(outcome);
     }
     default:
-      throw new ConfigError(`unknown command ${positionals[0]}; known: serve, import, consent, erase, subject`);
+      throw new ConfigError(
+        `unknown command ${positionals[0]}; known: serve, import, backup, backups, rotate-key, consent, erase, subject`,
+      );
   }
 };
 

@@ -8,11 +8,12 @@ import { Follower } from './follow.ts';
 import { startHealth } from './health.ts';
 import { ImportError } from './import/import-error.ts';
 import { importSources } from './import/sources.ts';
-import { EntrySeal } from './journal/copy.ts';
-import { FolderCopy } from './journal/folder-copy.ts';
-import { errorCode } from './logger.ts';
+import { restore } from './backup/backup.ts';
+import { KeyKeeper } from './keys/key-file.ts';
+import { errorCode, type Logger } from './logger.ts';
+import { backupPlaceOf, journalCopyOf, keyRingOf } from './places.ts';
 import { startServer, type Health } from './server.ts';
-import type { VaultKeys } from './store/keys.ts';
+import { Upkeep } from './upkeep.ts';
 import { VaultStore } from './store/vault-store.ts';
 
 const splitListen = (listen: string): { host: string; port: number } => {
@@ -20,6 +21,7 @@ const splitListen = (listen: string): { host: string; port: number } => {
   return { host: listen.slice(0, at).replace(/^\[|\]$/g, '') || '0.0.0.0', port: Number(listen.slice(at + 1)) };
 };
 const IMPORT_RETRY_MS = 30_000;
+const UPKEEP_MS = 60_000;
 /** Calls to masters that are away may take longer than a pod has to stop: all of them can be repeated. */
 const STOP_GRACE_MS = 3_000;
 
@@ -39,24 +41,11 @@ export const serve = async (config: VaultConfig, signal: AbortSignal): Promise<v
   });
   await using cleanup = new AsyncDisposableStack();
   cleanup.defer(() => probes.close());
-  const store = await VaultStore.open({
-    vault: env.SCS_VAULT,
-    folder: env.SCS_DATA,
-    scratch: env.SCS_SCRATCH,
-    ...(env.SCS_IMPORT !== undefined && { importFolder: env.SCS_IMPORT }),
-    key: config.dataKey,
-    httpfs: env.SCS_HTTPFS,
-    catalogue: genesis.catalogue,
-    domains: manifest.domains.map(({ name }) => name),
-    ...(manifest.journal && {
-      journalCopy: ({ journalKey }: VaultKeys) => new FolderCopy(env.SCS_JOURNAL!, new EntrySeal(journalKey, env.SCS_VAULT)),
-      journalLost: manifest.journal.lost,
-    }),
-    memoryLimitBytes: config.memoryLimitBytes,
-    threads: config.threads,
-  });
+  const { store, keeper } = await opened(config, log);
   cleanup.defer(() => store.close());
-  const admin = await startAdmin(store, socketPath(env.SCS_DATA), log);
+  const place = backupPlaceOf(config);
+  const upkeep = new Upkeep({ store, keeper, place, manifest, log, now: () => Date.now(), onDone: probes.countTask });
+  const admin = await startAdmin(store, upkeep, socketPath(env.SCS_DATA), log);
   cleanup.defer(() => admin.close());
   const masters = createMasters({
     addresses: env.SCS_MASTERS,
@@ -95,8 +84,44 @@ export const serve = async (config: VaultConfig, signal: AbortSignal): Promise<v
   health = { ready: true, reason: 'Serving', message: 'the Vault serves' };
   log.info({ port: server.port }, 'serving');
   follower = new Follower({ ...context, log, onDone: probes.countTask });
-  await Promise.race([follower.run(signal), aborted(signal).then(() => aborted(undefined, STOP_GRACE_MS))]);
+  await Promise.race([
+    Promise.all([follower.run(signal), keepUp(upkeep, signal)]),
+    aborted(signal).then(() => aborted(undefined, STOP_GRACE_MS)),
+  ]);
   health = { ready: false, reason: 'Stopping', message: 'the Vault is being stopped' };
+};
+
+/** The Vault's file, from a backup if it is to be and there is none yet; caught up with its journal (B8). Throws coded errors. */
+const opened = async (config: VaultConfig, log: Logger): Promise<{ readonly store: VaultStore; readonly keeper: KeyKeeper }> => {
+  const { environment: env, genesis, manifest } = config;
+  const keeper = new KeyKeeper(env.SCS_DATA, keyRingOf(config));
+  const from = manifest.backup?.restore;
+  if (from !== undefined && (await restore({ folder: env.SCS_DATA, vault: env.SCS_VAULT }, keeper, backupPlaceOf(config)!, from)))
+    log.info({ backup: from }, 'restored; it catches up with its journal now');
+  const { dataKey, file } = await keeper.open();
+  const journalCopy = journalCopyOf(config);
+  const store = await VaultStore.open({
+    vault: env.SCS_VAULT,
+    folder: env.SCS_DATA,
+    scratch: env.SCS_SCRATCH,
+    ...(env.SCS_IMPORT !== undefined && { importFolder: env.SCS_IMPORT }),
+    key: dataKey,
+    file,
+    httpfs: env.SCS_HTTPFS,
+    catalogue: genesis.catalogue,
+    domains: manifest.domains.map(({ name }) => name),
+    ...(journalCopy && { journalCopy, journalLost: manifest.journal?.lost ?? false }),
+    memoryLimitBytes: config.memoryLimitBytes,
+    threads: config.threads,
+  });
+  return { store, keeper };
+};
+
+const keepUp = async (upkeep: Upkeep, signal: AbortSignal): Promise<void> => {
+  while (!signal.aborted) {
+    await upkeep.look();
+    await aborted(signal, UPKEEP_MS);
+  }
 };
 
 /** Resolves when the signal aborts, or after `ms`. */

@@ -4,6 +4,7 @@
  *
  *   POST /records?domain=<d>&format=<parquet|csv>&file=<name>   file: name in the folder `incoming`, removed afterwards
  *   POST /consents?format=...&file=<name>
+ *   POST /backup      POST /backups      POST /rotate-key
  *   POST /consent  {subject, usage, state}      POST /erase {subject}      POST /subject {subject}
  */
 import { chmod, rm } from 'node:fs/promises';
@@ -16,6 +17,7 @@ import { ImportError } from '../import/import-error.ts';
 import { importConsents, importRecords } from '../import/import.ts';
 import { errorCode, type Logger } from '../logger.ts';
 import { viewOf } from '../store/subject-view.ts';
+import type { Upkeep } from '../upkeep.ts';
 import { MAX_SUBJECT_LENGTH } from '../store/subjects.ts';
 import type { VaultStore } from '../store/vault-store.ts';
 
@@ -63,7 +65,7 @@ const importFile = async (store: VaultStore, kind: 'records' | 'consents', query
   }
 };
 
-const answer = async (store: VaultStore, request: http.IncomingMessage, say: Say): Promise<Outcome> => {
+const answer = async (store: VaultStore, upkeep: Upkeep, request: http.IncomingMessage, say: Say): Promise<Outcome> => {
   const url = new URL(request.url ?? '/', 'http://vault');
   const unknown = no('SubjectUnknown', 'nothing is held of this subject');
   switch (`${request.method} ${url.pathname}`) {
@@ -71,6 +73,15 @@ const answer = async (store: VaultStore, request: http.IncomingMessage, say: Say
       return importFile(store, 'records', url.searchParams, say);
     case 'POST /consents':
       return importFile(store, 'consents', url.searchParams, say);
+    case 'POST /backup':
+      say('copying the Vault');
+      return { ok: true, backup: await upkeep.backup() };
+    case 'POST /backups':
+      return { ok: true, backups: await upkeep.backups() };
+    case 'POST /rotate-key':
+      say('encrypting the Vault anew');
+      await upkeep.rotate();
+      return { ok: true };
     case 'POST /consent':
       await store.consent({ ...Consent.parse(await bodyOf(request)), time: Date.now() });
       return { ok: true };
@@ -95,12 +106,12 @@ const failure = (error: unknown): Outcome => {
 export interface AdminSocket {
   close(): Promise<void>;
 }
-export const startAdmin = async (store: VaultStore, path: string, log: Logger): Promise<AdminSocket> => {
+export const startAdmin = async (store: VaultStore, upkeep: Upkeep, path: string, log: Logger): Promise<AdminSocket> => {
   await rm(path, { force: true });
   const server = http.createServer({ maxHeaderSize: 8_192, headersTimeout: 5_000 }, (request, response) => {
     response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' });
     const serve = async (): Promise<void> => {
-      const outcome = await answer(store, request, (line) => response.write(`${line}\n`)).catch(failure);
+      const outcome = await answer(store, upkeep, request, (line) => response.write(`${line}\n`)).catch(failure);
       if (!outcome.ok) log.warn({ code: outcome.code }, 'a local request failed');
       response.end(`${JSON.stringify(outcome)}\n`);
     };

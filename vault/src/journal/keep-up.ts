@@ -8,8 +8,21 @@ import { JournalError, type JournalCopy } from './copy.ts';
 import { countAsLost, replay } from './replay.ts';
 
 const ADOPTED = 'journal/adopted';
-const isAdopted = async (sql: Sql): Promise<boolean> =>
-  (await sql.rows('SELECT 1 FROM meta WHERE key = $key', { key: ADOPTED })).length > 0;
+/** Mark of a Vault that comes from a backup, until it has caught up. */
+export const RESTORED = 'journal/restored';
+const isMarked = async (sql: Sql, key: string): Promise<boolean> =>
+  (await sql.rows('SELECT 1 FROM meta WHERE key = $key', { key })).length > 0;
+
+/** Without a copy given: a Vault that has one, or must catch up with one, stays shut. Throws JournalError. */
+export const refuseAlone = async (sql: Sql): Promise<void> => {
+  if (await isMarked(sql, RESTORED))
+    throw new JournalError(
+      'JournalLost',
+      'this Vault comes from a backup and must catch up with its journal: give the copy in spec.journal; if there is none, an empty one and spec.journal.lost',
+    );
+  if (await isMarked(sql, ADOPTED))
+    throw new JournalError('JournalUnavailable', "this Vault's journal has a copy: give it in spec.journal");
+};
 
 /** Replays what the copy has and the database has not. Returns the head that both have. Throws JournalError. */
 export const catchUp = async (sql: Sql, copy: JournalCopy, recordTables: readonly string[]): Promise<JournalHead> => {
@@ -26,14 +39,16 @@ export const catchUp = async (sql: Sql, copy: JournalCopy, recordTables: readonl
 };
 
 /**
- * At start: a copy new to this Vault gets the whole chain; one known before that lacks entries is lost, which only the operator may
- * declare: then budgets count as spent and consents as revoked. Otherwise the database catches up.
+ * At start: a copy new to this Vault gets the whole chain; one known before, or to a Vault from a backup, that lacks entries is lost,
+ * which only the operator may declare: then budgets count as spent and consents as revoked. Otherwise the database catches up.
  */
 export const adopt = async (sql: Sql, copy: JournalCopy, lost: boolean, recordTables: readonly string[]): Promise<void> => {
   const [ours, theirs] = [await journalHead(sql), await copy.head()];
-  const adopted = await isAdopted(sql);
-  if (theirs.sequence < ours.sequence && (!adopted || lost)) {
-    if (adopted) {
+  const adopted = await isMarked(sql, ADOPTED);
+  const restored = await isMarked(sql, RESTORED);
+  const expected = adopted || restored;
+  if (theirs.sequence < ours.sequence && (!expected || lost)) {
+    if (expected) {
       await countAsLost(sql);
       await appendJournal(sql, 'lost', {});
     }
@@ -43,5 +58,6 @@ export const adopt = async (sql: Sql, copy: JournalCopy, lost: boolean, recordTa
       throw new JournalError('JournalForked', `the journal's copy is of another Vault, or of another past, at ${theirs.sequence}`);
     await copy.append(theirs, missing);
   } else await catchUp(sql, copy, recordTables);
+  await sql.run('DELETE FROM meta WHERE key = $key', { key: RESTORED });
   if (!adopted) await sql.run('INSERT INTO meta VALUES ($key, $value)', { key: ADOPTED, value: new Uint8Array([1]) });
 };

@@ -9,6 +9,7 @@ import { eraseAccount } from '../store/consents.ts';
 import type { Sql } from '../store/database.ts';
 import { nextHead, type JournalEntry, type JournalHead } from '../store/journal.ts';
 import { chargeReserved, commitCharge, giveBackDropped, releaseCharge } from '../store/ledger.ts';
+import { applyReplenishment } from '../store/replenish.ts';
 import { insertReservation, reservationOfTask, settleReservation, type Reservation } from '../store/reservations.ts';
 import { JournalError } from './copy.ts';
 import { unpackNumbers } from './numbers.ts';
@@ -48,6 +49,7 @@ const Entry = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('output'), task, envelope: z.string(), output: z.string(), evidence: z.string() }),
   z.object({ kind: z.literal('commit'), task, used: amount, height: amount }),
   z.object({ kind: z.literal('release'), task }),
+  z.object({ kind: z.literal('replenish'), usage, count: amount }),
 ]);
 type Entry = z.infer<typeof Entry>;
 type Of<K extends Entry['kind']> = Extract<Entry, { kind: K }>;
@@ -159,6 +161,8 @@ const apply = async (sql: Sql, e: Entry, recordTables: readonly string[]): Promi
     case 'release':
       await releaseCharge(sql, await known(sql, e.task));
       return settleReservation(sql, e.task, 'released', 0n);
+    case 'replenish':
+      return applyReplenishment(sql, e.usage, e.count);
   }
 };
 

@@ -87,6 +87,15 @@ export class KeyKeeper {
     return { source: preferred.name, wrapped: toBase64(await preferred.wrap(fromHex(dataKey))) };
   }
 
+  /** Of a backup; hex of 32 bytes. */
+  async unwrap(of: Pick<KeyFile, 'source' | 'wrapped'>): Promise<string> {
+    return (await this.#unwrapped(of)).dataKey;
+  }
+  /** Is there a Vault in the folder? */
+  async exists(): Promise<boolean> {
+    return (await exists(pathOf(this.#folder))) || (await exists(join(this.#folder, FIRST_FILE)));
+  }
+
   async #read(): Promise<KeyFile | undefined> {
     const text = await readFile(pathOf(this.#folder), 'utf8').catch((error: unknown) => {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
@@ -100,12 +109,19 @@ export class KeyKeeper {
     }
   }
 
-  async #unwrap({ source, wrapped, file }: KeyFile): Promise<{ readonly opened: OpenKey; readonly current: boolean }> {
+  async #unwrap({ file, ...of }: KeyFile): Promise<{ readonly opened: OpenKey; readonly current: boolean }> {
+    const { dataKey, current } = await this.#unwrapped(of);
+    return { opened: { dataKey, file }, current };
+  }
+  async #unwrapped({
+    source,
+    wrapped,
+  }: Pick<KeyFile, 'source' | 'wrapped'>): Promise<{ readonly dataKey: string; readonly current: boolean }> {
     const from = [this.#ring.preferred, ...this.#ring.others].find(({ name }) => name === source);
-    if (!from) throw new KeyError('KeyRefused', `this Vault's data key is wrapped by a ${source}, which spec.encryption doesn't give`);
+    if (!from) throw new KeyError('KeyRefused', `the data key is wrapped by a ${source}, which spec.encryption doesn't give`);
     const { dataKey, current } = await from.unwrap(fromBase64(wrapped));
     if (dataKey.length !== 32) throw new KeyError('KeyFileInvalid', 'the unwrapped data key has not 32 bytes');
-    return { opened: { dataKey: hex(dataKey), file }, current };
+    return { dataKey: hex(dataKey), current };
   }
 }
 

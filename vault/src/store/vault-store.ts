@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { consentCommitment, equalBytes, hex, type Catalogue, type Usage } from '@scs/protocol';
 import type { ConsentEntry } from '@scs/protocol/rules/consent.ts';
 import type { JournalCopy } from '../journal/copy.ts';
-import { adopt, catchUp } from '../journal/keep-up.ts';
+import { adopt, catchUp, refuseAlone } from '../journal/keep-up.ts';
 import { packNumbers } from '../journal/numbers.ts';
 import { isLost } from '../journal/replay.ts';
 import { forgetAccesses, noteAccess, type AccessKind } from './access-log.ts';
@@ -143,7 +143,8 @@ export class VaultStore {
 
   async #adopt(): Promise<void> {
     const copy = this.#copy;
-    if (copy) await this.database.write((sql) => adopt(sql, copy, this.#options.journalLost ?? false, this.#recordTables()));
+    if (!copy) await this.database.read(refuseAlone);
+    else await this.database.write((sql) => adopt(sql, copy, this.#options.journalLost ?? false, this.#recordTables()));
   }
   #recordTables(): readonly string[] {
     return this.#options.domains.map(recordsTable);

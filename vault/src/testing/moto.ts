@@ -42,10 +42,10 @@ export const credentials: CredentialsOf = () => Promise.resolve({ accessKeyId: '
 
 export class Moto {
   readonly endpoint: string;
-  readonly #child: ChildProcess;
+  readonly process: ChildProcess;
   private constructor(endpoint: string, child: ChildProcess) {
     this.endpoint = endpoint;
-    this.#child = child;
+    this.process = child;
   }
 
   static async start(): Promise<Moto> {
@@ -60,8 +60,8 @@ export class Moto {
     return new Moto(`http://127.0.0.1:${port}`, child);
   }
   async stop(): Promise<void> {
-    const ended = once(this.#child, 'exit');
-    this.#child.kill('SIGKILL');
+    const ended = once(this.process, 'exit');
+    this.process.kill('SIGKILL');
     await ended;
   }
 
