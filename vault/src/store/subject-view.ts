@@ -84,7 +84,7 @@ const consentsOf = async (sql: Sql, id: bigint): Promise<SubjectConsents> => {
   };
 };
 
-const useOf = (row: Row): SubjectUse => ({
+export const useOf = (row: Row): SubjectUse => ({
   task: String(row['task']),
   domain: String(row['domain']),
   usage: String(row['usage']),
