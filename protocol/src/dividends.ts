@@ -43,6 +43,10 @@ const Root = bcs.struct('DividendRoot', {
 
 export const dividendKey = (number: bigint): string => `dividends/${number}`;
 export const encodeDividendRoot = (root: DividendRoot): Uint8Array => Root.serialize({ ...root, root: [...fromHex(root.root)] }).toBytes();
+export const decodeDividendRoot = (bytes: Uint8Array): DividendRoot => {
+  const { root, ...figures } = Root.parse(bytes);
+  return { ...figures, root: hex(Uint8Array.from(root)) };
+};
 /** BCS of (address, u64), laid out by hand: there may be a million of them. */
 export const dividendLeaf = ({ account, amount }: Transfer): Uint8Array => {
   const leaf = new Uint8Array(ADDRESS_BYTES + 8);

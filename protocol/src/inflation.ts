@@ -4,7 +4,7 @@
  * called. Twin of `scs::inflation`.
  */
 import { bcs } from '@mysten/bcs';
-import { fromHex } from './encoding/bytes.ts';
+import { fromHex, hex } from './encoding/bytes.ts';
 import type { Transfer } from './settlement-layout.ts';
 
 export const YEAR_SECONDS = 31_536_000n;
@@ -41,3 +41,7 @@ export const encodeNodeRewards = ({ number, transfers }: NodeRewards): Uint8Arra
     number,
     transfers: transfers.map(({ account, amount }) => ({ account: [...fromHex(account.slice(2))], amount })),
   }).toBytes();
+export const decodeNodeRewards = (bytes: Uint8Array): NodeRewards => {
+  const { number, transfers } = Payout.parse(bytes);
+  return { number, transfers: transfers.map(({ account, amount }) => ({ account: `0x${hex(Uint8Array.from(account))}`, amount })) };
+};

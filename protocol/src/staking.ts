@@ -2,7 +2,7 @@
  * Bonds and penalties (rule G3): what an offence takes, how repeats climb, and the leaf that exacts it. Twin of `scs::staking`.
  */
 import { bcs } from '@mysten/bcs';
-import { concat, fromHex, utf8 } from './encoding/bytes.ts';
+import { concat, fromHex, hex, utf8 } from './encoding/bytes.ts';
 
 /** The numbers that the contract knows them by. */
 export const stakeRoles = { master: 0, enterprise: 1, producer: 2 } as const;
@@ -62,6 +62,26 @@ export const encodeSlash = (slash: Slash): Uint8Array =>
     challenger: bytes32(slash.challenger),
     share: slash.share,
   }).toBytes();
+
+/** Throws RangeError on a role or grade that there isn't. */
+export const decodeSlash = (bytes: Uint8Array): Slash => {
+  const { number, role, offender, grade, case: digest, challenger, share } = SlashBcs.parse(bytes);
+  const text = (found: readonly number[]): string => hex(Uint8Array.from(found));
+  return {
+    number,
+    role: nameOf(stakeRoles, role),
+    offender: `0x${text(offender)}`,
+    offence: nameOf(offences, grade),
+    case: text(digest),
+    challenger: `0x${text(challenger)}`,
+    share,
+  };
+};
+const nameOf = <N extends string>(table: Readonly<Record<N, number>>, number: number): N => {
+  const found = (Object.keys(table) as N[]).find((name) => table[name] === number);
+  if (found === undefined) throw new RangeError(`there is no ${number}`);
+  return found;
+};
 
 /** What a master's durable key signs so that `owner` may bond for it: nobody else's bond can stand for a master. */
 export const stakeMessage = (genesis: string, owner: string): Uint8Array =>

@@ -15,11 +15,14 @@ import {
   contractCommittee,
   contractGenesis,
   describeChain,
+  type ChainUnderTest,
   leavesOf,
 } from '@scs/operator/master/settlement/testing/chain-contract.ts';
+import { describeEconomy } from '@scs/operator/master/settlement/testing/economy-contract.ts';
 import type { Chain } from '../../operator/src/master/settlement/chain.ts';
 import { fromHex } from '@scs/protocol/encoding/bytes.ts';
 import { encodeSettlementLeaf, listPath } from '@scs/protocol/settlement-layout.ts';
+import { stakeRoles } from '@scs/protocol/staking.ts';
 import { testKey } from '@scs/protocol/testing/keys.ts';
 
 const gasSeed = (n: number): string => String(n).repeat(64);
@@ -42,7 +45,7 @@ const genesisFor = (accounts: readonly Account[]): ContractGenesis => ({
   masters: contractCommittee.keys,
   recoveryKeys: [0, 1, 2].map((i) => testKey(`recovery ${i}`).publicKey),
   simulated: true,
-  allocations: accounts.map((a) => ({ address: a.accountAddress.toStringLong(), amount: 1_000_000n })),
+  allocations: accounts.map((a) => ({ address: a.accountAddress.toStringLong(), amount: 1_000_000_000_000n })),
   treasuryReserve: 10_000_000n,
   escrowDelaySeconds: 3_600n,
   escrowWindowSeconds: 600n,
@@ -63,7 +66,7 @@ const act = async (aptos: Aptos, signer: Account, name: string, amount: bigint):
   expect(done.vm_status).toBe('Executed successfully');
 };
 
-describeChain('Aptos SDK on the devnet', async () => {
+const open = async (): Promise<ChainUnderTest> => {
   const { contract, submitters } = await newContracts();
   return {
     chain: chainOf(contract, 1),
@@ -71,9 +74,24 @@ describeChain('Aptos SDK on the devnet', async () => {
     submitters: [submitters[0].accountAddress.toStringLong(), submitters[1].accountAddress.toStringLong()],
     deposit: (submitter, amount) => act(devnet.aptos, submitters[submitter], `${contract}::escrow::deposit`, amount),
     requestWithdrawal: (submitter, amount) => act(devnet.aptos, submitters[submitter], `${contract}::escrow::request_withdrawal`, amount),
+    bond: async (submitter, amount) => {
+      const functionArguments = [stakeRoles.enterprise, amount];
+      const done = await call(devnet.aptos, submitters[submitter], {
+        function: `${contract as `0x${string}`}::staking::stake`,
+        functionArguments,
+      });
+      expect(done.vm_status).toBe('Executed successfully');
+    },
+    letMintingFallDue: async () => {
+      const chain = chainOf(contract, 1);
+      const { timestampMs } = await chain.observe([]);
+      while ((await chain.observe([])).timestampMs < timestampMs + 1_000n);
+    },
     close: async () => {},
   };
-});
+};
+describeChain('Aptos SDK on the devnet', open);
+describeEconomy('Aptos SDK on the devnet', open);
 
 describe('publishing', () => {
   test('is idempotent, and refuses another genesis and a foreign address', async () => {
@@ -86,7 +104,7 @@ describe('publishing', () => {
     await expect(publishScs({ aptos, publisher, genesis: other })).rejects.toMatchObject({ fault: { code: 'WrongGenesis' } });
     await expect(checkContracts(aptos, `0x${'9'.repeat(64)}`, contractGenesis)).rejects.toBeInstanceOf(ContractsError);
     const [supply] = await aptos.view({ payload: { function: `${contract as `0x${string}`}::sym::total_supply`, functionArguments: [] } });
-    expect(supply).toBe('12000000');
+    expect(supply).toBe('2000010000000');
   });
 
   test('P3: anyone proves a task of a settled batch on chain', async () => {

@@ -83,6 +83,7 @@ const answerTo = async (world: World, command: Command, sight: Sight, change: Pa
     return task && objectOf(task);
   };
   const witness = createWitness({
+    genesis: world.genesis,
     tasks: {
       byUid: (uid) => sight.tasks.filter((t) => t.uid === uid).map(objectOf)[0],
       read,
@@ -300,6 +301,30 @@ describe('chain.observed', () => {
   ])('%s', async (_what, changes, answer) => {
     const { world, sight } = fresh();
     expect(await answerTo(world, observed(world, changes), sight)).toBe(answer);
+  });
+  describe('K7, N3: of the economy', () => {
+    const holder = actorKey('alder').address;
+    const landed = { 'node-rewards': 0n, dividends: 0n, slash: 0n };
+    const told = { minted: 5n, landed, bonds: [{ role: 'enterprise' as const, holder, bonded: 9n }] };
+    test.each([
+      ['what the voter reads itself', {}, 'voted'],
+      ['more minted', { minted: 6n }, 'ChainReadsOtherwise'],
+      ['less minted', { minted: 4n }, 'ChainReadsOtherwise'],
+      ['another bond', { bonds: [{ ...told.bonds[0]!, bonded: 10n }] }, 'ChainReadsOtherwise'],
+      ['a bond that changed, left out', { bonds: [] }, 'ChainReadsOtherwise'],
+      [
+        "a bond of no master's",
+        { bonds: [...told.bonds, { role: 'master' as const, holder: 'ab'.repeat(32), bonded: 1n }] },
+        'ChainReadsOtherwise',
+      ],
+    ])('%s', async (_what, changes, answer) => {
+      const { world, sight } = fresh();
+      sight.chain.economyOutside.owe(5n);
+      await sight.chain.mintDue();
+      sight.chain.economyOutside.bond(holder, 9n);
+      const economy = { ...told, ...changes };
+      expect(await answerTo(world, observed(world, { ledgerVersion: 3n, economy }), sight)).toBe(answer);
+    });
   });
   test('K2: an old version does not pass for a fresh one', async () => {
     const { world, sight } = fresh();

@@ -92,6 +92,7 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
   });
   const accounts = genesis.actors.filter((a) => a.role !== 'producer').map((a) => a.address);
   const witness = createWitness({
+    genesis,
     tasks: { byUid: (uid) => objects.byUid(uid), read: (ns, name) => objects.read(ns, name), listed: (ns) => objects.listed(ns) },
     chain,
     accounts,
@@ -141,6 +142,7 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
   const streams = new TaskStreams(log, tasks, clock);
   const reader = new ChainReader({
     chain,
+    genesis,
     accounts,
     state: () => log.state(),
     active: () => log.isPrimary(),

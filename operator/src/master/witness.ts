@@ -2,17 +2,20 @@
  * What a master checks by its own reading of the world before it votes (rules N1, N5, A5, T5, T8). Signatures, attestations,
  * budgets and all else that is in the command itself the rules check; this is for what isn't.
  */
-import { isTerminal, type Block, type Command, type State } from '@scs/protocol';
+import { isTerminal, type Block, type Command, type Genesis, type State } from '@scs/protocol';
 import { isApiError } from '../kube/errors.ts';
 import type { Testimony, Witness } from './log/log.ts';
 import type { Rules } from './log/rules-port.ts';
 import { ChainError, type Chain } from './settlement/chain.ts';
+import { economyDispute, economyQuestion } from './settlement/economy-reading.ts';
 import { sameTask, seenTask, type TaskObjects } from './task-objects.ts';
 
 type CommandOf<T extends Command['type']> = Extract<Command, { type: T }>;
 export interface WitnessOptions {
   readonly tasks: Pick<TaskObjects, 'byUid' | 'read' | 'listed'>;
-  readonly chain: Pick<Chain, 'observe' | 'settledBatch'>;
+  readonly chain: Pick<Chain, 'observe' | 'settledBatch' | 'economy'>;
+  /** Whose bonds are compared. */
+  readonly genesis: Pick<Genesis, 'actors' | 'masters'>;
   /** Accounts with an escrow: all of them are compared, so that a reading can't be withheld. */
   readonly accounts: readonly string[];
   /** Whether this master has seen the API server refuse a forged stamp: before that, whom a Task is from can't be known (N5). */
@@ -75,8 +78,16 @@ export const createWitness = (o: WitnessOptions): Witness => {
     return undefined;
   };
 
+  const economyRead = async ({ ledgerVersion, time, economy }: CommandOf<'chain.observed'>, before: State): Promise<Finding> => {
+    if (!economy) return undefined;
+    const question = economyQuestion(o.genesis, before);
+    const own = await o.chain.economy(question, { ledgerVersion, timestampMs: BigInt(time) });
+    const dispute = economyDispute(economy, question, own, before);
+    return dispute === undefined ? undefined : chainReadsOtherwise(`at version ${ledgerVersion} ${dispute}`);
+  };
+
   const observed = async (command: CommandOf<'chain.observed'>, before: State): Promise<Finding> => {
-    const unread = await escrowsRead(command, before);
+    const unread = (await escrowsRead(command, before)) ?? (await economyRead(command, before));
     if (unread) return unread;
     const { settled } = command;
     for (const claim of settled) {

@@ -23,14 +23,17 @@ import type {
   UserTransactionResponse,
   ViewFunctionABI,
 } from '@aptos-labs/ts-sdk';
-import { encodeHead } from '@scs/protocol/certificate.ts';
+import type { Equivocation } from '@scs/protocol/accountability.ts';
 import type { CertifiedLeaf } from '@scs/protocol/certificate.ts';
 import { fromHex } from '@scs/protocol/encoding/bytes.ts';
 import { decodeBatch } from '@scs/protocol/settlement-layout.ts';
 import type { Batch } from '@scs/protocol/settlement-layout.ts';
+import type { LeafKind } from '@scs/protocol/state.ts';
+import { AptosEconomy, GAS_BASE, GAS_PER_TRANSFER, leafArguments, type Transaction, type ViewArgument } from './aptos-economy.ts';
+import { digest, integer, integers, misbehaves, present, text } from './aptos-answers.ts';
 import { aptosTransport } from './aptos-transport.ts';
 import { ChainError } from './chain.ts';
-import type { Chain, ChainPoint, ChainReading, EscrowReading, SettledBatch } from './chain.ts';
+import type { Chain, ChainFault, ChainPoint, ChainReading, EconomyFigures, EconomyQuestion, EscrowReading, SettledBatch } from './chain.ts';
 import { asChainError, faultOfStatus } from './chain-fault.ts';
 import { batchAbi, genesisAbi, isInitializedAbi, nextNumberAbi, observeAbi, settleAbi, submissionAbi } from './scs-abi.ts';
 
@@ -53,10 +56,6 @@ export interface AptosChainConfig {
 
 /** Addresses per view call: one call's arguments stay far below the node's limits. */
 const ADDRESSES_A_VIEW = 500;
-/** Gas units (not coins): for the certificate, and for each escrow or balance touched, new ones included. */
-const GAS_BASE = 100_000;
-const GAS_PER_TRANSFER = 2_000;
-
 /** Opens nothing yet: the first call checks chain id and genesis digest. */
 export const aptosChain = (config: AptosChainConfig): Chain => new AptosChain(config);
 
@@ -65,9 +64,10 @@ class AptosChain implements Chain {
   readonly #aptos: Aptos;
   readonly #gas: Account;
   readonly #commitTimeoutSeconds: number;
+  readonly #economy: AptosEconomy;
   #genesisChecked = false;
-  /** Settling is one at a time: two transactions at once would take the same sequence number. */
-  #settling: Promise<unknown> = Promise.resolve();
+  /** Transactions go one at a time: two at once would take the same sequence number. */
+  #sending: Promise<unknown> = Promise.resolve();
 
   constructor(config: AptosChainConfig) {
     this.#config = config;
@@ -78,6 +78,11 @@ class AptosChain implements Chain {
     this.#aptos = new Aptos(
       new AptosConfig({ network: Network.CUSTOM, fullnode: config.url, clientConfig, client, archivalFallback: false }),
     );
+    this.#economy = new AptosEconomy({
+      ledger: () => this.#ledger(),
+      view: (name, abi, args, version) => this.#view(name, abi, args, version),
+      transact: (transaction) => this.#transact(transaction),
+    });
   }
 
   observe(addresses: readonly string[], at?: ChainPoint): Promise<ChainReading> {
@@ -106,8 +111,24 @@ class AptosChain implements Chain {
 
   settle({ leaf }: { leaf: CertifiedLeaf }): Promise<{ txHash: string; version: bigint }> {
     const batch = decodeBatch(fromHex(leaf.value));
-    const run = this.#settling.then(() => this.#call(() => this.#settle(leaf, batch)));
-    this.#settling = run.catch(() => undefined); // the caller sees the failure; the next in line only waits
+    return this.#inTurn(() => this.#settle(leaf, batch));
+  }
+  economy(question: EconomyQuestion, at: ChainPoint): Promise<EconomyFigures> {
+    return this.#call(() => this.#economy.figures(question, at));
+  }
+  land(kind: LeafKind, number: bigint, leaf: CertifiedLeaf): Promise<void> {
+    return this.#inTurn(() => this.#economy.land(kind, number, leaf));
+  }
+  mintDue(): Promise<void> {
+    return this.#inTurn(() => this.#economy.mintDue());
+  }
+  report(proof: Equivocation): Promise<void> {
+    return this.#inTurn(() => this.#economy.report(proof));
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.#sending.then(() => this.#call(work));
+    this.#sending = run.catch(() => undefined); // the caller sees the failure; the next in line only waits
     return run;
   }
 
@@ -126,22 +147,34 @@ class AptosChain implements Chain {
   }
 
   async #settle(leaf: CertifiedLeaf, batch: Batch): Promise<{ txHash: string; version: bigint }> {
-    const { ledgerVersion, timestampMs } = await this.#ledger();
+    const { ledgerVersion } = await this.#ledger();
     const next = await this.#nextNumber(ledgerVersion);
     if (batch.number > next) throw new ChainError({ code: 'BatchOutOfOrder', next, got: batch.number });
     if (batch.number < next) return this.#landed(batch);
+    const { fault, ...sent } = await this.#transact({
+      name: 'settlement::settle',
+      abi: settleAbi,
+      arguments: leafArguments(leaf),
+      maxGas: GAS_BASE + GAS_PER_TRANSFER * (batch.debits.length + batch.credits.length),
+    });
+    if (!fault) return sent;
+    if (fault.code === 'ContractRefused' && fault.reason === 'AlreadySettled') return this.#landed(batch);
+    throw new ChainError(fault);
+  }
+
+  /** The committed transaction, and the fault in which it ended, if it did. Call it in turn. */
+  async #transact({ name, abi, arguments: args, maxGas }: Transaction): Promise<{ txHash: string; version: bigint; fault?: ChainFault }> {
+    const { timestampMs } = await this.#ledger();
     // An idle chain's ledger may be old, and a master's clock behind: the later of both still expires soon.
     const expiry = Math.max(Number(timestampMs / 1000n), Math.floor(Date.now() / 1000)) + this.#commitTimeoutSeconds;
     const transaction = await this.#aptos.transaction.build.simple({
       sender: this.#gas.accountAddress,
-      data: { function: `${this.#config.contract}::settlement::settle`, functionArguments: settleArguments(leaf), abi: settleAbi },
-      options: { maxGasAmount: GAS_BASE + GAS_PER_TRANSFER * (batch.debits.length + batch.credits.length), expireTimestamp: expiry },
+      data: { function: `${this.#config.contract}::${name}`, functionArguments: [...args], abi },
+      options: { maxGasAmount: maxGas, expireTimestamp: expiry },
     });
-    const committed = await this.#submit(transaction);
-    if (committed.success) return { txHash: committed.hash, version: BigInt(committed.version) };
-    const fault = faultOfStatus(committed.vm_status, this.#gas.accountAddress.toString());
-    if (fault.code === 'ContractRefused' && fault.reason === 'AlreadySettled') return this.#landed(batch);
-    throw new ChainError(fault);
+    const { success, hash: txHash, version, vm_status: status } = await this.#submit(transaction);
+    const sent = { txHash, version: BigInt(version) };
+    return success ? sent : { ...sent, fault: faultOfStatus(status, this.#gas.accountAddress.toString()) };
   }
 
   /** Signs, submits and waits. An answer lost on the way is no failure: the hash is known before. */
@@ -245,11 +278,11 @@ class AptosChain implements Chain {
   async #view(
     name: `${string}::${string}`,
     abi: ViewFunctionABI,
-    functionArguments: ViewArguments,
+    functionArguments: readonly ViewArgument[],
     version?: bigint,
   ): Promise<MoveValue[]> {
     const answer: unknown = await this.#aptos.view({
-      payload: { function: `${this.#config.contract}::${name}`, functionArguments, abi },
+      payload: { function: `${this.#config.contract}::${name}`, functionArguments: [...functionArguments], abi },
       ...(version === undefined ? {} : { options: { ledgerVersion: version } }),
     });
     if (!Array.isArray(answer)) throw misbehaves('list of results');
@@ -275,42 +308,6 @@ class AptosChain implements Chain {
   }
 }
 
-type ViewArguments = (bigint | MoveVector<AccountAddress>)[];
-
-const settleArguments = (leaf: CertifiedLeaf) => {
-  const { head, votes } = leaf.certificate;
-  const list = (items: readonly string[]) => new MoveVector(items.map((item) => MoveVector.U8(fromHex(item))));
-  return [
-    MoveVector.U8(encodeHead(head)),
-    MoveVector.U8(votes.map((v) => v.master)),
-    list(votes.map((v) => v.signature)),
-    MoveVector.U8(fromHex(leaf.value)),
-    list(leaf.siblings),
-  ];
-};
-
-const misbehaves = (what: string): ChainError => new ChainError({ code: 'ChainMisbehaves', detail: `the node answered no ${what}` });
-const integer = (value: unknown): bigint => {
-  if (typeof value === 'string' && /^\d{1,20}$/.test(value)) return BigInt(value);
-  throw misbehaves('integer');
-};
-const integers = (value: unknown): bigint[] => {
-  if (!Array.isArray(value)) throw misbehaves('list of integers');
-  return value.map(integer);
-};
-const present = (value: bigint | undefined): bigint => {
-  if (value === undefined) throw misbehaves('figure for each address');
-  return value;
-};
-const text = (value: unknown): string => {
-  if (typeof value === 'string') return value;
-  throw misbehaves('text');
-};
-const digest = (value: unknown): string => {
-  const found = /^0x([0-9a-f]{64})$/.exec(text(value))?.[1];
-  if (found === undefined) throw misbehaves('digest');
-  return found;
-};
 /** Nodes drop leading zeros of addresses in type names. */
 const sameType = (a: string, b: string): boolean => a.replace(/^0x0*/, '') === b.replace(/^0x0*/, '');
 const numberOf = (data: unknown): bigint | undefined =>

@@ -2,15 +2,18 @@
  * Reads the chain for the log (rules K2, P2): proposes `chain.observed` when an escrow changed, a batch landed, the decided reading gets
  * old, or somebody asks for a fresh one. One reading at a time, and none more often than `soonestMs`.
  */
-import { Command, type State } from '@scs/protocol';
+import { Command, type EconomyReading, type Genesis, type State } from '@scs/protocol';
 import type { Clock } from '../../kube/clock.ts';
 import { type Logger, errorFields } from '../../kube/logger.ts';
 import { UNKNOWN_TRANSACTION } from '../witness.ts';
 import { ChainError, type Chain, type ChainReading } from './chain.ts';
+import { economyNews, economyQuestion } from './economy-reading.ts';
 
 type Observed = Extract<Command, { type: 'chain.observed' }>;
 export interface ChainReaderOptions {
-  readonly chain: Pick<Chain, 'observe' | 'settledBatch'>;
+  readonly chain: Pick<Chain, 'observe' | 'settledBatch' | 'economy'>;
+  /** Whose bonds are read. */
+  readonly genesis: Pick<Genesis, 'actors' | 'masters'>;
   /** Accounts with an escrow. */
   readonly accounts: readonly string[];
   readonly state: () => State;
@@ -20,6 +23,8 @@ export interface ChainReaderOptions {
   readonly maxAgeMs: number;
   readonly everyMs?: number;
   readonly soonestMs?: number;
+  /** Bonds, minting and leaves are read so often, and when somebody asks for a fresh reading. */
+  readonly economyEveryMs?: number;
   readonly clock: Clock;
   readonly logger: Logger;
   /** There is a candidate. */
@@ -33,6 +38,7 @@ export class ChainReader {
   #asked = false;
   #stir = new AbortController();
   #lastReadAt = 0;
+  #economyReadAt = 0;
   #lastTurnAt: number;
 
   constructor(options: ChainReaderOptions) {
@@ -79,12 +85,23 @@ export class ChainReader {
     try {
       const settled = await this.#settled();
       const reading = await chain.observe(accounts);
+      const economy = await this.#economy(reading, asked);
       this.#lastReadAt = clock.now();
-      this.#candidate = this.#worthTelling(state(), reading, settled, asked);
+      this.#candidate = this.#worthTelling(state(), reading, settled, asked, economy);
       if (this.#candidate) this.#o.onReading();
     } catch (thrown) {
       logger.warn(errorFields(thrown), 'the chain could not be read');
     }
+  }
+
+  /** What is new of the economy, as of the same point; read now and then only. */
+  async #economy(reading: ChainReading, asked: boolean): Promise<EconomyReading | undefined> {
+    const { chain, genesis, state, clock, economyEveryMs = 10_000 } = this.#o;
+    if (!asked && this.#economyReadAt > 0 && clock.now() - this.#economyReadAt < economyEveryMs) return undefined;
+    const question = economyQuestion(genesis, state());
+    const figures = await chain.economy(question, reading);
+    this.#economyReadAt = clock.now();
+    return economyNews(question, figures, state());
   }
 
   /** Decided batches that have landed, in order, from the first that isn't decided to have. */
@@ -101,7 +118,13 @@ export class ChainReader {
     return landed;
   }
 
-  #worthTelling(state: State, reading: ChainReading, settled: Observed['settled'], asked: boolean): Observed | undefined {
+  #worthTelling(
+    state: State,
+    reading: ChainReading,
+    settled: Observed['settled'],
+    asked: boolean,
+    economy: EconomyReading | undefined,
+  ): Observed | undefined {
     const { chain } = state.must('meta');
     const time = Number(reading.timestampMs);
     const escrows = Object.entries(reading.escrows)
@@ -116,8 +139,9 @@ export class ChainReader {
     if (chain && reading.ledgerVersion === chain.ledgerVersion && time === chain.time) return undefined;
     const old = !chain || this.#o.clock.now() - chain.time > this.#o.maxAgeMs / 2;
     const stale = asked && (!chain || reading.ledgerVersion > chain.ledgerVersion);
-    if (escrows.length === 0 && inTime.length === 0 && !old && !stale) return undefined;
-    const observed: Observed = { type: 'chain.observed', ledgerVersion: reading.ledgerVersion, time, escrows, settled: inTime };
+    if (escrows.length === 0 && inTime.length === 0 && !old && !stale && !economy) return undefined;
+    const { ledgerVersion } = reading;
+    const observed: Observed = { type: 'chain.observed', ledgerVersion, time, escrows, settled: inTime, ...(economy && { economy }) };
     // a node may tell figures that no block can hold; such a candidate would keep all else out of it, too
     if (Command.safeParse(observed).success) return observed;
     throw new ChainError({ code: 'ChainMisbehaves', detail: 'the node told figures out of all bounds' });

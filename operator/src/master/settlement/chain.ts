@@ -2,7 +2,9 @@
  * Port to the settlement chain (rules K2, P3, P4). Effects only: the rules decide what is settled, two masters certify it,
  * the contract checks it again; whoever submits can neither change nor repeat it.
  */
+import type { Equivocation } from '@scs/protocol/accountability.ts';
 import type { CertifiedLeaf } from '@scs/protocol/certificate.ts';
+import type { LeafKind } from '@scs/protocol/state.ts';
 
 /** Base units of SYM. `withdrawing` is the part of `balance` that new tasks must not lock; `debt` comes beside balance 0. */
 export interface EscrowReading {
@@ -29,6 +31,23 @@ export interface SettledBatch {
   readonly version?: bigint;
 }
 
+/** What of the economy is asked for: whose bonds, and which decided leaves may have landed (`from` <= number < `to`). */
+export interface EconomyQuestion {
+  /** Addresses. */
+  readonly enterprises: readonly string[];
+  /** Public keys, hex. */
+  readonly masters: readonly string[];
+  readonly open: Readonly<Record<LeafKind, { readonly from: bigint; readonly to: bigint }>>;
+}
+export interface EconomyFigures {
+  /** Base units that the schedule has minted so far (K7). */
+  readonly minted: bigint;
+  /** By address or public key; 0 for who was expelled (N3, G3). */
+  readonly bonded: Readonly<Record<string, bigint>>;
+  /** Of each kind, the last that has landed with all from `from` on; `from` - 1 when that one hasn't. */
+  readonly landed: Readonly<Record<LeafKind, bigint>>;
+}
+
 export interface Chain {
   /**
    * Addresses in long form. With `at`, the same point gives every master the same reading, `ChainUnavailable` when its node
@@ -43,6 +62,14 @@ export interface Chain {
   settle(input: { leaf: CertifiedLeaf }): Promise<{ txHash: string; version: bigint }>;
   /** undefined while the batch isn't settled. Throws ChainError. */
   settledBatch(number: bigint): Promise<SettledBatch | undefined>;
+  /** The economy as of a point that `observe` gave or took: the same for every master. Throws ChainError. */
+  economy(question: EconomyQuestion, at: ChainPoint): Promise<EconomyFigures>;
+  /** Lands a certified leaf of that kind and number, or finds that it has landed: safe to repeat, from any master. Throws ChainError. */
+  land(kind: LeafKind, number: bigint, leaf: CertifiedLeaf): Promise<void>;
+  /** Mints what the schedule says is due, if anything is (K7): anyone may, and twice does no harm. Throws ChainError. */
+  mintDue(): Promise<void>;
+  /** Brings two decide votes of one master before the contract, unless that is on record (G4). Throws ChainError. */
+  report(proof: Equivocation): Promise<void>;
   /** Base units of the chain's gas coin that the master's gas account holds. Throws ChainError. */
   gasBalance(): Promise<bigint>;
 }

@@ -1,73 +1,96 @@
-/** Lands certified batches on the chain (rules P2, P3, P4), in order, one at a time. Whoever proposes does it; twice does no harm. */
-import { batchKey } from '@scs/protocol';
+/**
+ * Does what the log has decided for the chain (rules P2, P3, P4, K6, K7, G4): lands batches and leaves, mints what is due, brings proofs
+ * of equivocation. Whoever proposes does it, one piece of each line at a time; twice does no harm.
+ */
+import type { Equivocation } from '@scs/protocol';
 import { backoffMs } from '../../kube/backoff.ts';
 import type { Clock } from '../../kube/clock.ts';
 import { type Logger, errorFields } from '../../kube/logger.ts';
 import type { Log } from '../log/log.ts';
-import { ChainError, type Chain } from './chain.ts';
+import { ChainError } from './chain.ts';
+import { lanesOf, type Lane, type LanesChain, type Work } from './lanes.ts';
 
 export interface SettlementEffectsOptions {
-  readonly chain: Pick<Chain, 'settle'>;
+  readonly chain: LanesChain;
   readonly log: Pick<Log, 'state' | 'leaf' | 'isPrimary'>;
+  /** Proofs that a master signed twice. */
+  readonly offences?: () => readonly Equivocation[];
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random?: () => number;
-  /** A batch has landed: the chain is worth reading. */
-  readonly onLanded: (batch: bigint) => void;
+  /** Something has landed, `batch/7`: the chain is worth reading. */
+  readonly onLanded: (what: string) => void;
   readonly onFault?: (code: string) => void;
 }
 const LOOK_MS = 200;
 const retry = { baseMs: 500, capMs: 30_000 };
 
+/** Refusals that pass by themselves: a pot that is filled later. */
+const passing: ReadonlySet<string> = new Set(['PotInsufficient']);
+const passes = (thrown: unknown): boolean =>
+  thrown instanceof ChainError && (thrown.transient || (thrown.fault.code === 'ContractRefused' && passing.has(thrown.fault.reason)));
+
+interface Track {
+  readonly lane: Lane;
+  failures: number;
+  notBefore: number;
+}
+
 export class SettlementEffects {
   readonly #o: SettlementEffectsOptions;
-  /** Landed, as the chain told this process; the log learns it from a reading. */
-  #landed = 0n;
+  readonly #tracks: readonly Track[];
+  #stuck: string | undefined;
   #lastTurnAt: number;
   constructor(options: SettlementEffectsOptions) {
     this.#o = options;
+    const { chain, log, onLanded, offences = () => [] } = options;
+    this.#tracks = lanesOf({ chain, log, offences, onLanded }).map((lane) => ({ lane, failures: 0, notBefore: 0 }));
     this.#lastTurnAt = options.clock.now();
   }
   lastTurnAt(): number {
     return this.#lastTurnAt;
   }
+  /** Code of the last fault that needs somebody to act; undefined while all goes well or passes by waiting. */
+  stuck(): string | undefined {
+    return this.#stuck;
+  }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, log, random = Math.random } = this.#o;
-    let failures = 0;
+    const { clock } = this.#o;
     while (!signal.aborted) {
-      this.#lastTurnAt = clock.now();
-      const batch = log.isPrimary() ? this.#next() : undefined;
-      const landed = batch === undefined || (await this.#settle(batch));
-      failures = landed ? 0 : failures + 1;
-      await clock.sleep(landed ? LOOK_MS : backoffMs(failures, retry, random), signal);
+      for (const track of this.#tracks) {
+        this.#lastTurnAt = clock.now();
+        if (!signal.aborted) await this.#turn(track);
+      }
+      await clock.sleep(LOOK_MS, signal);
     }
   }
 
-  /** The first decided batch that isn't known to have landed. */
-  #next(): bigint | undefined {
-    const { chain, nextBatch } = this.#o.log.state().must('meta');
-    const observed = chain?.settled ?? 0n;
-    const next = (this.#landed > observed ? this.#landed : observed) + 1n;
-    return next < nextBatch ? next : undefined;
+  async #turn(track: Track): Promise<void> {
+    const { log, clock, random = Math.random } = this.#o;
+    if (clock.now() < track.notBefore || (!track.lane.byAll && !log.isPrimary())) return;
+    const work = track.lane.next(log.state());
+    const done = work === undefined || (await this.#do(work));
+    track.failures = done ? 0 : track.failures + 1;
+    track.notBefore = done ? 0 : clock.now() + backoffMs(track.failures, retry, random);
   }
 
-  async #settle(batch: bigint): Promise<boolean> {
-    const { chain, log, logger, onLanded, onFault } = this.#o;
-    const leaf = log.leaf(batchKey(batch));
-    if (!leaf) return false;
+  async #do(work: Work): Promise<boolean> {
+    const { logger, onFault } = this.#o;
     try {
-      const { txHash, version } = await chain.settle({ leaf });
-      this.#landed = batch;
-      logger.info({ batch: Number(batch), txHash, version: version.toString() }, 'a batch has landed');
-      onLanded(batch);
+      await work.run();
+      this.#stuck = undefined;
+      logger.info({ what: work.what }, 'landed on the chain');
       return true;
     } catch (thrown) {
       const code = thrown instanceof ChainError ? thrown.fault.code : errorFields(thrown).code;
       onFault?.(code);
-      const fields = { batch: Number(batch), ...errorFields(thrown), code };
-      if (thrown instanceof ChainError && thrown.transient) logger.warn(fields, 'a batch could not be landed yet');
-      else logger.error(fields, 'a batch can not be landed; somebody has to act');
+      const fields = { what: work.what, ...errorFields(thrown), code };
+      if (passes(thrown)) logger.warn(fields, 'not landed yet');
+      else {
+        this.#stuck = code;
+        logger.error(fields, 'can not be landed; somebody has to act');
+      }
       return false;
     }
   }

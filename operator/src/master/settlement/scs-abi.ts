@@ -18,3 +18,14 @@ export const batchAbi = view(['u64'], [bytes, 'u64', 'u64']);
 export const submissionAbi = view(['u64'], ['address', 'u64']);
 export const genesisAbi = view([], [bytes, 'bool']);
 export const isInitializedAbi = view([], ['bool']);
+
+/** Every leaf is taken with the same arguments. */
+export const landAbi = settleAbi;
+export const doneAbi = view(['u64'], ['bool']);
+export const dueAbi = view([], ['u64']);
+export const mintDueAbi = entry();
+export const scheduleAbi = view([], ['u64', 'u128', 'u128', 'u64']);
+export const standingAbi = view(['u8', 'vector<address>'], ['vector<u64>']);
+export const mastersStandingAbi = view([listOfBytes], ['vector<u64>']);
+export const reportAbi = entry('u8', bytes, bytes, bytes, bytes);
+export const equivocatedAbi = view(['u64', 'u8'], ['bool', 'u64']);

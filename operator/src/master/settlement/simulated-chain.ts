@@ -9,12 +9,14 @@ import { digest } from '@scs/protocol/encoding/hash.ts';
 import { batchFault } from '@scs/protocol/settlement.ts';
 import { batchKey, decodeBatch, FIRST_BATCH } from '@scs/protocol/settlement-layout.ts';
 import { ChainError } from './chain.ts';
+import { simulatedEconomy, type EconomyOutside } from './simulated-economy.ts';
 import type { Chain, ChainFault, ChainReading, EscrowReading, SettledBatch } from './chain.ts';
 
 const NOTHING: EscrowReading = { balance: 0n, withdrawing: 0n, debt: 0n };
 
 /** What the outside does to the chain, beside the port that the masters see. */
 export interface SimulatedChain extends Chain {
+  readonly economyOutside: EconomyOutside;
   deposit(address: string, amount: bigint): void;
   /** Stays requested: the simulated chain plays neither ripening nor expiry. */
   requestWithdrawal(address: string, amount: bigint): void;
@@ -31,12 +33,19 @@ export const simulatedChain = (setup: { genesis: string; committee: Committee; s
   let timestampMs = setup.startMs;
   let nextBatch = FIRST_BATCH;
 
-  const history = new Map<bigint, { madeMs: bigint; nextBatch: bigint; escrows: ReadonlyMap<string, EscrowReading> }>();
+  interface Version {
+    readonly madeMs: bigint;
+    readonly nextBatch: bigint;
+    readonly escrows: ReadonlyMap<string, EscrowReading>;
+    readonly economy: ReturnType<typeof economy.snapshot>;
+  }
+  const history = new Map<bigint, Version>();
+  const economy = simulatedEconomy(setup, () => commit());
   const commit = (): void => {
     ledgerVersion += 1n;
-    history.set(ledgerVersion, { madeMs: timestampMs, nextBatch, escrows: new Map(escrows) });
+    history.set(ledgerVersion, { madeMs: timestampMs, nextBatch, escrows: new Map(escrows), economy: economy.snapshot() });
   };
-  history.set(0n, { madeMs: timestampMs, nextBatch, escrows: new Map() });
+  history.set(0n, { madeMs: timestampMs, nextBatch, escrows: new Map(), economy: economy.snapshot() });
 
   const escrowOf = (address: string): EscrowReading => escrows.get(address) ?? NOTHING;
   const charge = (address: string, amount: bigint): void => {
@@ -66,6 +75,7 @@ export const simulatedChain = (setup: { genesis: string; committee: Committee; s
     if (fault !== undefined) throw refuse(fault.code);
     for (const { account, amount } of batch.debits) charge(account, amount);
     nextBatch += 1n;
+    economy.settled(leaf.value);
     commit();
     const landed = { txHash: `0x${digest('simulated transaction', fromHex(leaf.value))}`, version: ledgerVersion };
     settled.set(batch.number, { tasksRoot: batch.tasksRoot, ...landed });
@@ -85,6 +95,16 @@ export const simulatedChain = (setup: { genesis: string; committee: Committee; s
       }),
     settle: ({ leaf }) => answer(() => settle(leaf)),
     settledBatch: (number) => answer(() => settled.get(number)),
+    economy: (question, at) =>
+      answer(() => {
+        const then = history.get(at.ledgerVersion);
+        if (then === undefined) throw new ChainError({ code: 'ChainUnavailable', detail: `no version ${at.ledgerVersion} yet` });
+        return then.economy(question);
+      }),
+    land: (kind, number, leaf) => answer(() => economy.land(kind, number, leaf)),
+    mintDue: () => answer(economy.mintDue),
+    report: (proof) => answer(() => economy.report(proof)),
+    economyOutside: economy.outside,
     gasBalance: () => answer(() => 10n ** 8n),
     deposit: (address, amount) => {
       const { balance, withdrawing, debt } = escrowOf(address);

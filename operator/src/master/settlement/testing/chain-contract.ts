@@ -19,12 +19,18 @@ const seeds = ['chain contract 0', 'chain contract 1', 'chain contract 2'].map((
 );
 export const contractCommittee: Committee = { generation: 0n, keys: seeds.map(publicKeyOf) };
 
+export const decideVote = (master: number, head: Head): string => sign(seeds[master] ?? '', decideMessage(head));
+
 /** A chain fresh from genesis, with two submitters who can act on their escrow. */
 export interface ChainUnderTest {
   readonly chain: Chain;
   readonly submitters: readonly [string, string];
   readonly deposit: (submitter: 0 | 1, amount: bigint) => Promise<void>;
   readonly requestWithdrawal: (submitter: 0 | 1, amount: bigint) => Promise<void>;
+  /** Bonds as an enterprise. */
+  readonly bond: (submitter: 0 | 1, amount: bigint) => Promise<void>;
+  /** So much time passes that at least 2,000 base units are to be minted. */
+  readonly letMintingFallDue: () => Promise<void>;
   /** Lets the chain's time pass; without it, it passes by itself. */
   readonly advance?: () => void;
   /** Another master's view of the same chain. */
@@ -53,18 +59,19 @@ export const leavesOf = (number: bigint, charges: readonly (readonly [string, bi
   tasksOf(number, charges).map(({ leaf }) => leaf);
 
 /** The batch as a leaf that `masters` certified. */
-export const certifiedBatch = (batch: Batch, masters: readonly number[] = [0, 2]): CertifiedLeaf => {
-  const key = batchKey(batch.number);
-  const value = encodeBatch(batch);
+export const certifiedBatch = (batch: Batch, masters: readonly number[] = [0, 2]): CertifiedLeaf =>
+  certified(batchKey(batch.number), encodeBatch(batch), batch.number + 5n, masters);
+/** Any bytes as a leaf of a small state that `masters` certified. */
+export const certified = (key: string, value: Uint8Array, height = 9n, masters: readonly number[] = [0, 2]): CertifiedLeaf => {
   const state = MerkleMap.empty.set('meta', new Uint8Array(3)).set(key, value).set('task/1', new Uint8Array(1));
   const head: Head = {
     genesis: contractGenesis,
     generation: 0n,
-    height: batch.number + 5n,
+    height,
     stateRoot: hex(state.root()),
     block: contractGenesis,
   };
-  const votes = masters.map((master) => ({ master, signature: sign(seeds[master] ?? '', decideMessage(head)) }));
+  const votes = masters.map((master) => ({ master, signature: decideVote(master, head) }));
   return { key, value: hex(value), siblings: (state.prove(key)?.siblings ?? []).map(hex), certificate: { head, votes } };
 };
 
