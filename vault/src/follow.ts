@@ -12,6 +12,7 @@ import { dutyOf, isFinished, partOf } from './duty.ts';
 import { limitOf, taskRefusal } from './judge.ts';
 import { errorCode, type Logger } from './logger.ts';
 import { decideRelease, type ReleaseContext } from './release.ts';
+import { replenish } from './store/replenish.ts';
 import { sendAnswer, type Answer } from './statements.ts';
 
 export interface FollowOptions extends ReleaseContext {
@@ -85,6 +86,8 @@ export class Follower {
     const refused = taskRefusal(record, this.#options);
     if (refused) return { kind: 'refused', ...refused };
     const plan = record.plan!;
+    const { replenished } = record;
+    if (replenished !== undefined) await store.write('replenish', (sql) => replenish(sql, plan.usage, replenished));
     const reserved = await store.reserve({
       task: record.uid,
       submitter: record.spec.submitter,

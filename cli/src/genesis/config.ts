@@ -67,6 +67,8 @@ export const GenesisConfig = z.strictObject({
       maxEpsilonPerTask: epsilon,
       subjectLimitMicroRho: z.record(z.enum(usages), z.int().min(0).transform(BigInt)),
       actorShareBasisPoints: z.int().min(0).max(10_000),
+      /** Epochs between replenishments (B2); absent: only by two masters' approval. */
+      replenishEpochs: z.int().min(1).max(100_000).exactOptional(),
     }),
     windows: z.strictObject({
       answer: windowMs,

@@ -12,6 +12,11 @@ const attributeName = z.string().min(1).max(100);
 const description = z.string().max(500).describe('What it means, for people.');
 const basisPoints = z.int().min(0).max(10_000);
 const milliseconds = z.int().min(0);
+/** Amounts of privacy can exceed what JSON numbers hold exactly. */
+const microRho = z
+  .string()
+  .regex(/^[0-9]{1,30}$/)
+  .max(30);
 
 /** What every projection's status has. */
 const projected = {
@@ -54,6 +59,12 @@ export const PolicyVersionSpec = z.object({
         )
         .max(4)
         .describe('What a data subject may lose by usage until the next replenishment (B1).'),
+      replenishEpochs: z
+        .int()
+        .min(1)
+        .max(100_000)
+        .optional()
+        .describe('Epochs between two replenishments (B2); by approval alone if absent.'),
       actorShareBasisPoints: basisPoints.describe("Part of a Vault's odometer that one actor may use an epoch (B4)."),
     })
     .describe('Privacy thresholds.'),
@@ -133,6 +144,24 @@ export const DomainSpec = z.object({
 export const DomainStatus = z.object({
   ...projected,
   vaults: ordinal.optional().describe('Vaults registered in it.'),
+  odometers: z
+    .array(
+      z.object({
+        vault: z.string().max(128).describe('Namespace and name of the Vault.'),
+        usage: z.enum(usages).describe('Usage category.'),
+        limit: microRho.describe('Most micro-rho until replenishment.'),
+        reserved: microRho.describe('Held by running tasks.'),
+        spent: microRho.describe('Used since the last replenishment.'),
+        actorShare: microRho.describe('Most that one actor may take of it an epoch (B4).'),
+        actors: z
+          .array(z.object({ actor: Address.describe('Account address.'), taken: microRho.describe('Taken in this epoch.') }))
+          .max(100)
+          .describe('Actors who took some in this epoch.'),
+      }),
+    )
+    .max(400)
+    .optional()
+    .describe('The public odometer of each Vault and usage (B4): what refusals and estimates go by.'),
 });
 
 const attributeStatus = {

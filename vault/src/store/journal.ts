@@ -19,7 +19,18 @@ export interface JournalEntry extends JournalHead {
   readonly entry: Uint8Array;
 }
 export type JournalKind =
-  'lost' | 'records' | 'consents' | 'consent' | 'subject-key' | 'erase' | 'reserve' | 'refresh' | 'output' | 'commit' | 'release';
+  | 'lost'
+  | 'records'
+  | 'consents'
+  | 'consent'
+  | 'subject-key'
+  | 'erase'
+  | 'reserve'
+  | 'refresh'
+  | 'output'
+  | 'commit'
+  | 'release'
+  | 'replenish';
 
 export const EMPTY: JournalHead = { sequence: 0n, head: '0'.repeat(64) };
 

@@ -83,13 +83,14 @@ const move = (sql: Sql, of: { id: bigint; usage: string }, reserved: bigint, spe
   );
 
 /**
- * B4: the public odometer of this Vault for a usage and domain: what its tasks reserved or used, whoever was eligible. At
+ * B4: the public odometer of this Vault for a usage and domain: what its tasks reserved or used since the last replenishment, whoever was eligible. At
  * least what any subject lost there, and known to everyone from the tasks themselves.
  */
 export const odometer = async (sql: Sql, usage: string, domain: string): Promise<bigint> => {
   const [row] = await sql.rows(
     `SELECT coalesce(sum(CASE state WHEN 'reserved' THEN ask WHEN 'committed' THEN used ELSE 0 END), 0)::BIGINT AS total
-       FROM reservations WHERE usage = $usage AND domain = $domain`,
+       FROM reservations r WHERE usage = $usage AND domain = $domain
+         AND NOT EXISTS (SELECT 1 FROM former_reservations f WHERE f.id = r.id)`,
     { usage, domain },
   );
   return row!['total'] as bigint;

@@ -9,9 +9,12 @@ import { named, type Database, type Sql } from './database.ts';
  * ledger        micro-rho per account and usage (B5)
  * reservations  one a task (B2); `attempt` counts fresh snapshots (C2), `first_*` is what the masters were told, `ended` says that
  *               nobody needs its snapshot and output any more
+ * replenishments        how often a usage was replenished (B2); `former_reservations` were committed before the last
  * outputs       what B3 stored; `height` is null until its release is decided
  * journal       every change that matters, chained (B8)
  * access        who touched what and when (C4)
+ * import_reports what a file brought, and what of it did not map and why; for the operator alone
+ * source_objects objects of buckets that were imported
  * subject_keys  keys with which subjects sign their requests (C4)
  */
 const migrations: readonly (readonly string[])[] = [
@@ -41,10 +44,13 @@ const migrations: readonly (readonly string[])[] = [
     'CREATE TABLE access (time BIGINT NOT NULL, what VARCHAR NOT NULL, task VARCHAR, account BIGINT, "by" VARCHAR NOT NULL)',
     'CREATE TABLE subject_keys (id BIGINT NOT NULL, public_key VARCHAR NOT NULL, since BIGINT NOT NULL)',
   ],
+  ['CREATE TABLE replenishments (usage VARCHAR NOT NULL, count BIGINT NOT NULL)', 'CREATE TABLE former_reservations (id BIGINT NOT NULL)'],
 ];
 export const SCHEMA_VERSION = migrations.length;
 
 export const recordsTable = (domain: string): string => named(`records/${domain}`);
+/** Names of records that came with one (`mapping.key`), hashed under the Vault's key. */
+export const keysTable = (domain: string): string => named(`keys/${domain}`);
 const SQL_TYPES = { string: 'VARCHAR', integer: 'BIGINT', date: 'DATE' } as const;
 
 export interface Column {
@@ -81,6 +87,7 @@ export const migrate = async (database: Database, catalogue: Catalogue, domains:
 const addDomain = async (sql: Sql, domain: string, columns: readonly Column[]): Promise<void> => {
   const table = recordsTable(domain);
   await sql.run(`CREATE TABLE IF NOT EXISTS ${table} (subject BIGINT NOT NULL, producer BIGINT NOT NULL)`);
+  await sql.run(`CREATE TABLE IF NOT EXISTS ${keysTable(domain)} (subject BIGINT NOT NULL, key VARCHAR NOT NULL)`);
   const existing = new Set((await sql.rows(`SELECT column_name AS name FROM (DESCRIBE ${table})`)).map((row) => row['name']));
   for (const column of columns)
     if (!existing.has(column.name)) await sql.run(`ALTER TABLE ${table} ADD COLUMN ${named(column.name)} ${sqlType(column)}`);

@@ -16,6 +16,7 @@ import {
 import { settlementSums } from '@scs/protocol/settlement.ts';
 import { joinedIndex } from '@scs/protocol/rules/vault-selection.ts';
 import type { ScpKind } from '../../kube/kinds.ts';
+import { odometersOf } from './odometers.ts';
 import { proofOf, type Proof } from './proof.ts';
 
 export type ClusterKind = Extract<
@@ -83,6 +84,7 @@ const policyVersion = ({ genesis, state }: Sources, name: string): Wanted | unde
         maxEpsilonPerTask: formatEpsilon(policy.privacy.maxEpsilonPerTask),
         subjectLimits: usages.map((usage) => ({ usage, microRho: String(policy.privacy.subjectLimitMicroRho[usage]) })),
         actorShareBasisPoints: policy.privacy.actorShareBasisPoints,
+        ...(policy.privacy.replenishEpochs && { replenishEpochs: policy.privacy.replenishEpochs }),
       },
       windows: { answerMs, executionMs, verificationMs, challengeMs, maxTaskMs },
       epochLengthMs: policy.epoch.lengthMs,
@@ -151,7 +153,11 @@ const domain = ({ genesis, state }: Sources, name: string): Wanted | undefined =
   return (
     found && {
       spec: found,
-      status: { observedGeneration: 1, vaults: (state.get('index', joinedIndex(found.name)) ?? []).length },
+      status: {
+        observedGeneration: 1,
+        vaults: (state.get('index', joinedIndex(found.name)) ?? []).length,
+        odometers: odometersOf(state, found, genesis.policy),
+      },
     }
   );
 };
@@ -212,6 +218,10 @@ export const objectsOfKey = (key: string, { genesis }: Pick<Sources, 'genesis'>)
   if (kind === 'epoch') return [['Epoch', `epoch-${name}`]];
   if (kind === 'settlement') return [['Settlement', `settlement-${name}`]];
   if (kind === 'actor') return genesis.actors.filter((a) => a.address === name).map((a) => ['Actor', actorName(a)] as const);
-  if (kind === 'vault') return genesis.catalogue.domains.map((d) => ['Domain', catalogueName(d.name)] as const);
+  if (kind === 'odometer') {
+    const domain = name.slice(name.lastIndexOf('/') + 1);
+    return genesis.catalogue.domains.filter((d) => d.name === domain).map((d) => ['Domain', catalogueName(d.name)] as const);
+  }
+  if (kind === 'vault' || kind === 'replenishment') return genesis.catalogue.domains.map((d) => ['Domain', catalogueName(d.name)] as const);
   return [];
 };
