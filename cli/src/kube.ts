@@ -1,9 +1,10 @@
 /** The API server as the plugin needs it: Tasks, their results, the genesis. Errors become sentences. */
 import { ApiException, CoreV1Api, CustomObjectsApi, KubeConfig } from '@kubernetes/client-node';
 import { z } from 'zod';
-import { GROUP, SettlementSpec, SettlementStatus, TaskSpec, TaskStatus, VERSION, type Task } from '@scs/protocol';
+import { DomainStatus, GROUP, SettlementSpec, SettlementStatus, TaskSpec, TaskStatus, VERSION, type Task } from '@scs/protocol';
 import type { Invocation, Options } from './command.ts';
 import { CliError, UsageError } from './errors.ts';
+import type { Odometer } from './estimate.ts';
 
 /** Options of every command that talks to a cluster. */
 export const kubeOptions = {
@@ -32,6 +33,8 @@ export interface KubeAccess {
   secret(namespace: string, name: string): Promise<Readonly<Record<string, Uint8Array>> | undefined>;
   /** What the masters show of a batch; undefined when they show none. Unchecked beyond its form. */
   settlement(name: string): Promise<SettlementObject | undefined>;
+  /** Public odometers of a domain (B4), as the masters show them; undefined when they show none. Unchecked beyond their form. */
+  odometers(domain: string): Promise<readonly Odometer[] | undefined>;
   /** In `of`; objects that are no Tasks are left out. At most 10,000. */
   tasks(of: string): Promise<readonly Task[]>;
 }
@@ -67,6 +70,11 @@ export const connect = (invocation: Invocation): KubeAccess => {
       const kind = { group: GROUP, version: VERSION, plural: 'settlements', name };
       const found = await ifThere(ask(`Settlement ${name}`, () => objects.getClusterCustomObject(kind)));
       return found === undefined ? undefined : settlementFrom(found);
+    },
+    odometers: async (domain) => {
+      const kind = { group: GROUP, version: VERSION, plural: 'domains', name: domain };
+      const found = await ifThere(ask(`Domain ${domain}`, () => objects.getClusterCustomObject(kind)));
+      return found === undefined ? undefined : odometersFrom(found);
     },
     tasks: async (of) => {
       const found: Task[] = [];
@@ -128,6 +136,13 @@ const settlementFrom = (object: unknown): SettlementObject => {
   if (!parsed.success)
     throw new CliError('SettlementMalformed', `The API server's answer is not a Settlement:\n${z.prettifyError(parsed.error)}`);
   return parsed.data;
+};
+
+const DomainObject = z.object({ status: z.object({ odometers: DomainStatus.shape.odometers }).optional() });
+const odometersFrom = (object: unknown): readonly Odometer[] | undefined => {
+  const parsed = DomainObject.safeParse(object);
+  if (!parsed.success) throw new CliError('DomainMalformed', `The API server's answer is not a Domain:\n${z.prettifyError(parsed.error)}`);
+  return parsed.data.status?.odometers;
 };
 
 const ListObject = z.looseObject({

@@ -154,7 +154,7 @@ export const resolvedLines = ({
 ];
 
 /** Amounts in SYM, epsilon as a decimal. */
-export const resolvedJson = (resolved: ResolvedTask): string => {
+export const resolvedJson = (resolved: ResolvedTask, budget?: object): string => {
   const { plan, quotes, maxFee, ...rest } = resolved;
   return JSON.stringify(
     {
@@ -162,6 +162,7 @@ export const resolvedJson = (resolved: ResolvedTask): string => {
       plan: { ...plan, epsilon: formatEpsilon(plan.epsilon), microRho: Number(plan.microRho) },
       quotes: quotes.map(({ over, amount }) => ({ over, amount: formatSym(amount) })),
       maxFee: formatSym(maxFee),
+      ...(budget && { budget }),
     },
     null,
     2,

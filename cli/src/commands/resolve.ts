@@ -1,8 +1,10 @@
 /** `resolve`: what a task would ask and cost; a dry run that charges nothing. */
+import type { Plan, TaskSpec } from '@scs/protocol';
 import type { Command, Invocation } from '../command.ts';
-import { UsageError } from '../errors.ts';
+import { CliError, UsageError } from '../errors.ts';
+import { estimate, estimateJson, estimateLines, type Estimate } from '../estimate.ts';
 import { findGenesis, GENESIS_HELP, genesisOptions } from '../genesis-file.ts';
-import { connect, KUBE_HELP, kubeOptions } from '../kube.ts';
+import { connect, KUBE_HELP, kubeOptions, type KubeAccess } from '../kube.ts';
 import { readManifestFile } from '../manifest-file.ts';
 import { formatOf } from '../options.ts';
 import { resolvedJson, resolvedLines, resolveTask } from '../resolve-task.ts';
@@ -18,17 +20,28 @@ const sizeBandsOf = (invocation: Invocation): readonly number[] | undefined => {
   return text.split(',').map(Number);
 };
 
+/** Kubernetes names have no underscores; the masters name a Domain so. */
+const objectName = (domain: string): string => domain.replaceAll('_', '-');
+const budgetOf = async (kube: KubeAccess, plan: Plan, { submitter, coordination }: TaskSpec): Promise<Estimate> => {
+  const odometers = await kube.odometers(objectName(plan.domain));
+  if (!odometers)
+    throw new CliError('OdometersMissing', `The masters show no odometers of domain ${plan.domain}. See kubectl get domains.`);
+  return estimate(odometers, plan, coordination.quorum, submitter === NOBODY.submitter ? undefined : submitter);
+};
+
 export const resolve: Command = {
   words: ['resolve'],
   summary: 'say what a task would ask and cost at most; charges nothing',
-  help: `kubectl symphony resolve -f task.yaml [--vaults BAND,BAND,...]
+  help: `kubectl symphony resolve -f task.yaml [--vaults BAND,BAND,...] [--budget]
 
 Resolves the query here, by the rules, catalogue and policy that the masters use: the plan with its digest, the predicates as
 Vaults will run them, the privacy it spends and the price; or the reason for which it would be rejected. Nothing is sent. What
-only the masters know is not judged: the escrow, the Vaults' offers, and what is left of their budgets.
+only the masters know is not judged: the escrow and the Vaults' offers. With --budget the cluster's public odometers say how many
+more such tasks they allow; spec.submitter's share of the epoch counts if the manifest names one.
 
   -f, --file FILE       manifest of the Task; - reads standard input
   --vaults BANDS        public size band of each Vault that would be asked, such as 1,1,2
+  --budget              read the public odometers of the domain
   -o, --output FORMAT   text or json
 ${GENESIS_HELP}
 ${KUBE_HELP}`,
@@ -37,6 +50,7 @@ ${KUBE_HELP}`,
     ...genesisOptions,
     file: { type: 'string', short: 'f' },
     vaults: { type: 'string' },
+    budget: { type: 'boolean' },
     output: { type: 'string', short: 'o', default: 'text' },
   },
   run: async (invocation) => {
@@ -44,8 +58,10 @@ ${KUBE_HELP}`,
     const sizeBands = sizeBandsOf(invocation);
     const { file, yaml } = await readManifestFile(invocation);
     const { genesis } = await findGenesis(invocation, () => connect(invocation));
-    const resolved = resolveTask(completeSpec(readManifest(yaml, file).spec, NOBODY, file), genesis, sizeBands);
-    if (format === 'json') invocation.out(resolvedJson(resolved));
-    else for (const line of resolvedLines(resolved)) invocation.out(line);
+    const spec = completeSpec(readManifest(yaml, file).spec, NOBODY, file);
+    const resolved = resolveTask(spec, genesis, sizeBands);
+    const budget = invocation.flag('budget') ? await budgetOf(connect(invocation), resolved.plan, spec) : undefined;
+    if (format === 'json') invocation.out(resolvedJson(resolved, budget && estimateJson(budget)));
+    else for (const line of [...resolvedLines(resolved), ...(budget ? estimateLines(budget) : [])]) invocation.out(line);
   },
 };
