@@ -3,12 +3,15 @@
  * file, which hold the same. Production images carry no non-free code; `scs-devnet` is for development and tests only.
  */
 import { join } from 'node:path';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { writeFramework } from '../contracts/devnet/framework.ts';
 import { cacheFolder } from '../test/cluster/paths.ts';
 import type { ImageSpec } from '../test/cluster/images.ts';
 import { duckdbParts, moveParts } from '../test/cluster/native-parts.ts';
 import { httpfsExtension } from '../vault/scripts/fetch-httpfs.ts';
+
+/** The subjects' page (C4), from here. */
+const RIGHTS_PAGE = 'vault/src/rights/page';
 
 /** By name; what an image holds beyond its bundle may have to be fetched or compiled first. */
 const makers: Readonly<Record<string, () => Promise<Omit<ImageSpec, 'name'>> | Omit<ImageSpec, 'name'>>> = {
@@ -19,7 +22,13 @@ const makers: Readonly<Record<string, () => Promise<Omit<ImageSpec, 'name'>> | O
   'scs-vault': async () => ({
     entry: 'vault/src/main.ts',
     ...duckdbParts,
-    files: [{ path: '/app/httpfs.duckdb_extension', source: await httpfsExtension() }],
+    files: [
+      { path: '/app/httpfs.duckdb_extension', source: await httpfsExtension() },
+      ...readdirSync(join(import.meta.dirname, '..', RIGHTS_PAGE)).map((name) => ({
+        path: `/app/rights/${name}`,
+        source: join(RIGHTS_PAGE, name),
+      })),
+    ],
     folders: ['/var/lib/scs'],
   }),
   'scs-devnet': async () => ({

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { decodeGenesis, genesisDigest, VaultSpec, type Genesis } from '@scs/protocol';
 import type { TlsFiles } from '@scs/proto/tls.ts';
+import { isKeySet } from './rights/tokens.ts';
 
 const hostPort = z.string().regex(/^[A-Za-z0-9.-]{1,253}:\d{1,5}$/, 'expected host:port');
 const listen = z.string().regex(/^[0-9a-fA-F.:[\]]*:\d{1,5}$/, 'expected address:port');
@@ -31,6 +32,10 @@ const Environment = z.object({
   SCS_BACKUP: path.optional(),
   /** Credentials of buckets and KMS, as files. */
   SCS_CLOUD: path.optional(),
+  /** C4: certificate and page of the subjects' service, which runs when the manifest has `rights`. */
+  SCS_RIGHTS_TLS: path.default('/etc/scs/rights-tls'),
+  SCS_RIGHTS_PAGE: path.default('/app/rights'),
+  SCS_RIGHTS_LISTEN: listen.default('0.0.0.0:8443'),
   SCS_HTTPFS: path.default('/app/httpfs.duckdb_extension'),
   SCS_LISTEN: listen.default('0.0.0.0:7445'),
   SCS_HEALTH_LISTEN: listen.default('0.0.0.0:8080'),
@@ -91,6 +96,8 @@ export const readConfig = (environment: Environment): VaultConfig => {
   const genesis = read('SCS_GENESIS', environment.SCS_GENESIS, (bytes) => decodeGenesis(Uint8Array.from(bytes)));
   const manifest = read('SCS_VAULT_SPEC', environment.SCS_VAULT_SPEC, (bytes) => VaultSpec.parse(JSON.parse(bytes.toString('utf8'))));
   const unknown = manifest.domains.find(({ name }) => !genesis.catalogue.domains.some((d) => d.name === name));
+  const jwks = manifest.rights?.oidc?.jwks;
+  if (jwks !== undefined && !isKeySet(jwks)) throw new ConfigError('SCS_VAULT_SPEC: rights.oidc.jwks is no JWK set');
   if (unknown) throw new ConfigError(`SCS_VAULT_SPEC: domain ${unknown.name} is not in the catalogue`);
   return {
     environment,

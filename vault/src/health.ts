@@ -7,6 +7,7 @@ export interface HealthServer {
   readonly port: number;
   readonly countCall: (method: string, code: string) => void;
   readonly countTask: (what: string) => void;
+  readonly countRightsRefusal: (code: string) => void;
   close(): Promise<void>;
 }
 export interface HealthOptions {
@@ -33,6 +34,12 @@ export const startHealth = async ({ host, port, health, progressAt }: HealthOpti
     name: 'scs_vault_tasks_total',
     help: 'Answers and settled duties.',
     labelNames: ['what'],
+    registers: [registry],
+  });
+  const refusals = new Counter({
+    name: 'scs_vault_rights_refusals_total',
+    help: "Requests to the subjects' service that were refused or failed. Those that were served are not counted.",
+    labelNames: ['code'],
     registers: [registry],
   });
   const ready = new Gauge({ name: 'scs_vault_ready', help: '1 when the Vault serves.', registers: [registry] });
@@ -63,6 +70,7 @@ export const startHealth = async ({ host, port, health, progressAt }: HealthOpti
     port: typeof address === 'object' && address !== null ? address.port : port,
     countCall: (method, code) => calls.inc({ method, code }),
     countTask: (what) => tasks.inc({ what }),
+    countRightsRefusal: (code) => refusals.inc({ code }),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -12,6 +12,7 @@ import { restore } from './backup/backup.ts';
 import { KeyKeeper } from './keys/key-file.ts';
 import { errorCode, type Logger } from './logger.ts';
 import { backupPlaceOf, journalCopyOf, keyRingOf } from './places.ts';
+import { startRights } from './rights/server.ts';
 import { startServer, type Health } from './server.ts';
 import { Upkeep } from './upkeep.ts';
 import { VaultStore } from './store/vault-store.ts';
@@ -66,6 +67,15 @@ export const serve = async (config: VaultConfig, signal: AbortSignal): Promise<v
     onCall: probes.countCall,
   });
   cleanup.defer(() => server.close());
+  if (manifest.rights) {
+    const rights = await startRights({
+      ...{ store, genesis, manifest, log, now: Date.now, onRefusal: probes.countRightsRefusal },
+      ...splitListen(env.SCS_RIGHTS_LISTEN),
+      certificate: env.SCS_RIGHTS_TLS,
+      page: env.SCS_RIGHTS_PAGE,
+    });
+    cleanup.defer(() => rights.close());
+  }
   health = { ready: false, reason: 'Importing', message: 'the sources of the manifest are being loaded' };
   while (!signal.aborted) {
     try {

@@ -15,7 +15,7 @@ const Login = z.object({
 
 const Oidc = z.object({
   issuer: HttpsUrl.describe('Issuer of the tokens, exactly as in their `iss`.'),
-  audience: z.string().min(1).max(256).describe('Audience that a token must name in `aud`.'),
+  audience: z.string().min(1).max(256).describe('Audience that a token must name in `aud`; with `login` the id of the client.'),
   jwksUrl: HttpsUrl.optional().describe("The issuer's public keys. The Vault goes out there; set `jwks` instead to stay closed."),
   jwks: z.string().max(16_384).optional().describe("The issuer's public keys as JSON text (a JWK set), instead of `jwksUrl`."),
   subjectClaim: z

@@ -23,6 +23,14 @@ const JwkSet = z.object({
     .min(1)
     .max(64),
 });
+export const isKeySet = (text: string): boolean => {
+  try {
+    return JwkSet.safeParse(JSON.parse(text)).success;
+  } catch {
+    // No JSON, no key set.
+    return false;
+  }
+};
 /** Throws on text that is no JWK set. */
 const localKeys = (text: string): JWTVerifyGetKey => createLocalJWKSet(JwkSet.parse(JSON.parse(text)));
 
