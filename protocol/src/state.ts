@@ -7,6 +7,7 @@ import type { VaultOffer, EnclaveReady } from './commands.ts';
 import { decodeCanonical, encodeCanonical } from './encoding/canonical.ts';
 import { fromHex } from './encoding/bytes.ts';
 import { MerkleMap } from './merkle.ts';
+import type { LeafKind } from './leaf-kinds.ts';
 import type { Plan } from './plan.ts';
 import type { TaskSpec, TaskState } from './resources/task.ts';
 import type { Rejection } from './rejection.ts';
@@ -164,9 +165,6 @@ export interface CounterRecord {
   readonly height: bigint;
 }
 
-/** Leaves beside batches that the contracts take: `<kind>/<number>`, from 1 on (K6, K7, G3). */
-export const leafKinds = ['node-rewards', 'dividends', 'slash'] as const;
-export type LeafKind = (typeof leafKinds)[number];
 /** What is on the chain beside escrows, as last read, and what the masters have promised out of it. */
 export interface EconomyRecord {
   /** Base units that the schedule had minted by the last reading (K7), and the epoch in which that was last read to have grown. */

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { attributeStates } from '../catalogue.ts';
+import { leafKinds } from '../leaf-kinds.ts';
 import { usages } from '../policy.ts';
 import { Address, Condition, Decimal, DigestHex, Hex, Proof, PublicKey, Timestamp, type Resource } from './common.ts';
 
@@ -99,8 +100,12 @@ export const EpochStatus = z.object({
 });
 
 export const SettlementSpec = z.object({
-  number: ordinal.describe('Number of the batch; each is accepted once (P4).'),
-  epoch: ordinal.describe('Epoch of all its tasks (P1).'),
+  kind: z
+    .enum(['batch', ...leafKinds])
+    .default('batch')
+    .describe('A batch of tasks, or another leaf that the contracts take: node rewards (K7), a root of dividends (K6), a penalty (G3).'),
+  number: ordinal.describe('Number in the line of its kind; each is accepted once (P4).'),
+  epoch: ordinal.describe('Epoch of all its tasks (P1), or that it is for.'),
   taskCount: ordinal.describe('Number of tasks.'),
   tasksRoot: DigestHex.optional().describe('Merkle root of the tasks (P3).'),
 });
@@ -111,7 +116,7 @@ export const SettlementStatus = z.object({
     .optional()
     .describe('Where the batch stands (P1).'),
   taken: Decimal.optional().describe('SYM taken from escrows.'),
-  distributed: Decimal.optional().describe('SYM given to actors, dividends and treasury.'),
+  distributed: Decimal.optional().describe('SYM given to actors, dividends and treasury; of a leaf, what it gives out at most.'),
   transaction: z.string().max(66).optional().describe('Hash of the transaction on chain.'),
   ledgerVersion: z.string().max(20).optional().describe('Ledger version of that transaction.'),
 });
@@ -184,10 +189,15 @@ export const QueryAttributeSpec = z.object({
   domain: attributeName.describe('Domain that it belongs to.'),
   derivation: z
     .object({
-      kind: z.enum(['bucket', 'aggregate']).describe('How values are derived (S2).'),
+      kind: z.enum(['bucket', 'boolean', 'threshold', 'hash', 'aggregate']).describe('How values are derived (S2).'),
       from: attributeName.describe('Canonical attribute that it derives from.'),
-      buckets: z.array(z.string().min(1).max(64)).max(100).optional().describe('Names of the groups; for kind bucket.'),
+      buckets: z
+        .array(z.string().min(1).max(64))
+        .max(100)
+        .optional()
+        .describe('Names of the groups; for kinds bucket, boolean and threshold.'),
       otherwise: z.string().min(1).max(64).optional().describe('Group of the values that no other lists.'),
+      groups: z.int().min(2).max(100).optional().describe('Number of groups "0" to "n-1"; for kind hash.'),
       unit: z.enum(['day', 'number']).optional().describe('Unit of ranges, or a number to measure; for kind aggregate.'),
     })
     .describe('How it derives from a canonical attribute (S2).'),

@@ -3,8 +3,8 @@
  * decided once, numbered in the line of its kind, and lands when the chain says so: never a promise beyond what was read to be there.
  */
 import type { EconomyReading } from '../commands.ts';
-import type { EconomyRecord, LeafKind, SettlementRecord } from '../state.ts';
-import { leafKinds } from '../state.ts';
+import { leafKinds, type LeafKind } from '../leaf-kinds.ts';
+import type { EconomyRecord, SettlementRecord } from '../state.ts';
 import { fault, type Fault } from './context.ts';
 import type { Draft, Readable } from './draft.ts';
 

@@ -48,6 +48,8 @@ export const nextWaiting = (state: Readable, policy: Policy): Waiting | undefine
   return waiting.toSorted((a, b) => a.due - b.due || a.epoch - b.epoch)[0];
 };
 
+export const waitingCount = (state: Readable, epoch: number): number => queueLength(state, queueOf(epoch));
+
 export const waitingTasks = (state: Readable, epoch: number, limit: number): readonly TaskRecord[] =>
   firstItems(state, queueOf(epoch), limit).map(([uid]) => state.must('task', uid!));
 

@@ -1,23 +1,12 @@
 /** Genesis and log as cluster-scoped objects (rule G7): what each should look like, one at a time. */
-import {
-  batchKey,
-  decodeBatch,
-  digest,
-  encodeCanonical,
-  formatEpsilon,
-  formatSym,
-  semanticVersion,
-  usages,
-  type Actor,
-  type CertifiedLeaf,
-  type Genesis,
-  type State,
-} from '@scs/protocol';
-import { settlementSums } from '@scs/protocol/settlement.ts';
+import { digest, encodeCanonical, formatEpsilon, formatSym, semanticVersion, usages, type Actor } from '@scs/protocol';
 import { joinedIndex } from '@scs/protocol/rules/vault-selection.ts';
 import type { ScpKind } from '../../kube/kinds.ts';
 import { odometersOf } from './odometers.ts';
-import { proofOf, type Proof } from './proof.ts';
+import { proved } from './proof.ts';
+import { flatRule } from './flat-rule.ts';
+import { settlementNames, settlementObject } from './settlement-object.ts';
+import type { Sources, Wanted } from './wanted.ts';
 
 export type ClusterKind = Extract<
   ScpKind,
@@ -32,19 +21,10 @@ export const clusterKinds: readonly ClusterKind[] = [
   'CanonicalAttribute',
   'QueryAttribute',
 ];
-export interface Wanted {
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly spec: object;
-  readonly status: { readonly proof?: Proof; readonly [field: string]: unknown };
-}
-export interface Sources {
-  readonly genesis: Genesis;
-  readonly state: State;
-  readonly leaf: (key: string) => CertifiedLeaf | undefined;
-}
+export type { Sources, Wanted } from './wanted.ts';
 
 /** Objects of which there come more and more: so many are shown, the newest. */
-const SHOWN = { epochs: 48, settlements: 200 } as const;
+const SHOWN = { epochs: 48 } as const;
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 const sanitized = (text: string): string =>
@@ -57,11 +37,6 @@ export const catalogueName = (name: string): string => sanitized(name);
 /** The address makes it unique whatever people call themselves. */
 export const actorName = ({ name, address }: Pick<Actor, 'name' | 'address'>): string =>
   `${sanitized(name).slice(0, 50) || 'actor'}-${address.slice(2, 10)}`;
-
-const proved = (leaf: CertifiedLeaf | undefined) => {
-  const proof = leaf && proofOf(leaf);
-  return proof ? { proof } : {};
-};
 
 const policyVersion = ({ genesis, state }: Sources, name: string): Wanted | undefined => {
   const { policy } = genesis;
@@ -110,25 +85,6 @@ const epoch = ({ state, leaf }: Sources, name: string): Wanted | undefined => {
   };
 };
 
-const settlement = ({ state, leaf }: Sources, name: string): Wanted | undefined => {
-  const record = state.get('settlement', name.replace(/^settlement-/, ''));
-  const bytes = record && state.map.get(batchKey(record.number));
-  if (!record || !bytes || record.number < state.must('meta').nextBatch - BigInt(SHOWN.settlements)) return undefined;
-  const batch = decodeBatch(bytes);
-  const sums = settlementSums(batch);
-  return {
-    spec: { number: Number(record.number), epoch: record.epoch, taskCount: record.tasks.length, tasksRoot: batch.tasksRoot },
-    status: {
-      observedGeneration: 1,
-      state: record.state,
-      taken: formatSym(sums.debits),
-      distributed: formatSym(sums.credits + sums.dividends + sums.treasury),
-      ...(record.transaction && { transaction: record.transaction.hash, ledgerVersion: record.transaction.version.toString() }),
-      ...proved(leaf(`settlement/${record.number}`)),
-    },
-  };
-};
-
 const actor = ({ genesis, state, leaf }: Sources, name: string): Wanted | undefined => {
   const listed = genesis.actors.find((a) => actorName(a) === name);
   const record = listed && state.get('actor', listed.address);
@@ -171,13 +127,8 @@ const queryAttribute = ({ genesis }: Sources, name: string): Wanted | undefined 
   const found = genesis.catalogue.queryAttributes.find((a) => catalogueName(a.name) === name);
   if (!found) return undefined;
   const { state, derivation, ...rest } = found;
-  const { kind, from } = derivation;
-  const flat =
-    derivation.kind === 'bucket'
-      ? { kind, from, buckets: derivation.buckets.map((b) => b.name), ...(derivation.otherwise && { otherwise: derivation.otherwise }) }
-      : { kind, from, unit: derivation.unit };
   return {
-    spec: { ...rest, derivation: flat },
+    spec: { ...rest, derivation: flatRule(derivation) },
     status: { observedGeneration: 1, state, semanticVersion: semanticVersion(genesis.catalogue) },
   };
 };
@@ -185,7 +136,7 @@ const queryAttribute = ({ genesis }: Sources, name: string): Wanted | undefined 
 const builders: { readonly [K in ClusterKind]: (sources: Sources, name: string) => Wanted | undefined } = {
   PolicyVersion: policyVersion,
   Epoch: epoch,
-  Settlement: settlement,
+  Settlement: settlementObject,
   Actor: actor,
   Domain: domain,
   CanonicalAttribute: canonicalAttribute,
@@ -198,12 +149,11 @@ const numbers = (from: number, to: number): number[] => Array.from({ length: Mat
 
 /** Names of all objects that should exist now. */
 export const wantedNames = ({ genesis, state }: Sources): readonly (readonly [ClusterKind, string])[] => {
-  const { epoch: current, nextBatch } = state.must('meta');
-  const last = Number(nextBatch) - 1;
+  const { epoch: current } = state.must('meta');
   return [
     ['PolicyVersion', `v${genesis.policy.version}`],
     ...numbers(Math.max(0, current - SHOWN.epochs + 1), current).map((n) => ['Epoch', `epoch-${n}`] as const),
-    ...numbers(Math.max(1, last - SHOWN.settlements + 1), last).map((n) => ['Settlement', `settlement-${n}`] as const),
+    ...settlementNames(state).map((name) => ['Settlement', name] as const),
     ...genesis.actors.map((a) => ['Actor', actorName(a)] as const),
     ...genesis.catalogue.domains.map((d) => ['Domain', catalogueName(d.name)] as const),
     ...genesis.catalogue.canonicalAttributes.map((a) => ['CanonicalAttribute', catalogueName(a.name)] as const),

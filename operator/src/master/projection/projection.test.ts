@@ -15,6 +15,7 @@ import {
   PolicyVersionSpec,
   QueryAttributeSpec,
   rootFromPath,
+  parseSym,
   settlementLeafOf,
   SettlementSpec,
   SettlementStatus,
@@ -256,6 +257,37 @@ describe('G7: cluster-scoped objects', () => {
     expect(EpochStatus.parse(epoch?.status)).toEqual(epoch?.status);
     const actors = names.filter(([kind]) => kind === 'Actor').map(([kind, name]) => wantedObject(sources, kind, name)?.status);
     for (const status of actors) expect(ActorStatus.parse(status)).toEqual(status);
+  });
+  test('P1: a batch is shown from its first waiting task on, in each of its states', () => {
+    const world = World.ready();
+    const uid = world.submit(aTask().named('shown').signed(world.genesis));
+    world.runTo(uid, 'awaiting_settlement');
+    const shown = () => wantedObject(sourcesOf(world), 'Settlement', 'settlement-1');
+    expect(shown()).toBeUndefined();
+    const { windows, settlement } = world.genesis.policy;
+    world.advance(windows.challengeMs);
+    expect(shown()).toMatchObject({ spec: { kind: 'batch', number: 1, taskCount: 1 }, status: { state: 'collecting' } });
+    expect(wantedNames(sourcesOf(world))).toContainEqual(['Settlement', 'settlement-1']);
+    world.time += settlement.maxDelayMs;
+    world.block();
+    expect(shown()?.status['state']).toBe('verifying_inputs');
+    world.followUp();
+    expect(shown()?.status['state']).toBe('finalizing');
+    world.observe();
+    expect(shown()?.status['state']).toBe('finalized');
+  });
+  test('K7: node rewards are shown too, with what they give out', () => {
+    const world = World.ready();
+    world.mint(parseSym('10'));
+    world.observe();
+    world.advance(world.genesis.policy.epoch.lengthMs);
+    const sources = sourcesOf(world);
+    expect(wantedNames(sources)).toContainEqual(['Settlement', 'settlement-node-rewards-1']);
+    const wanted = wantedObject(sources, 'Settlement', 'settlement-node-rewards-1');
+    expect(SettlementSpec.parse(wanted?.spec)).toEqual({ kind: 'node-rewards', number: 1, epoch: 0, taskCount: 0 });
+    expect(SettlementStatus.parse(wanted?.status)).toMatchObject({ state: 'finalizing', distributed: '4' });
+    world.observe();
+    expect(wantedObject(sourcesOf(world), 'Settlement', 'settlement-node-rewards-1')?.status['state']).toBe('finalized');
   });
   test('what nobody decided is not wanted', () => {
     const sources = sourcesOf(World.ready());

@@ -19,3 +19,9 @@ export const proofOf = (leaf: CertifiedLeaf): Proof | undefined => {
 
 /** The text of a `.leaf` file. */
 export const leafFile = (leaf: CertifiedLeaf): string => fromUtf8(encodeCanonical(leaf));
+
+/** As a field of a status; nothing when there is no leaf. */
+export const proved = (leaf: CertifiedLeaf | undefined) => {
+  const proof = leaf && proofOf(leaf);
+  return proof ? { proof } : {};
+};

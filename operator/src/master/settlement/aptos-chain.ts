@@ -28,7 +28,7 @@ import type { CertifiedLeaf } from '@scs/protocol/certificate.ts';
 import { fromHex } from '@scs/protocol/encoding/bytes.ts';
 import { decodeBatch } from '@scs/protocol/settlement-layout.ts';
 import type { Batch } from '@scs/protocol/settlement-layout.ts';
-import type { LeafKind } from '@scs/protocol/state.ts';
+import type { LeafKind } from '@scs/protocol/leaf-kinds.ts';
 import { AptosEconomy, GAS_BASE, GAS_PER_TRANSFER, leafArguments, type Transaction, type ViewArgument } from './aptos-economy.ts';
 import { digest, integer, integers, misbehaves, present, text } from './aptos-answers.ts';
 import { aptosTransport } from './aptos-transport.ts';

@@ -14,7 +14,7 @@ import type { Equivocation } from '@scs/protocol/accountability.ts';
 import { encodeHead, type CertifiedLeaf } from '@scs/protocol/certificate.ts';
 import { fromHex } from '@scs/protocol/encoding/bytes.ts';
 import { stakeRoles } from '@scs/protocol/staking.ts';
-import { leafKinds, type LeafKind } from '@scs/protocol/state.ts';
+import { leafKinds, type LeafKind } from '@scs/protocol/leaf-kinds.ts';
 import { integer, integers, present, truth } from './aptos-answers.ts';
 import { ChainError } from './chain.ts';
 import type { ChainFault, ChainPoint, EconomyFigures, EconomyQuestion } from './chain.ts';

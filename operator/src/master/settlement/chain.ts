@@ -4,7 +4,7 @@
  */
 import type { Equivocation } from '@scs/protocol/accountability.ts';
 import type { CertifiedLeaf } from '@scs/protocol/certificate.ts';
-import type { LeafKind } from '@scs/protocol/state.ts';
+import type { LeafKind } from '@scs/protocol/leaf-kinds.ts';
 
 /** Base units of SYM. `withdrawing` is the part of `balance` that new tasks must not lock; `debt` comes beside balance 0. */
 export interface EscrowReading {

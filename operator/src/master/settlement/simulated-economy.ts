@@ -6,7 +6,7 @@ import { fromHex } from '@scs/protocol/encoding/bytes.ts';
 import { decodeNodeRewards } from '@scs/protocol/inflation.ts';
 import { decodeBatch } from '@scs/protocol/settlement-layout.ts';
 import { decodeSlash, penaltyOf } from '@scs/protocol/staking.ts';
-import { leafKinds, type LeafKind } from '@scs/protocol/state.ts';
+import { leafKinds, type LeafKind } from '@scs/protocol/leaf-kinds.ts';
 import { ChainError } from './chain.ts';
 import type { EconomyFigures, EconomyQuestion } from './chain.ts';
 
