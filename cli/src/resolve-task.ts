@@ -57,7 +57,7 @@ export const resolveTask = (spec: TaskSpec, genesis: Genesis, sizeBands: readonl
   const asked = parseEpsilon(spec.privacy.epsilon);
   const maximum = policy.privacy.maxEpsilonPerTask;
   if (asked > maximum) refuse({ code: 'EpsilonAboveMaximum', asked, maximum });
-  const resolution = resolveQuery(termsOf(spec), catalogue, policy);
+  const resolution = resolveQuery(termsOf(spec), catalogue, policy, SOME_EPOCH);
   if (!resolution.ok) return refuse(resolution.rejection);
   const { plan, warnings } = resolution.value;
   const quotes = quotesOf(spec, genesis, plan, sizeBands);
@@ -104,10 +104,21 @@ const quotesOf = (
 };
 
 const SHOWN_VALUES = 6;
+/** Only hashed attributes depend on it: they show as a count of groups, whatever the epoch. */
+const SOME_EPOCH = 0;
 const listed = (values: readonly string[]): string =>
   values.length > SHOWN_VALUES ? `${values.slice(0, SHOWN_VALUES).join(', ')} and ${values.length - SHOWN_VALUES} more` : values.join(', ');
 const predicateText = (predicate: Plan['where'][number][number]): string => {
   if (predicate.op === 'days') return `${predicate.column} from ${predicate.from} until before ${predicate.until}`;
+  if (predicate.op === 'range') {
+    const bounds = [
+      ...(predicate.atLeast === undefined ? [] : [`at least ${predicate.atLeast}`]),
+      ...(predicate.below === undefined ? [] : [`below ${predicate.below}`]),
+    ];
+    return `${predicate.column} ${bounds.join(' and ') || 'of any number'}`;
+  }
+  if (predicate.op === 'hash')
+    return `${predicate.column} in ${predicate.in.length} of ${predicate.groups} hash groups, by the key of the epoch of admission`;
   const values = listed(predicate.values);
   return predicate.op === 'in' ? `${predicate.column} in (${values})` : `${predicate.column} missing or not in (${values})`;
 };

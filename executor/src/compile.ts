@@ -26,12 +26,12 @@ const INTEGERS = new Set(['TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'HUGEINT',
 /** Their sums can't overflow: fewer than 2^63 rows, added up as 128 bits. */
 const SUMMABLE = new Set(['TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'UTINYINT', 'USMALLINT', 'UINTEGER']);
 /** No float: its text, and so its bucket, would not be one for all (X3). */
-const hasOneText = (type: string): boolean => type === 'VARCHAR' || type === 'DATE' || INTEGERS.has(type);
+export const hasOneText = (type: string): boolean => type === 'VARCHAR' || type === 'DATE' || INTEGERS.has(type);
 
 /** Subjects are names, or the numbers that a Vault gives them. */
 export const identifiesSubjects = (type: string): boolean => type === 'VARCHAR' || INTEGERS.has(type);
 
-const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+export const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 /** Collects parameters and hands out their places. */
 class Parameters {
@@ -42,6 +42,8 @@ class Parameters {
   }
 }
 
+const integer = (value: number, parameters: Parameters): string => parameters.add({ type: 'integer', value: BigInt(value) });
+
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 const isDay = (text: string): boolean => {
   const time = DAY.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN;
@@ -51,8 +53,17 @@ const isDay = (text: string): boolean => {
 const listed = (column: string, values: readonly string[], parameters: Parameters): string =>
   `${column} IN (SELECT unnest(${parameters.add({ type: 'texts', values })}::VARCHAR[]))`;
 
+const bounded = (column: string, { atLeast, below }: Extract<PlanPredicate, { op: 'range' }>, parameters: Parameters): string => {
+  const low = atLeast === undefined ? [] : [`${column} >= ${integer(atLeast, parameters)}`];
+  const high = below === undefined ? [] : [`${column} < ${integer(below, parameters)}`];
+  return `(${[`${column} IS NOT NULL`, ...low, ...high].join(' AND ')})`;
+};
+
 const predicate = (p: PlanPredicate, parameters: Parameters): string => {
   const column = `r.${quote(p.column)}`;
+  if (p.op === 'range') return bounded(column, p, parameters);
+  // `predicateFault` has refused it: hash groups are lists of values by now (hash-groups.ts).
+  if (p.op === 'hash') return 'FALSE';
   if (p.op === 'days') {
     const day = (value: string) => `CAST(${parameters.add({ type: 'text', value })} AS DATE)`;
     return `(${column} >= ${day(p.from)} AND ${column} < ${day(p.until)})`;
@@ -69,6 +80,9 @@ const predicateFault = (p: PlanPredicate, columns: Columns): Outcome<never> | un
     if (type !== 'DATE') return failed('ColumnTypeUnfit', `Column ${p.column} is ${type}, but days need DATE.`);
     return isDay(p.from) && isDay(p.until) ? undefined : failed('PlanUnfit', `The days on ${p.column} are no dates.`);
   }
+  if (p.op === 'range')
+    return INTEGERS.has(type) ? undefined : failed('ColumnTypeUnfit', `Column ${p.column} is ${type}; only integers have ranges.`);
+  if (p.op === 'hash') return failed('PlanUnfit', `The hash groups of ${p.column} are not expanded.`);
   return hasOneText(type)
     ? undefined
     : failed('ColumnTypeUnfit', `Column ${p.column} is ${type}; only text, integers and dates are compared.`);
@@ -97,7 +111,6 @@ const planFault = (plan: Plan, columns: Columns): Outcome<never> | undefined => 
 };
 
 const measured = ({ measures = [] }: Plan): readonly string[] => measures.map((_, i) => `m${i}`);
-const integer = (value: number, parameters: Parameters): string => parameters.add({ type: 'integer', value: BigInt(value) });
 
 /** `subject, cell` and measured columns of every matched row. A value listed by several cells enters each; one listed by none, the otherwise cell. */
 const cellsOf = (plan: Plan, parameters: Parameters): string => {

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { Plan, PlanPredicate } from '@scs/protocol';
+import { hashGroup, semanticHashKey, type Plan, type PlanPredicate } from '@scs/protocol';
 import { compile } from './compile.ts';
 import { isSafePath, LockedDatabase, type Limits } from './locked-database.ts';
 import { runPlan } from './run-plan.ts';
@@ -53,6 +53,8 @@ const naive = (p: Plan, rows: readonly Row[], eligible: readonly string[]): bigi
   const holds = (r: Row, x: PlanPredicate): boolean => {
     const value = r[x.column];
     if (x.op === 'days') return value !== undefined && value >= x.from && value < x.until;
+    if (x.op === 'hash') return value !== undefined && x.in.includes(hashGroup(x.key, value, x.groups));
+    if (x.op === 'range') return value !== undefined && Number(value) >= (x.atLeast ?? -Infinity) && Number(value) < (x.below ?? Infinity);
     return x.op === 'in' ? value !== undefined && x.values.includes(value) : value === undefined || !x.values.includes(value);
   };
   const { column, cells: list } = p.group;
@@ -124,6 +126,13 @@ describe('counting', () => {
       column: fc.constant(DAY),
       from: fc.constantFrom('2026-01-01', '2026-01-02'),
       until: fc.constantFrom('2026-01-02', '2026-03-01'),
+    }),
+    fc.record({
+      op: fc.constant('hash' as const),
+      column: fc.constantFrom(COMMODITY, AGE),
+      key: fc.constantFrom(semanticHashKey('v1', 1, 'coupon'), semanticHashKey('v1', 2, 'coupon')),
+      groups: fc.constant(4),
+      in: fc.uniqueArray(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 3 }),
     }),
   );
   const groups: fc.Arbitrary<Plan['group']> = fc.oneof(

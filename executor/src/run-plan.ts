@@ -2,6 +2,7 @@
 import { outputLength, type Plan } from '@scs/protocol';
 import { compile } from './compile.ts';
 import { done, failed, type Outcome } from './fault.ts';
+import { withHashGroupsListed } from './hash-groups.ts';
 import { LockedDatabase, realTimer, type Limits, type Timer } from './locked-database.ts';
 
 export interface Files {
@@ -27,7 +28,9 @@ const evaluate = async (database: LockedDatabase, plan: Plan, files: Files): Pro
   // One type in both: a conversion could make two subjects one.
   if (eligible.get('subject') !== columns.get('subject'))
     return failed('ColumnTypeUnfit', "The eligible subjects are not of the snapshot's type of subject.");
-  const statement = compile(plan, columns, files);
+  const listed = await withHashGroupsListed(plan, columns, files, database);
+  if (!listed.ok) return listed;
+  const statement = compile(listed.value, columns, files);
   if (!statement.ok) return statement;
   return done(numbersInOrder(await database.rows(statement.value), outputLength(plan)));
 };

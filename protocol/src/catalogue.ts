@@ -27,6 +27,8 @@ export const CanonicalAttribute = z.strictObject({
   successor: name.optional(),
   description: z.string().max(500),
 });
+/** Beyond any total that people deal in, and far from where integers end. */
+const MOST = 1_000_000_000_000;
 /** How a query attribute derives from canonical ones, and how fine a predicate on it may be (S2). */
 export const DerivationRule = z.discriminatedUnion('kind', [
   /** A finite list of groups; a raw value that none lists falls into `otherwise`, if given. */
@@ -39,11 +41,25 @@ export const DerivationRule = z.discriminatedUnion('kind', [
       .max(100),
     otherwise: z.string().min(1).max(64).optional(),
   }),
+  /** True for the values listed, false for every other and for a missing one. */
+  z.strictObject({ kind: z.literal('boolean'), from: name, values: z.array(z.string().max(128)).min(1).max(500) }),
+  /** Bands of an integer: each from its bound up to the next one's; what is missing is in none. */
+  z.strictObject({
+    kind: z.literal('threshold'),
+    from: name,
+    /** Band below the first bound. */
+    below: z.string().min(1).max(64),
+    bands: z
+      .array(z.strictObject({ name: z.string().min(1).max(64), atLeast: z.int().min(-MOST).max(MOST) }))
+      .min(1)
+      .max(32),
+  }),
+  /** Groups "0" to "n-1" by a hash that is keyed anew each epoch: no list of values is needed, and none shows. */
+  z.strictObject({ kind: z.literal('hash'), from: name, groups: z.int().min(2).max(100) }),
   /** A date, used in ranges of at least `granularity.minimumDays` days; or a number, measured by its total a subject (`measure`). */
   z.strictObject({ kind: z.literal('aggregate'), from: name, unit: z.enum(['day', 'number']) }),
 ]);
-/** Beyond any total that people deal in, and far from where integers end. */
-const MOST = 1_000_000_000_000;
+export type DerivationRule = z.infer<typeof DerivationRule>;
 /** Bounds of a subject's total (B7) and the values that quantiles come from (S8): public, never taken from the data. */
 export const MeasureBounds = z
   .strictObject({

@@ -5,14 +5,25 @@ import { digest, type Digest } from './encoding/hash.ts';
 import { usages } from './policy.ts';
 
 const column = z.string().max(100);
+const key = z.string().regex(/^[0-9a-f]{64}$/);
+const total = z.int();
 export const PlanPredicate = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('in'), column, values: z.array(z.string().max(128)).max(50_000) }),
   /** The complement of a finite list: the `otherwise` bucket; a missing value is in it too. */
   z.strictObject({ op: z.literal('notIn'), column, values: z.array(z.string().max(128)).max(50_000) }),
   /** Days [from, until). */
   z.strictObject({ op: z.literal('days'), column, from: z.string().max(10), until: z.string().max(10) }),
+  /** Integers [atLeast, below); a bound that is absent does not bound. A missing value is in no range. */
+  z.strictObject({ op: z.literal('range'), column, atLeast: total.exactOptional(), below: total.exactOptional() }),
+  /** Values whose `hashGroup` by `key` is one of `in`; a missing value is in none. */
+  z.strictObject({
+    op: z.literal('hash'),
+    column,
+    key,
+    groups: z.int().min(2).max(100),
+    in: z.array(z.int().min(0).max(99)).min(1).max(100),
+  }),
 ]);
-const total = z.int();
 /** What is measured of each subject's total of an integer column, over its matched rows in a cell; a missing value adds nothing. */
 export const PlanMeasure = z.discriminatedUnion('kind', [
   /** Totals are clipped to low..high before they are added (B7). */

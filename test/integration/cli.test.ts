@@ -362,7 +362,7 @@ describe('a task from submission to the chain', () => {
       batch: '1',
       chain: {
         settled: true,
-        epoch: `${wanted.spec['epoch'] as number}`,
+        epoch: `${(wanted.spec as { epoch: number }).epoch}`,
         taskCount: `${tasks.length}`,
         transaction: settled.record.transaction!.hash,
       },

@@ -46,7 +46,7 @@ const authorizationRefusal = ({ namespace, name, spec }: TaskRecord, { genesis, 
 const planRefusal = (record: TaskRecord, plan: Plan, { genesis }: Judge): Refusal | undefined => {
   if (record.policyVersion !== genesis.policy.version)
     return refusal('PolicyUnknown', `policy version ${record.policyVersion} is not known here`);
-  const own = resolveQuery(termsOf(record.spec), genesis.catalogue, genesis.policy);
+  const own = resolveQuery(termsOf(record.spec), genesis.catalogue, genesis.policy, record.epoch);
   return own.ok && equalBytes(encodePlan(own.value.plan), encodePlan(plan))
     ? undefined
     : refusal('PlanMismatch', 'the certified plan does not follow from the task’s terms');

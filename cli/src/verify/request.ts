@@ -145,11 +145,11 @@ export const envelopeFits = ({ task, bundle, record, context }: Subject): Check 
     },
   );
 
-export const plan = ({ task, envelope: decoded, genesis }: Subject): Check =>
+export const plan = ({ task, envelope: decoded, genesis, record }: Subject): Check =>
   check('plan', 'recomputation', 'the Vaults were asked just what the manifest says, resolved by the catalogue of the genesis', () => {
     const { semanticVersion: version, policyVersion, plan: bytes } = decoded();
     if (version !== semanticVersion(genesis.catalogue)) return 'the catalogue is another';
-    const resolved = resolveQuery(termsOf(task.spec), genesis.catalogue, policyOf(genesis, Number(policyVersion)));
+    const resolved = resolveQuery(termsOf(task.spec), genesis.catalogue, policyOf(genesis, Number(policyVersion)), record().epoch);
     if (!resolved.ok) return 'the manifest does not resolve';
     return differs('the plan', hex(encodePlan(resolved.value.plan)) === bytes);
   });

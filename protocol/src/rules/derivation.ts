@@ -1,38 +1,46 @@
 /**
- * How a query attribute turns into canonical terms (rules S2, S8): buckets into their values, dates into ranges. A predicate
- * finer than the attribute's granularity is refused; group cells come from the catalogue's list, never from the data.
+ * How a query attribute turns into canonical terms (rules S1, S2, S8): groups into their values, bands into ranges, dates into ranges
+ * of days. A predicate finer than the attribute's granularity is refused; group cells come from the catalogue's list, never from
+ * the data.
  */
-import type { QueryAttribute } from '../catalogue.ts';
+import type { CanonicalAttribute, DerivationRule, QueryAttribute } from '../catalogue.ts';
 import type { Plan, PlanPredicate } from '../plan.ts';
-import type { Rejection } from '../rejection.ts';
 import type { Predicate } from '../resources/task.ts';
 import { dayNumber } from './log-time.ts';
 import { refused, resolved, type Resolved } from './resolved.ts';
 
 type Alternatives = Plan['where'][number];
-type BucketRule = Extract<QueryAttribute['derivation'], { kind: 'bucket' }>;
+type RuleOf<K extends DerivationRule['kind']> = Extract<DerivationRule, { kind: K }>;
+/** Key of an attribute's hash, for the epoch in which the task was admitted. */
+export type HashKeyOf = (attribute: string) => string;
 
 const sortedUnique = (values: readonly string[]): string[] => [...new Set(values)].toSorted();
-const bucketNames = (rule: BucketRule): readonly string[] => [
-  ...rule.buckets.map(({ name }) => name),
-  ...(rule.otherwise === undefined ? [] : [rule.otherwise]),
-];
 const invalid = (attribute: string, problem: string): Resolved<Alternatives> => refused({ code: 'PredicateInvalid', attribute, problem });
 
-const bucketRejection = ({ name, granularity }: QueryAttribute, rule: BucketRule, asked: readonly string[]): Rejection | undefined => {
-  const known = bucketNames(rule);
-  const unknown = asked.find((bucket) => !known.includes(bucket));
-  if (unknown !== undefined) return { code: 'UnknownBucket', attribute: name, bucket: unknown, known };
+/** The groups asked for, each once; or why they can't be: unknown, or finer than allowed. */
+const groupsAsked = (
+  { name, granularity }: QueryAttribute,
+  known: readonly string[],
+  predicate: Predicate,
+): Resolved<readonly string[]> => {
+  if (!predicate.in) return refused({ code: 'PredicateInvalid', attribute: name, problem: 'it has buckets; name some in "in"' });
+  const asked = sortedUnique(predicate.in);
+  const unknown = asked.find((group) => !known.includes(group));
+  if (unknown !== undefined) return refused({ code: 'UnknownBucket', attribute: name, bucket: unknown, known });
   const finest = granularity.minimumBuckets ?? 1;
-  if (asked.length >= finest) return undefined;
-  return { code: 'GranularityExceeded', attribute: name, asked: `${asked.length} bucket(s)`, finest: `${finest} buckets` };
+  if (asked.length >= finest) return resolved(asked);
+  return refused({ code: 'GranularityExceeded', attribute: name, asked: `${asked.length} bucket(s)`, finest: `${finest} buckets` });
 };
 
-const inBuckets = (attribute: QueryAttribute, rule: BucketRule, predicate: Predicate): Resolved<Alternatives> => {
-  if (!predicate.in) return invalid(attribute.name, 'it has buckets; name some in "in"');
-  const asked = sortedUnique(predicate.in);
-  const rejection = bucketRejection(attribute, rule, asked);
-  if (rejection) return refused(rejection);
+/** A boolean is two buckets, of which the second is everything else. */
+const asBuckets = (rule: RuleOf<'bucket'> | RuleOf<'boolean'>): RuleOf<'bucket'> =>
+  rule.kind === 'bucket' ? rule : { kind: 'bucket', from: rule.from, buckets: [{ name: 'true', values: rule.values }], otherwise: 'false' };
+
+const inBuckets = (attribute: QueryAttribute, rule: RuleOf<'bucket'>, predicate: Predicate): Resolved<Alternatives> => {
+  const rest = rule.otherwise === undefined ? [] : [rule.otherwise];
+  const found = groupsAsked(attribute, [...rule.buckets.map(({ name }) => name), ...rest], predicate);
+  if (!found.ok) return found;
+  const asked = found.value;
   const column = rule.from;
   const values = sortedUnique(rule.buckets.filter(({ name }) => asked.includes(name)).flatMap((b) => b.values));
   const listed = sortedUnique(rule.buckets.flatMap((b) => b.values));
@@ -42,9 +50,40 @@ const inBuckets = (attribute: QueryAttribute, rule: BucketRule, predicate: Predi
   return resolved(alternatives);
 };
 
-const inDays = ({ name, derivation, granularity }: QueryAttribute, { from, until }: Predicate): Resolved<Alternatives> => {
-  if (derivation.kind === 'aggregate' && derivation.unit === 'number')
-    return invalid(name, 'it is a number: it can be measured, not compared');
+/** Neighbouring bands become one range: alternatives are in the order of the bounds, whatever was asked first. */
+const inBands = (attribute: QueryAttribute, rule: RuleOf<'threshold'>, predicate: Predicate): Resolved<Alternatives> => {
+  const names = [rule.below, ...rule.bands.map(({ name }) => name)];
+  const found = groupsAsked(attribute, names, predicate);
+  if (!found.ok) return found;
+  const bounds = rule.bands.map(({ atLeast }) => atLeast);
+  const wanted = names.map((name) => found.value.includes(name));
+  const starts = wanted.flatMap((is, i) => (is && !wanted[i - 1] ? [i] : []));
+  return resolved(
+    starts.map((start) => {
+      const past = wanted.findIndex((is, i) => i > start && !is);
+      const [atLeast, below] = [bounds[start - 1], past < 0 ? undefined : bounds[past - 1]];
+      return { op: 'range', column: rule.from, ...(atLeast !== undefined && { atLeast }), ...(below !== undefined && { below }) };
+    }),
+  );
+};
+
+const inHashGroups = (
+  attribute: QueryAttribute,
+  { from, groups }: RuleOf<'hash'>,
+  predicate: Predicate,
+  keyOf: HashKeyOf,
+): Resolved<Alternatives> => {
+  const known = Array.from({ length: groups }, (_, i) => `${i}`);
+  const found = groupsAsked(attribute, known, predicate);
+  if (!found.ok) return found;
+  const asked = found.value.map(Number).toSorted((a, b) => a - b);
+  return resolved([{ op: 'hash', column: from, key: keyOf(attribute.name), groups, in: asked }]);
+};
+
+const inDays = (
+  { name, derivation, granularity }: Pick<QueryAttribute, 'name' | 'granularity'> & { readonly derivation: { readonly from: string } },
+  { from, until }: Predicate,
+): Resolved<Alternatives> => {
   if (from === undefined || until === undefined) return invalid(name, 'it is a date; give "from" and "until"');
   const [first, end] = [dayNumber(from), dayNumber(until)];
   if (first === undefined || end === undefined) return invalid(name, `${first === undefined ? from : until} is no day of the calendar`);
@@ -56,13 +95,37 @@ const inDays = ({ name, derivation, granularity }: QueryAttribute, { from, until
 };
 
 /** What a predicate on this attribute means in canonical terms; any alternative suffices. */
-export const predicateOf = (attribute: QueryAttribute, predicate: Predicate): Resolved<Alternatives> =>
-  attribute.derivation.kind === 'bucket' ? inBuckets(attribute, attribute.derivation, predicate) : inDays(attribute, predicate);
+export const predicateOf = (attribute: QueryAttribute, predicate: Predicate, keyOf: HashKeyOf): Resolved<Alternatives> => {
+  const { name, derivation } = attribute;
+  switch (derivation.kind) {
+    case 'bucket':
+    case 'boolean':
+      return inBuckets(attribute, asBuckets(derivation), predicate);
+    case 'threshold':
+      return inBands(attribute, derivation, predicate);
+    case 'hash':
+      return inHashGroups(attribute, derivation, predicate, keyOf);
+    case 'aggregate':
+      return derivation.unit === 'day'
+        ? inDays({ ...attribute, derivation }, predicate)
+        : invalid(name, 'it is a number: it can be measured, not compared');
+  }
+};
+
+/** S1: a canonical attribute that is asked directly: its values as they are, or its days. Numbers need bands (kind threshold). */
+export const directPredicateOf = ({ name, type }: CanonicalAttribute, predicate: Predicate): Resolved<Alternatives> => {
+  if (type === 'date') return inDays({ name, granularity: {}, derivation: { from: name } }, predicate);
+  if (type === 'integer') return invalid(name, 'it is a number; ask a query attribute with bands instead');
+  if (!predicate.in) return invalid(name, 'give its values in "in"');
+  return resolved([{ op: 'in', column: name, values: sortedUnique(predicate.in) }]);
+};
 
 /** Cells in the catalogue's order, the otherwise cell last (S8). */
 export const groupOf = ({ name, groupable, derivation }: QueryAttribute): Resolved<Plan['group']> => {
-  if (!groupable || derivation.kind !== 'bucket') return refused({ code: 'NotGroupable', attribute: name });
-  const cells = derivation.buckets.map((bucket) => ({ label: bucket.name, values: sortedUnique(bucket.values) }));
-  const rest = derivation.otherwise === undefined ? [] : [{ label: derivation.otherwise }];
-  return resolved({ column: derivation.from, cells: [...cells, ...rest] });
+  if (!groupable || (derivation.kind !== 'bucket' && derivation.kind !== 'boolean'))
+    return refused({ code: 'NotGroupable', attribute: name });
+  const rule = asBuckets(derivation);
+  const cells = rule.buckets.map((bucket) => ({ label: bucket.name, values: sortedUnique(bucket.values) }));
+  const rest = rule.otherwise === undefined ? [] : [{ label: rule.otherwise }];
+  return resolved({ column: rule.from, cells: [...cells, ...rest] });
 };

@@ -21,9 +21,10 @@ const rankOf = (text: string): { numerator: number; denominator: number } => {
 
 /** A measure in canonical terms. `asked` is whole (`specProblem`). */
 export const measureOf = (
-  { attribute, canonical }: { readonly attribute: QueryAttribute; readonly canonical: CanonicalAttribute },
+  { attribute, canonical }: { readonly attribute: QueryAttribute | undefined; readonly canonical: CanonicalAttribute },
   asked: Measure,
 ): Resolved<PlanMeasure> => {
+  if (!attribute) return refused(notMeasurable(canonical.name, 'the catalogue declares no bounds of a number for it'));
   const { name, derivation, measure: bounds } = attribute;
   if (derivation.kind !== 'aggregate' || derivation.unit !== 'number' || canonical.type !== 'integer' || !bounds)
     return refused(notMeasurable(name, 'the catalogue declares no bounds of a number for it'));

@@ -12,7 +12,7 @@ import { resolveQuery } from './resolution.ts';
 
 const catalogue = aCatalogue();
 const policy = aPolicy();
-const resolve = (query: Partial<Query>, on: Catalogue = catalogue) => resolveQuery(termsOf(aTask().asking(query).spec()), on, policy);
+const resolve = (query: Partial<Query>, on: Catalogue = catalogue) => resolveQuery(termsOf(aTask().asking(query).spec()), on, policy, 12);
 const planOf = (query: Partial<Query>, on?: Catalogue): Plan => {
   const result = resolve(query, on);
   if (!result.ok) throw new Error(result.rejection.code);
@@ -71,6 +71,7 @@ test('without groupBy there is one cell', () =>
       ),
       catalogue,
       policy,
+      12,
     ),
   ).toMatchObject({
     value: { plan: { group: { cells: [{ label: 'all' }] } } },
@@ -81,7 +82,7 @@ test.each`
   ${5}  | ${10}
   ${20} | ${20}
 `("S5: the larger of the task's ($task) and the policy's (10) minimum counts", ({ task, expected }: { task: number; expected: number }) => {
-  const result = resolveQuery(termsOf(aTask().minimum(task).spec()), catalogue, policy);
+  const result = resolveQuery(termsOf(aTask().minimum(task).spec()), catalogue, policy, 12);
   expect(result.ok && result.value.plan.minimumResultCardinality).toBe(expected);
 });
 
@@ -237,7 +238,7 @@ describe('S2, S8, B7: measures', () => {
         .asking(measure(spend('quantile', '0.5')))
         .spec(),
     );
-    expect(resolveQuery(terms, numbers, policy)).toMatchObject({ rejection: { code: 'NotMeasurable' } });
+    expect(resolveQuery(terms, numbers, policy, 12)).toMatchObject({ rejection: { code: 'NotMeasurable' } });
   });
 });
 

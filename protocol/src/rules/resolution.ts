@@ -1,9 +1,9 @@
 /**
  * Resolution (rules S2, S4, S5, S6, S7, S8): a query in the catalogue's words becomes a plan in canonical terms. A pure function
- * of terms, catalogue and policy; neither the catalogue's order nor the order of predicates changes the plan's digest.
+ * of terms, catalogue, policy and epoch; neither the catalogue's order nor the order of predicates changes the plan's digest.
  */
 import { parseEpsilon } from '../amounts.ts';
-import type { CanonicalAttribute, Catalogue, Domain, QueryAttribute } from '../catalogue.ts';
+import { semanticVersion, type CanonicalAttribute, type Catalogue, type Domain, type QueryAttribute } from '../catalogue.ts';
 import { hex } from '../encoding/bytes.ts';
 import { encodeCanonical } from '../encoding/canonical.ts';
 import { rhoOfParts } from '../mechanisms/output-noise.ts';
@@ -11,15 +11,21 @@ import type { Plan, PlanMeasure } from '../plan.ts';
 import type { Policy } from '../policy.ts';
 import type { Rejection } from '../rejection.ts';
 import type { Predicate, Query, TaskTerms } from '../resources/task.ts';
-import { groupOf, predicateOf } from './derivation.ts';
+import { semanticHashKey } from '../semantic-hash.ts';
+import { directPredicateOf, groupOf, predicateOf, type HashKeyOf } from './derivation.ts';
 import { measureOf, measuresRejection } from './measures.ts';
 import { nearestName } from './nearest-name.ts';
 import { refused, resolved, type Resolved } from './resolved.ts';
 
-/** An attribute of the query with the canonical one behind it. */
+/** An attribute of the query with the canonical one behind it; the canonical one alone where it was asked directly (S1). */
 export interface Derived {
-  readonly attribute: QueryAttribute;
+  readonly attribute: QueryAttribute | undefined;
   readonly canonical: CanonicalAttribute;
+}
+/** What resolution sees of the world (S6). */
+interface Semantics {
+  readonly catalogue: Catalogue;
+  readonly keyOf: HashKeyOf;
 }
 export interface Resolution {
   readonly plan: Plan;
@@ -46,25 +52,25 @@ const stateRejection = (named: string, { state, successor }: QueryAttribute | Ca
 };
 const unknownAttribute = (catalogue: Catalogue, attribute: string): Rejection => {
   const served = catalogue.queryAttributes.filter(({ state }) => state === 'active' || state === 'deprecated');
-  const nearest = nearestName(
-    attribute,
-    served.map(({ name }) => name),
-  );
+  const direct = catalogue.canonicalAttributes.filter(({ state, directlyQueryable }) => directlyQueryable && state === 'active');
+  const nearest = nearestName(attribute, [...served.map(({ name }) => name), ...direct.map(({ name }) => name)]);
   return { code: 'UnknownAttribute', attribute, ...(nearest === undefined ? {} : { nearest }) };
 };
 
-/** S4, S7: the attribute exists, is served, and it and its source belong to the query's domain or one above it. */
+/** S1, S4, S7: the attribute exists, is served, and it and its source belong to the query's domain or one above it. */
 const derive = (catalogue: Catalogue, wanted: string, name: string): Resolved<Derived> => {
   const attribute = catalogue.queryAttributes.find((a) => a.name === name);
-  if (!attribute) return refused(unknownAttribute(catalogue, name));
-  const canonical = catalogue.canonicalAttributes.find((a) => a.name === attribute.derivation.from);
-  if (!canonical) return refused({ code: 'UnknownAttribute', attribute: attribute.derivation.from });
-  const retired = stateRejection(name, attribute) ?? stateRejection(name, canonical);
+  const source = attribute ? attribute.derivation.from : name;
+  const canonical = catalogue.canonicalAttributes.find((a) => a.name === source && (attribute !== undefined || a.directlyQueryable));
+  if (!canonical) return refused(attribute ? { code: 'UnknownAttribute', attribute: source } : unknownAttribute(catalogue, name));
+  const retired = (attribute && stateRejection(name, attribute)) ?? stateRejection(name, canonical);
   if (retired) return refused(retired);
-  const foreign = [attribute.domain, canonical.domain].find((domain) => !lineage(catalogue, wanted).includes(domain));
+  const foreign = [attribute?.domain ?? canonical.domain, canonical.domain].find((domain) => !lineage(catalogue, wanted).includes(domain));
   if (foreign !== undefined) return refused({ code: 'CrossDomainNotApproved', attribute: name, domain: foreign, wanted });
   return resolved({ attribute, canonical });
 };
+
+const nameOf = ({ attribute, canonical }: Derived): string => attribute?.name ?? canonical.name;
 
 /** A condition: alternatives, of which one must hold. */
 type Condition = readonly Predicate[];
@@ -77,7 +83,7 @@ const combinedRejection = (conditions: readonly (readonly Derived[])[]): Rejecti
   )[0];
   if (!twice) return undefined;
   const problem = `${twice.canonical.name} is constrained twice, and their overlap could be finer than allowed; use one predicate`;
-  return { code: 'PredicateInvalid', attribute: twice.attribute.name, problem };
+  return { code: 'PredicateInvalid', attribute: nameOf(twice), problem };
 };
 
 const byText = (a: unknown, b: unknown): number => {
@@ -97,8 +103,10 @@ const all = <T>(results: readonly Resolved<T>[]): Resolved<readonly T[]> => {
 };
 
 /** Alternatives in one order, each once, whatever the order they were asked in (S6). */
-const alternativesOf = (derived: readonly Derived[], condition: Condition): Resolved<Plan['where'][number]> => {
-  const found = all(condition.map((predicate, i) => predicateOf(derived[i]!.attribute, predicate)));
+const alternativesOf = (derived: readonly Derived[], condition: Condition, keyOf: HashKeyOf): Resolved<Plan['where'][number]> => {
+  const one = (predicate: Predicate, { attribute, canonical }: Derived) =>
+    attribute ? predicateOf(attribute, predicate, keyOf) : directPredicateOf(canonical, predicate);
+  const found = all(condition.map((predicate, i) => one(predicate, derived[i]!)));
   if (!found.ok) return found;
   if (found.value.length === 1) return resolved(found.value[0]!);
   const sorted = found.value.flat().toSorted(byText);
@@ -109,13 +117,13 @@ const byColumn = (a: Plan['where'][number], b: Plan['where'][number]): number =>
   return a[0]!.column < b[0]!.column ? -1 : 1;
 };
 
-const resolveWhere = (catalogue: Catalogue, query: Query): Resolved<{ where: Plan['where']; used: readonly Derived[] }> => {
+const resolveWhere = ({ catalogue, keyOf }: Semantics, query: Query): Resolved<{ where: Plan['where']; used: readonly Derived[] }> => {
   const conditions = conditionsOf(query);
   const used = all(conditions.map((condition) => all(condition.map(({ attribute }) => derive(catalogue, query.domain, attribute)))));
   if (!used.ok) return used;
   const combined = combinedRejection(used.value);
   if (combined) return refused(combined);
-  const where = all(conditions.map((condition, i) => alternativesOf(used.value[i]!, condition)));
+  const where = all(conditions.map((condition, i) => alternativesOf(used.value[i]!, condition, keyOf)));
   return where.ok ? resolved({ where: where.value.toSorted(byColumn), used: used.value.flat() }) : where;
 };
 
@@ -134,12 +142,13 @@ const resolveGroup = (catalogue: Catalogue, query: Query): Resolved<{ group: Pla
   if (query.groupBy === undefined) return resolved({ group: ALL, used: [] });
   const derived = derive(catalogue, query.domain, query.groupBy);
   if (!derived.ok) return derived;
-  const group = groupOf(derived.value.attribute);
+  const { attribute } = derived.value;
+  const group = attribute ? groupOf(attribute) : refused<Plan['group']>({ code: 'NotGroupable', attribute: query.groupBy });
   return group.ok ? resolved({ group: group.value, used: [derived.value] }) : group;
 };
 
 const warningsOf = (used: readonly Derived[]): readonly string[] =>
-  [...new Set(used.flatMap(({ attribute, canonical }) => [attribute, canonical]))]
+  [...new Set(used.flatMap(({ attribute, canonical }) => [...(attribute ? [attribute] : []), canonical]))]
     .filter(({ state }) => state === 'deprecated')
     .map(({ name, successor }) => `Attribute ${name} is deprecated.${successor ? ` Use ${successor}.` : ''}`)
     .toSorted();
@@ -152,12 +161,13 @@ const unknownDomain = (catalogue: Catalogue, domain: string): Rejection => {
   return { code: 'UnknownDomain', domain, ...(nearest === undefined ? {} : { nearest }) };
 };
 
-/** `terms` are of a valid query (`specProblem`). A subject enters k cells (S8), one if the task doesn't say: the slice clips to its first. */
-export const resolveQuery = (terms: TaskTerms, catalogue: Catalogue, policy: Policy): Resolved<Resolution> => {
+/** `terms` are of a valid query (`specProblem`); `epoch` is that of admission. A subject enters k cells (S8), one if the task doesn't say: the slice clips to its first. */
+export const resolveQuery = (terms: TaskTerms, catalogue: Catalogue, policy: Policy, epoch: number): Resolved<Resolution> => {
   const query = terms.query!;
+  const keyOf: HashKeyOf = (attribute) => semanticHashKey(semanticVersion(catalogue), epoch, attribute);
   const domain = catalogue.domains.find(({ name }) => name === query.domain);
   if (!domain) return refused(unknownDomain(catalogue, query.domain));
-  const where = resolveWhere(catalogue, query);
+  const where = resolveWhere({ catalogue, keyOf }, query);
   if (!where.ok) return where;
   const group = resolveGroup(catalogue, query);
   if (!group.ok) return group;

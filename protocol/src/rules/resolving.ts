@@ -47,7 +47,7 @@ export const resolveTask = (draft: Draft, uid: string, ctx: RuleContext): Fault 
   if (!task) return fault('TaskUnknown', `there is no task ${uid}`);
   if (task.state !== 'accepted') return fault('AlreadyDecided', `task ${uid} is ${task.state}`);
   const policy = policyOf(ctx.genesis, task.policyVersion);
-  const resolution = resolveQuery(termsOf(task.spec), catalogueOf(task, ctx), policy);
+  const resolution = resolveQuery(termsOf(task.spec), catalogueOf(task, ctx), policy, task.epoch);
   if (!resolution.ok) return end(draft, task, resolution.rejection, ctx);
   const { plan, warnings } = resolution.value;
   const selection = selectVaults(draft, task, plan, policy);
