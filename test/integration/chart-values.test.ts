@@ -50,6 +50,7 @@ test.each<[string, Chart, ChartOptions, string]>([
     'runtimeClassName is required: slices run in SEV-SNP or TDX guests (kata-qemu-snp, kata-qemu-tdx)',
   ],
   ['two masters', 'scs-enterprise', { set: ['simulation=true', 'masters={a:1,b:2}'] }, '/masters'],
+  ['a Service type there is none of', 'scs-enterprise', { set: ['simulation=true', 'subjectRights.serviceType=Public'] }, '/subjectRights'],
   ['a master without a port', 'scs-enterprise', { set: ['simulation=true', 'masters={a,b:2,c:3}'] }, '/masters/0'],
 ])('refused: %s (%s)', async (_, chart, options, sentence) => {
   expect(await helm.refusal(chart, options)).toContain(sentence);

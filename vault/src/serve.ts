@@ -1,5 +1,6 @@
 /** The serving process of a Vault: store, local door, gRPC service, follower, health; started in that order, stopped in reverse. */
 import { pino } from 'pino';
+import type { S3Place } from '@scs/protocol';
 import { createMasters } from '@scs/proto';
 import { authoritiesOf } from '@scs/proto/tls.ts';
 import { socketPath, startAdmin } from './admin/socket.ts';
@@ -11,7 +12,7 @@ import { importSources } from './import/sources.ts';
 import { restore } from './backup/backup.ts';
 import { KeyKeeper } from './keys/key-file.ts';
 import { errorCode, type Logger } from './logger.ts';
-import { backupPlaceOf, journalCopyOf, keyRingOf } from './places.ts';
+import { backupPlaceOf, bucketOf, journalCopyOf, keyRingOf } from './places.ts';
 import { startRights } from './rights/server.ts';
 import { startServer, type Health } from './server.ts';
 import { Upkeep } from './upkeep.ts';
@@ -69,18 +70,24 @@ export const serve = async (config: VaultConfig, signal: AbortSignal): Promise<v
   cleanup.defer(() => server.close());
   if (manifest.rights) {
     const rights = await startRights({
-      ...{ store, genesis, manifest, log, now: Date.now, onRefusal: probes.countRightsRefusal },
+      store,
+      genesis,
+      manifest,
+      log,
+      now: () => Date.now(),
+      onRefusal: probes.countRightsRefusal,
       ...splitListen(env.SCS_RIGHTS_LISTEN),
       certificate: env.SCS_RIGHTS_TLS,
       page: env.SCS_RIGHTS_PAGE,
     });
     cleanup.defer(() => rights.close());
   }
+  const sourcePlaces = { folder: env.SCS_IMPORT, bucket: (at: S3Place) => bucketOf(config, at) };
   health = { ready: false, reason: 'Importing', message: 'the sources of the manifest are being loaded' };
   while (!signal.aborted) {
     try {
-      await importSources(store, manifest.sources, env.SCS_IMPORT, (line) =>
-        log.info({ import: line.replace(/\d+ rows/, 'rows') }, 'import'),
+      await importSources(store, manifest.sources, sourcePlaces, (line) =>
+        log.info({ import: line.replaceAll(/\d+ rows/g, 'rows') }, 'import'),
       );
       break;
     } catch (error) {

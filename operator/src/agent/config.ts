@@ -21,6 +21,11 @@ const Environment = z.object({
   SCS_DEPLOYMENT: z.string().min(1).default('scs-agent'),
   SCS_HEALTH_PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
   SCS_SLICE_MEMORY: z.string().default('512Mi'),
+  SCS_SUBJECT_RIGHTS: z
+    .enum(['true', 'false'])
+    .default('false')
+    .transform((text) => text === 'true'),
+  SCS_RIGHTS_SERVICE: z.enum(['ClusterIP', 'NodePort', 'LoadBalancer']).default('ClusterIP'),
 });
 
 export interface Images {
@@ -41,6 +46,9 @@ export interface AgentConfig {
   readonly deployment: string;
   readonly healthPort: number;
   readonly sliceMemory: string;
+  /** May Vaults whose manifest says so serve their subjects over HTTPS (C4)? */
+  readonly subjectRights: boolean;
+  readonly rightsServiceType: 'ClusterIP' | 'NodePort' | 'LoadBalancer';
 }
 
 /** Throws an Error that names each wrong variable. */
@@ -64,5 +72,7 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
     deployment: env.SCS_DEPLOYMENT,
     healthPort: env.SCS_HEALTH_PORT,
     sliceMemory: env.SCS_SLICE_MEMORY,
+    subjectRights: env.SCS_SUBJECT_RIGHTS,
+    rightsServiceType: env.SCS_RIGHTS_SERVICE,
   };
 };

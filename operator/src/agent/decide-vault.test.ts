@@ -42,7 +42,20 @@ const offer = {
 };
 const certified: VaultRecord = { ...offer, registeredAt: 7n };
 const decide = (input: Partial<VaultInput>) =>
-  decideVault({ vault, enterprise, pod: undefined, health, certified: undefined, mastersReachable: true, refusal: undefined, ...input }, 0);
+  decideVault(
+    {
+      vault,
+      enterprise,
+      pod: undefined,
+      health,
+      certified: undefined,
+      mastersReachable: true,
+      refusal: undefined,
+      subjectRights: false,
+      ...input,
+    },
+    0,
+  );
 
 test.each`
   rule    | what                                  | input                                                                         | state             | reason                  | registers
@@ -72,4 +85,17 @@ test('B8: says where the journal is', () => {
     decide({ vault: { ...vault, spec } }).status.conditions?.find(({ type }) => type === 'JournalCopied')?.reason;
   expect(reason(vault.spec)).toBe('LocalOnly');
   expect(reason({ ...vault.spec, journal: { volumeClaim: 'far-away', lost: false } })).toBe('SecondVolume');
+});
+
+test.each`
+  asked    | allowed  | status       | reason
+  ${false} | ${true}  | ${undefined} | ${undefined}
+  ${true}  | ${false} | ${'False'}   | ${'NotAllowed'}
+  ${true}  | ${true}  | ${'True'}    | ${'Configured'}
+`('C4: rights asked $asked and allowed $allowed: $reason', ({ asked, allowed, status, reason }: Record<string, unknown>) => {
+  const rights = { tlsSecret: 'cert', subjectKeys: true, auditorKeys: [] };
+  const withRights = asked === true ? { ...vault, spec: { ...vault.spec, rights } } : vault;
+  const { conditions } = decide({ vault: withRights, subjectRights: allowed === true }).status;
+  const condition = conditions?.find(({ type }) => type === 'SubjectsServed');
+  expect([condition?.status, condition?.reason]).toEqual([status, reason]);
 });

@@ -3,6 +3,7 @@ import { VaultSpec, type Vault, type VaultOffer, type VaultRecord, type VaultSta
 import type { Pod } from '../kube/objects.ts';
 import { setCondition, type Condition } from '../kube/conditions.ts';
 import { podTrouble } from './pod-trouble.ts';
+import { rightsObjectName } from './rights-objects.ts';
 
 /** What the Vault process says of itself. */
 export interface VaultHealth {
@@ -23,6 +24,8 @@ export interface VaultInput {
   readonly mastersReachable: boolean;
   /** Last refusal of the masters, if they refused the registration. */
   readonly refusal: { readonly code: string; readonly message: string } | undefined;
+  /** May this agent's Vaults serve their subjects over HTTPS? */
+  readonly subjectRights: boolean;
 }
 export interface VaultDecision {
   readonly status: VaultStatus;
@@ -37,7 +40,8 @@ export const decideVault = (input: VaultInput, now: number): VaultDecision => {
   const observedGeneration = vault.metadata.generation ?? 0;
   const ready = { type: 'Ready', status: state === 'Ready' ? 'True' : 'False', reason, message, observedGeneration } as const;
   const before = vault.status?.conditions as Condition[] | undefined;
-  const conditions = setCondition(setCondition(before, ready, now), { ...journalCopied(vault), observedGeneration }, now);
+  const others = [journalCopied(vault), ...subjectsServed(input)].map((of) => ({ ...of, observedGeneration }));
+  const conditions = [ready, ...others].reduce<Condition[] | undefined>((all, next) => setCondition(all, next, now), before) ?? [];
   return {
     status: {
       observedGeneration: vault.metadata.generation ?? 0,
@@ -49,6 +53,17 @@ export const decideVault = (input: VaultInput, now: number): VaultDecision => {
     register:
       offer && health?.ready && !registered && input.mastersReachable && vault.spec.enterprise === input.enterprise ? offer : undefined,
   };
+};
+
+/** C4: whether subjects reach this Vault; nothing is said where nobody asked for it. */
+const subjectsServed = ({ vault, subjectRights }: VaultInput) => {
+  const { rights } = vault.spec;
+  if (!rights) return [];
+  const type = 'SubjectsServed';
+  if (!subjectRights)
+    return [{ type, status: 'False' as const, reason: 'NotAllowed', message: 'Install the agent with subjectRights.enabled=true.' }];
+  const message = `Subjects are served on port 443 of Service ${rightsObjectName(vault.metadata.name)}, with the certificate in Secret ${rights.tlsSecret}.`;
+  return [{ type, status: 'True' as const, reason: 'Configured', message }];
 };
 
 /** B8: where the journal is, so that nobody takes a local chain for a copy. */

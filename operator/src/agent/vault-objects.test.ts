@@ -2,7 +2,8 @@
 import { expect, test } from 'vitest';
 import { VaultSpec, type Vault } from '@scs/protocol';
 import type { AgentConfig } from './config.ts';
-import { vaultSpecJson, vaultStatefulSet } from './vault-objects.ts';
+import { asAllowed } from './rights-objects.ts';
+import { rightsService, vaultNetworkPolicy, vaultSpecJson, vaultStatefulSet } from './vault-objects.ts';
 
 const vaultOf = (more: object): Vault => ({
   apiVersion: 'scp.symphony.foundation/v1alpha1',
@@ -48,4 +49,31 @@ test('buckets need a Secret, backups a claim: mounted read-only and apart', () =
   expect(container!.volumeMounts).toContainEqual({ name: 'backup', mountPath: '/var/lib/scs-backup' });
   expect(container!.env!.map(({ name }) => name)).toEqual(expect.arrayContaining(['SCS_CLOUD', 'SCS_BACKUP']));
   expect(pod.volumes!.some(({ name }) => name === 'journal')).toBe(false);
+});
+
+const rights = { tlsSecret: 'cert', oidc: { issuer: 'https://id.example', audience: 'v', jwksUrl: 'https://id.example:8444/keys' } };
+const allowed = (subjectRights: boolean, more: object) => asAllowed(vaultOf(more), { subjectRights });
+
+test('C4: subjects are let in on their port alone, with the certificate that the manifest names', () => {
+  const vault = allowed(true, { rights });
+  const pod = vaultStatefulSet(vault, config).spec!.template.spec!;
+  expect(pod.containers[0]!.ports).toContainEqual({ name: 'rights', containerPort: 8443 });
+  expect(pod.volumes).toContainEqual({ name: 'rights-tls', secret: { secretName: 'cert', defaultMode: 0o440, optional: true } });
+  expect(vaultNetworkPolicy(vault, config).spec).toMatchObject({
+    ingress: [{ ports: [{ port: 7445 }] }, { ports: [{ port: 8443 }] }],
+    egress: [{}, {}, { ports: [{ port: 8444 }] }],
+  });
+  expect(rightsService(vault, { rightsServiceType: 'LoadBalancer' })).toMatchObject({
+    metadata: { name: 'vault-shoppers-rights' },
+    spec: { type: 'LoadBalancer', ports: [{ port: 443, targetPort: 'rights' }] },
+  });
+});
+
+test.each<[string, Vault]>([
+  ['no manifest asks for it', allowed(true, {})],
+  ["the agent's installation does not allow it", allowed(false, { rights })],
+])('C4: subjects are not served when %s', (_, vault) => {
+  expect(vaultSpecJson(vault)).not.toContain('rights');
+  expect(vaultStatefulSet(vault, config).spec!.template.spec!.containers[0]!.ports).toHaveLength(2);
+  expect(JSON.stringify(vaultNetworkPolicy(vault, config))).not.toContain('8443');
 });

@@ -17,6 +17,7 @@ import {
   TLS_MOUNT,
   tlsVolume,
 } from './pod-parts.ts';
+import { rightsObjectName, rightsParts, rightsServiceSpec } from './rights-objects.ts';
 
 export const VAULT_PORT = 7445;
 export const vaultObjectName = (vault: string): string => `vault-${vault}`;
@@ -66,6 +67,14 @@ export const vaultService = (vault: Vault): Service => ({
   },
 });
 
+/** For subjects (C4), whom the one above is not for. */
+export const rightsService = (vault: Vault, { rightsServiceType }: Pick<AgentConfig, 'rightsServiceType'>): Service => ({
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: metadataOf(vault, rightsObjectName(vault.metadata.name)),
+  spec: rightsServiceSpec(labelsOf(vault), rightsServiceType),
+});
+
 /** Not below the data's mount: a backup of that one must not hold this one (B8). */
 const JOURNAL_PATH = '/var/lib/scs-journal';
 const BACKUP_PATH = '/var/lib/scs-backup';
@@ -100,6 +109,7 @@ export const vaultStatefulSet = (vault: Vault, config: Pick<AgentConfig, 'master
   const spec = VaultSpec.parse(vault.spec);
   const { storage } = spec;
   const places = placesOf(spec);
+  const rights = rightsParts(spec);
   const name = vaultObjectName(vault.metadata.name);
   return {
     apiVersion: 'apps/v1',
@@ -133,7 +143,7 @@ export const vaultStatefulSet = (vault: Vault, config: Pick<AgentConfig, 'master
                 { name: 'SCS_DATA_KEY', value: '/etc/scs/data-key/key' },
                 ...places.env,
               ],
-              ports: [{ name: 'grpc', containerPort: VAULT_PORT }, HEALTH_PORT],
+              ports: [{ name: 'grpc', containerPort: VAULT_PORT }, HEALTH_PORT, ...rights.ports],
               securityContext: containerSecurity()!,
               resources: { requests: { cpu: '50m', memory: '192Mi' }, limits: { memory: '2Gi' } },
               startupProbe: httpProbe('/livez', { periodSeconds: 2, failureThreshold: 60 }),
@@ -147,6 +157,7 @@ export const vaultStatefulSet = (vault: Vault, config: Pick<AgentConfig, 'master
                 { name: 'data', mountPath: '/var/lib/scs' },
                 { name: 'tmp', mountPath: '/tmp' },
                 ...places.mounts,
+                ...rights.mounts,
               ],
             },
           ],
@@ -157,6 +168,7 @@ export const vaultStatefulSet = (vault: Vault, config: Pick<AgentConfig, 'master
             { name: 'data-key', secret: { secretName: `${name}-data-key`, defaultMode: 0o440 } },
             memoryVolume('tmp', '256Mi'),
             ...places.volumes,
+            ...rights.volumes,
           ],
         },
       },
@@ -179,25 +191,30 @@ const tcp = (port: number) => ({ port, protocol: 'TCP' });
 const masterPorts = (masters: readonly string[]): number[] => [...new Set(masters.map((address) => Number(address.split(':').at(-1))))];
 
 /**
- * Only slices and the agent of this namespace come in; only masters and DNS are reached. A CNI has to enforce it.
+ * Only slices and the agent of this namespace come in; only masters and DNS are reached. A CNI has to enforce it. With `rights`,
+ * anybody comes in to the subjects' port, and the issuer's keys are reached.
  * Typed by hand: client-node's type spells `from` as `_from`; the wire does not.
  */
-export const vaultNetworkPolicy = (vault: Vault, { masters }: Pick<AgentConfig, 'masters'>): KubeObject & { readonly spec: object } => ({
-  apiVersion: 'networking.k8s.io/v1',
-  kind: 'NetworkPolicy',
-  metadata: metadataOf(vault),
-  spec: {
-    podSelector: { matchLabels: labelsOf(vault) },
-    policyTypes: ['Ingress', 'Egress'],
-    ingress: [
-      {
-        from: [
-          { podSelector: { matchLabels: { 'app.kubernetes.io/name': 'scs-slice' } } },
-          { podSelector: { matchLabels: { 'app.kubernetes.io/name': 'scs-agent' } } },
-        ],
-        ports: [tcp(VAULT_PORT)],
-      },
-    ],
-    egress: [{ ports: masterPorts(masters).map(tcp) }, { ports: [{ port: 53, protocol: 'UDP' }, tcp(53)] }],
-  },
-});
+export const vaultNetworkPolicy = (vault: Vault, { masters }: Pick<AgentConfig, 'masters'>): KubeObject & { readonly spec: object } => {
+  const rights = rightsParts(vault.spec);
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: metadataOf(vault),
+    spec: {
+      podSelector: { matchLabels: labelsOf(vault) },
+      policyTypes: ['Ingress', 'Egress'],
+      ingress: [
+        {
+          from: [
+            { podSelector: { matchLabels: { 'app.kubernetes.io/name': 'scs-slice' } } },
+            { podSelector: { matchLabels: { 'app.kubernetes.io/name': 'scs-agent' } } },
+          ],
+          ports: [tcp(VAULT_PORT)],
+        },
+        ...rights.ingress,
+      ],
+      egress: [{ ports: masterPorts(masters).map(tcp) }, { ports: [{ port: 53, protocol: 'UDP' }, tcp(53)] }, ...rights.egress],
+    },
+  };
+};

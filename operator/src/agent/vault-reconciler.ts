@@ -11,7 +11,9 @@ import { sameJson } from '../kube/same-json.ts';
 import type { Requeue } from '../kube/work-queue.ts';
 import type { AgentConfig } from './config.ts';
 import { decideVault, type VaultHealth } from './decide-vault.ts';
+import { asAllowed } from './rights-objects.ts';
 import {
+  rightsService,
   vaultAddress,
   vaultConfigMap,
   vaultDataKey,
@@ -50,7 +52,10 @@ export const reconcileVault = async (
     context.healthOf(vaultAddress(config.namespace, vault.metadata.name), signal),
     certifiedVault(context, key, signal),
   ]);
-  const decision = decideVault({ vault, enterprise: enterprise.address, pod, health, ...known, refusal: refusals.get(key) }, context.now());
+  const decision = decideVault(
+    { vault, enterprise: enterprise.address, pod, health, ...known, refusal: refusals.get(key), subjectRights: config.subjectRights },
+    context.now(),
+  );
   if (decision.register) await register(context, decision.register, refusals, signal);
   await writeStatus(context, vault, decision.status);
   return { requeueAfterMs: decision.status.state === 'Ready' ? READY_MS : NOT_READY_MS };
@@ -61,10 +66,12 @@ export interface Refusal {
   readonly message: string;
 }
 
-const ensureObjects = async ({ cluster, config }: VaultContext, vault: Vault, signal: AbortSignal): Promise<void> => {
+const ensureObjects = async ({ cluster, config }: VaultContext, asked: Vault, signal: AbortSignal): Promise<void> => {
+  const vault = asAllowed(asked, config);
   await ensureDataKey(cluster, vault, signal);
   await cluster.apply(vaultConfigMap(vault), { signal });
   await cluster.apply(vaultService(vault), { signal });
+  if (vault.spec.rights) await cluster.apply(rightsService(vault, config), { signal });
   await cluster.apply(vaultNetworkPolicy(vault, config), { signal });
   await cluster.apply(vaultStatefulSet(vault, config), { signal });
 };

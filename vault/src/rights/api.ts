@@ -18,7 +18,7 @@ const PublicKey = z
   .meta({ description: 'Ed25519 public key, hex.' });
 const Empty = z.strictObject({});
 
-/** RFC 9457. `code` is stable; docs/troubleshooting.md explains it. */
+/** RFC 9457. `code` is stable; `detail` says what to change. */
 export const Problem = z
   .strictObject({
     type: z.literal('about:blank'),
