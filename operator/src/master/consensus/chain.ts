@@ -30,8 +30,17 @@ export type Evaluated = { readonly ok: true; readonly tip: Tip; readonly block: 
 export const lastDecided = (chain: Chain): Tip => chain.decided.at(-1) ?? chain.certified;
 export const decidedHeight = (chain: Chain): bigint => lastDecided(chain).head.height;
 
+/** Decoded blocks by their bytes, which nobody changes: one is looked at many times on its way to being decided. */
+const decoded = new WeakMap<Uint8Array, { readonly block: Block | undefined }>();
 /** Decoded, when the bytes are a block; from a peer, so nothing is thrown. */
 export const blockOf = (bytes: Uint8Array): Block | undefined => {
+  const known = decoded.get(bytes);
+  if (known) return known.block;
+  const block = decodedOnce(bytes);
+  decoded.set(bytes, { block });
+  return block;
+};
+const decodedOnce = (bytes: Uint8Array): Block | undefined => {
   try {
     return decodeBlock(bytes);
   } catch {

@@ -5,9 +5,15 @@ import { broadcast, set, type Turn } from './state.ts';
 
 export const commandDigest = (bytes: Uint8Array): string => digest('command', bytes);
 
+/** Decoded commands by their bytes: one that waits is looked at again and again. */
+const decoded = new WeakMap<Uint8Array, Command>();
 const commandOf = (bytes: Uint8Array): Command | undefined => {
+  const known = decoded.get(bytes);
+  if (known) return known;
   try {
-    return decodeCommand(bytes);
+    const command = decodeCommand(bytes);
+    decoded.set(bytes, command);
+    return command;
   } catch {
     return undefined; // from a peer
   }

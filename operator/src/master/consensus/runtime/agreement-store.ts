@@ -1,0 +1,134 @@
+/**
+ * What the agreement must not forget (rules G4, N9), in tables beside the log's in one SQLite file, so that one write-ahead log orders
+ * blocks, votes and messages: after a power cut there is a prefix of what was written, never a message without what it rests on.
+ * A file that does not read back as it was written is DiskCorrupt: reported, never guessed at.
+ */
+import { decodeCanonical, decodeCanonicalAs, encodeCanonical, type Head } from '@scs/protocol';
+import { DiskError, type Disk } from '../../log/disk.ts';
+import { bytesOf, integerOf, type SqliteFile, textOf, type Row } from '../../log/sqlite-file.ts';
+import type { Confirmation, Signed, Statement } from '../formation.ts';
+import type { Message } from '../messages.ts';
+import type { Roster } from '../roster.ts';
+import type { Intent, Stored } from '../state.ts';
+import type { Opened } from './formation-wire.ts';
+import { intentBody, openedFormation, ownConfirmation, ownStatement, streamMessage } from './wire-codec.ts';
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS agreement_messages (key TEXT NOT NULL, counter INTEGER NOT NULL, message BLOB NOT NULL, bytes BLOB,
+    PRIMARY KEY (key, counter)) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS agreement_anchors (key TEXT PRIMARY KEY, counter INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS agreement (name TEXT PRIMARY KEY, value BLOB NOT NULL, bytes BLOB) STRICT;
+`;
+const NOTHING = new Uint8Array();
+
+const optionalBytes = (row: Row): { readonly bytes?: Uint8Array } => (row['bytes'] === null ? {} : { bytes: bytesOf(row, 'bytes') });
+
+export interface AgreementStore {
+  /** One record of the state machine. `certified` is the log's to write. */
+  write(record: Exclude<Stored, { kind: 'certified' }>): void;
+  /** Once for each generation and height (G4). Throws DiskError VoteExists. */
+  messages(): readonly Message[];
+  anchors(): ReadonlyMap<string, number>;
+  intent(): { readonly key: string; readonly intent: Intent } | undefined;
+  roster(): Roster | undefined;
+  setRoster(roster: Roster): void;
+  opened(): Opened | undefined;
+  /** Opens a formation: what was said in the one before is dropped, it is of no use to anybody. */
+  open(opened: Opened, roster: Roster): void;
+  statement(): Signed<Statement> | undefined;
+  setStatement(statement: Signed<Statement> | undefined): void;
+  confirmation(): Signed<Confirmation> | undefined;
+  setConfirmation(confirmation: Signed<Confirmation>): void;
+  /** Whether this file has ever held a formation, a statement or a vote. */
+  blank(): boolean;
+}
+
+/** Makes the tables that are missing. Throws DiskError. */
+export const agreementStore = (file: SqliteFile, disk: Disk): AgreementStore => {
+  file.schema(SCHEMA);
+  const corrupt = (what: string, cause: unknown): DiskError =>
+    new DiskError('DiskCorrupt', `${file.path}: ${what} does not read back`, { cause });
+  const read = <T>(what: string, work: () => T): T => {
+    try {
+      return work();
+    } catch (cause) {
+      throw cause instanceof DiskError ? cause : corrupt(what, cause);
+    }
+  };
+  const value = <T>(name: string, parse: (value: unknown) => T): T | undefined => {
+    const row = file.get('SELECT value FROM agreement WHERE name = ?', name);
+    return row && read(name, () => decodeCanonicalAs(parse, bytesOf(row, 'value')));
+  };
+  const put = (name: string, content: unknown, bytes?: Uint8Array): void =>
+    file.run('INSERT OR REPLACE INTO agreement (name, value, bytes) VALUES (?, ?, ?)', name, encodeCanonical(content), bytes ?? null);
+  const drop = (name: string): void => file.run('DELETE FROM agreement WHERE name = ?', name);
+
+  const vote = ({ generation, height, stateRoot, block }: Head): void =>
+    disk.storeVote({ generation, height, stateRoot, block, bytes: NOTHING });
+  const truncate = (key: string, counter: number): void => {
+    file.run('INSERT OR REPLACE INTO agreement_anchors (key, counter) VALUES (?, ?)', key, counter);
+    file.run('DELETE FROM agreement_messages WHERE key = ? AND counter < ?', key, counter);
+  };
+
+  return {
+    write: (record) => {
+      switch (record.kind) {
+        case 'intent': {
+          const { key, intent } = record;
+          return put('intent', { key, body: intent.body }, intent.bytes);
+        }
+        case 'message': {
+          const { body, ui, bytes } = record.message;
+          const message = encodeCanonical({ body, ui });
+          return file.run(
+            'INSERT OR REPLACE INTO agreement_messages (key, counter, message, bytes) VALUES (?, ?, ?, ?)',
+            ui.key,
+            ui.counter,
+            message,
+            bytes ?? null,
+          );
+        }
+        case 'truncate':
+          return truncate(record.key, record.counter);
+        case 'vote':
+          return vote(record.head);
+      }
+    },
+    messages: () =>
+      file.all('SELECT message, bytes FROM agreement_messages ORDER BY key, counter').map((row) =>
+        read('a message', () => ({
+          ...decodeCanonicalAs((v) => streamMessage.parse(v), bytesOf(row, 'message')),
+          ...optionalBytes(row),
+        })),
+      ),
+    anchors: () =>
+      new Map(file.all('SELECT key, counter FROM agreement_anchors').map((row) => [textOf(row, 'key'), Number(integerOf(row, 'counter'))])),
+    intent: () => {
+      const row = file.get("SELECT value, bytes FROM agreement WHERE name = 'intent'");
+      if (!row) return undefined;
+      return read('the intent', () => {
+        const { key, body } = decodeCanonical(bytesOf(row, 'value')) as { key: string; body: unknown };
+        return { key, intent: { body: intentBody.parse(body), ...optionalBytes(row) } };
+      });
+    },
+    roster: () => value('roster', (v) => v as Roster),
+    setRoster: (roster) => put('roster', roster),
+    opened: () => value('opened', (v) => openedFormation.parse(v)),
+    open: (opened, roster) =>
+      file.transaction(true, () => {
+        put('opened', opened);
+        put('roster', roster);
+        drop('intent');
+        file.run('DELETE FROM agreement_messages');
+        file.run('DELETE FROM agreement_anchors');
+      }),
+    statement: () => value('statement', (v) => ownStatement.parse(v)),
+    setStatement: (statement) => (statement ? put('statement', statement) : drop('statement')),
+    confirmation: () => value('confirmation', (v) => ownConfirmation.parse(v)),
+    setConfirmation: (confirmation) => put('confirmation', confirmation),
+    blank: () =>
+      disk.last() === undefined &&
+      file.get("SELECT 1 AS one FROM agreement WHERE name IN ('opened', 'confirmation')") === undefined &&
+      file.get('SELECT 1 AS one FROM votes LIMIT 1') === undefined,
+  };
+};

@@ -1,0 +1,248 @@
+/**
+ * Drives `step` over real ports (rules N2, G4): takes what has come in, steps through it, stores what that asks for in one transaction,
+ * and only then says anything. Messages that came together are so paid for with one sync of the disk.
+ */
+import type { Certificate } from '@scs/protocol';
+import { backoffMs } from '../../../kube/backoff.ts';
+import type { Clock } from '../../../kube/clock.ts';
+import { errorFields, type Logger } from '../../../kube/logger.ts';
+import { DiskError, type Disk } from '../../log/disk.ts';
+import type { Tip } from '../chain.ts';
+import type { Environment } from '../environment.ts';
+import { recover, type CounterNow, type Remembered } from '../recover.ts';
+import { type Condition, type HeldVote, type Input, type Output, type State, type Stored } from '../state.ts';
+import { step } from '../step.ts';
+import type { AgreementStore } from './agreement-store.ts';
+import { CounterGone, type CounterPort } from './counter-port.ts';
+import type { Inbox } from './inbox.ts';
+import { caseOf, judge, type JudgeOptions } from './judge.ts';
+import { encodeMessage, type Packet } from './wire-codec.ts';
+
+export interface MachineOptions {
+  readonly env: Environment;
+  readonly disk: Disk;
+  readonly store: AgreementStore;
+  readonly inbox: Inbox;
+  readonly counter: CounterPort;
+  readonly judging: JudgeOptions;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly send: (to: number, packet: Packet) => void;
+  /** Writes the block now; what it returns is called once everything written is durable. */
+  readonly adopt: (tip: Tip, certificate: Certificate) => () => void;
+  readonly onRefused: (command: Uint8Array, why: string) => void;
+  readonly onEvidence: (first: HeldVote, second: HeldVote) => void;
+  readonly onCondition: (code: Condition, message: string) => void;
+  /** This master has to begin as a new identity: its counter is another one by now, or the stream of the one with this key is `spoilt`. */
+  readonly onIdentityLost: (why: string, spoilt?: string) => void;
+  /** The disk can't be written: nothing more is said. */
+  readonly onDiskFault: (error: DiskError) => void;
+}
+
+const TICK_MS = 20;
+const BLOCKS_A_PAGE = 16;
+const retry = { baseMs: 10, capMs: 1_000 };
+const isPromise = (record: Stored, own: string): boolean =>
+  record.kind === 'intent' || record.kind === 'vote' || (record.kind === 'message' && record.message.ui.key === own);
+
+export class Machine {
+  readonly #o: MachineOptions;
+  readonly #stopping = new AbortController();
+  readonly #work = new Set<Promise<void>>();
+  #state: State;
+  #scheduled = false;
+  #tickedAt = -Infinity;
+  #failed = false;
+  #rosterLength: number;
+  /** Blocks taken from a peer since it was last told how far this master is. */
+  readonly #fetched = new Map<number, number>();
+
+  /** Goes on from what is stored. Throws RangeError when that contradicts itself. */
+  constructor(options: MachineOptions, remembered: Remembered, counter: CounterNow) {
+    this.#o = options;
+    const back = recover(options.env, remembered, counter, options.clock.now());
+    this.#state = back.state;
+    this.#rosterLength = remembered.chain?.roster.length ?? remembered.roster.length;
+    this.#carryOut(back.outputs);
+  }
+
+  state(): State {
+    return this.#state;
+  }
+  /** Until `stop`. */
+  start(): void {
+    this.#track(this.#tick());
+  }
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.allSettled(this.#work);
+  }
+  /** It reads and votes for what is decided, and says nothing in its stream any more (N9: it has stated so). */
+  silence(why: string): void {
+    const { key } = this.#state.own;
+    this.#state = { ...this.#state, own: { key, muted: why } };
+  }
+  /** Something is in the inbox. */
+  wake(): void {
+    if (this.#scheduled || this.#over()) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#turn();
+    });
+  }
+
+  #over(): boolean {
+    return this.#failed || this.#stopping.signal.aborted;
+  }
+  #track(work: Promise<void>): void {
+    const running = work.finally(() => this.#work.delete(running));
+    this.#work.add(running);
+  }
+
+  async #tick(): Promise<void> {
+    while (!this.#over()) {
+      this.wake();
+      await this.#o.clock.sleep(TICK_MS, this.#stopping.signal);
+    }
+  }
+
+  #turn(): void {
+    if (this.#over()) return;
+    const inputs = [...this.#o.inbox.take()];
+    const now = this.#o.clock.now();
+    if (now - this.#tickedAt >= TICK_MS / 2 || now < this.#tickedAt) {
+      this.#tickedAt = now;
+      inputs.unshift({ kind: 'tick', now });
+    }
+    const outputs: Output[] = [];
+    for (const input of inputs) this.#step(input, outputs);
+    this.#carryOut(outputs);
+    if (!this.#o.inbox.isEmpty()) this.wake();
+  }
+
+  #step(input: Input, outputs: Output[]): void {
+    try {
+      const next = step(this.#o.env, this.#state, input);
+      this.#state = next.state;
+      outputs.push(...next.outputs);
+    } catch (error) {
+      // a mistake of ours that some message found: it is as if that message had been lost
+      this.#o.logger.error({ input: input.kind, ...errorFields(error) }, 'the agreement failed on an input; it is dropped');
+    }
+    if (input.kind === 'message' && input.wire.kind === 'certified') this.#fetchedFrom(input.from, outputs);
+  }
+  /** After a page of blocks the next is asked for at once. */
+  #fetchedFrom(from: number, outputs: Output[]): void {
+    const count = (this.#fetched.get(from) ?? 0) + 1;
+    this.#fetched.set(from, count % BLOCKS_A_PAGE);
+    if (count < BLOCKS_A_PAGE) return;
+    const { chain, streams } = this.#state;
+    const next = [...streams.values()].map((s) => ({ key: s.key, counter: s.next }));
+    outputs.push({ kind: 'send', to: from, wire: { kind: 'status', certified: chain.certified.head.height, next } });
+  }
+
+  #carryOut(outputs: readonly Output[]): void {
+    const told: (() => void)[] = [];
+    const records = outputs.flatMap((o) => (o.kind === 'store' ? [o.record] : []));
+    if (records.length > 0 && !this.#store(records, told)) return;
+    for (const output of outputs) {
+      if (output.kind === 'decided') told.shift()?.();
+      else this.#one(output);
+    }
+  }
+
+  /** True when all of it is on the disk, synced if anything in it is a promise. */
+  #store(records: readonly Stored[], told: (() => void)[]): boolean {
+    const { disk, store, adopt, onDiskFault } = this.#o;
+    const own = this.#state.own.key;
+    try {
+      disk.transaction(
+        records.some((r) => isPromise(r, own)),
+        () => {
+          for (const record of records) {
+            if (record.kind === 'certified') told.push(adopt(record.tip, record.certificate));
+            else store.write(record);
+          }
+          const { roster } = this.#state.chain;
+          if (roster.length !== this.#rosterLength) store.setRoster(roster);
+          this.#rosterLength = roster.length;
+        },
+      );
+      return true;
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      this.#failed = true;
+      onDiskFault(error);
+      return false;
+    }
+  }
+
+  #one(output: Exclude<Output, { kind: 'decided' }>): void {
+    const { send, disk, env } = this.#o;
+    switch (output.kind) {
+      case 'store':
+        if (output.record.kind === 'truncate' && output.record.key === this.#state.own.key) this.#forget(output.record.counter);
+        return;
+      case 'send':
+        return send(output.to, encodeMessage(output.wire));
+      case 'send-blocks':
+        for (const { bytes, certificate } of disk.blocks(output.from, BLOCKS_A_PAGE))
+          send(output.to, encodeMessage({ kind: 'certified', bytes, certificate }));
+        return;
+      case 'create-ui':
+        return this.#track(this.#createUi(this.#state.own.key, output.digest));
+      case 'judge': {
+        const it = caseOf(env, this.#state, output.block, output.bytes, output.again);
+        return this.#track(this.#judge(output.block, it));
+      }
+      case 'refused':
+        return this.#o.onRefused(output.command, output.why);
+      case 'evidence':
+        return this.#o.onEvidence(output.first, output.second);
+      case 'condition':
+        this.#o.onCondition(output.code, output.message);
+        if (this.#state.own.muted !== undefined && (output.code === 'CounterAhead' || output.code === 'StreamFault'))
+          this.#o.onIdentityLost(output.message, this.#state.own.key);
+    }
+  }
+
+  #forget(below: number): void {
+    const forgotten = this.#o.counter.forget(this.#state.own.key, below).catch((error: unknown) => {
+      this.#o.logger.info(errorFields(error), 'the counter was not told what it may forget; the next checkpoint tells it again');
+    });
+    this.#track(forgotten);
+  }
+
+  async #createUi(key: string, digest: string): Promise<void> {
+    const { counter, inbox, clock, random, logger, onIdentityLost } = this.#o;
+    for (let tries = 1; !this.#over(); tries += 1) {
+      try {
+        const ui = await counter.createUi(key, digest);
+        inbox.put('own', { kind: 'ui', ui });
+        return this.wake();
+      } catch (error) {
+        if (error instanceof CounterGone) return onIdentityLost(error.message);
+        if (tries % 20 === 1) logger.warn(errorFields(error), 'the counter does not answer');
+        await clock.sleep(backoffMs(tries, retry, random), this.#stopping.signal);
+      }
+    }
+  }
+
+  async #judge(block: string, it: ReturnType<typeof caseOf>): Promise<void> {
+    const { judging, inbox, logger } = this.#o;
+    let fits = false;
+    let command: number | undefined;
+    try {
+      const verdict = it ? await judge(judging, it, this.#stopping.signal) : { fits: false, why: 'it does not fit the rules here' };
+      ({ fits } = verdict);
+      command = verdict.command;
+      if (!fits) logger.info({ block: block.slice(0, 16), why: verdict.why ?? '' }, 'a block is not borne out here');
+    } catch (error) {
+      logger.error({ block: block.slice(0, 16), ...errorFields(error) }, 'a block could not be judged');
+    }
+    inbox.put('own', { kind: 'judged', block, fits, ...(command === undefined ? {} : { command }) });
+    this.wake();
+  }
+}

@@ -1,0 +1,201 @@
+/** The running log (rules N1, N2, N7-N9, G4): three masters with real disks and signatures; each test waits for what must come, never for time. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { certificateFault, FIRST_GENERATION, hex, type Command } from '@scs/protocol';
+import type { Decision } from '../../log/log.ts';
+import type { MinbftLog } from './minbft-log.ts';
+import { TestGroup } from './testing/group.ts';
+
+const folders: string[] = [];
+const groups: TestGroup[] = [];
+afterEach(async () => {
+  await Promise.all(groups.splice(0).map((g) => g.stopAll()));
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+const fileOf = (folder: string, index: number): string => join(folder, `${index}.db`);
+const group = (): { group: TestGroup; folder: string } => {
+  const folder = mkdtempSync(join(tmpdir(), 'scs-minbft-'));
+  folders.push(folder);
+  const log = (index: number) => (level: string) => (fields: object, message: string) =>
+    process.env['SCS_TEST_LOG'] && console.log(Date.now() % 100_000, index, level, message, JSON.stringify(fields));
+  const made = new TestGroup(
+    [0, 1, 2].map((i) => fileOf(folder, i)),
+    (index) => ({ info: log(index)('info'), warn: log(index)('warn'), error: log(index)('error') }),
+  );
+  groups.push(made);
+  return { group: made, folder };
+};
+let names = 0;
+const command = (): Command => {
+  names += 1;
+  return { type: 'task.cancel', uid: names.toString(16).padStart(8, '0') };
+};
+/** A client goes on until its command is decided. */
+const decide = async (log: MinbftLog, given = command()): Promise<Decision> => {
+  for (;;) {
+    const decision = await log.propose(given);
+    if (decision.ok || decision.code === 'AlreadyDecided') return decision;
+  }
+};
+const reaches = async (log: MinbftLog, height: bigint): Promise<void> => {
+  if (log.height() >= height) return;
+  await new Promise<void>((resolve) => {
+    const off = log.onDecided(({ block }) => {
+      if (block.height < height) return;
+      off();
+      resolve();
+    });
+  });
+};
+const sameState = async (g: TestGroup, indexes = [0, 1, 2]): Promise<void> => {
+  const height = indexes.map((i) => g.log(i).height()).reduce((a, b) => (b > a ? b : a));
+  await Promise.all(indexes.map((i) => reaches(g.log(i), height)));
+  const committee = { generation: FIRST_GENERATION, keys: g.genesis.masters.map((m) => m.publicKey) };
+  for (const i of indexes) {
+    const certificate = g.log(i).certificate();
+    expect(certificate && certificateFault(certificate, g.genesisDigest, committee)).toBeUndefined();
+    expect(hex(g.log(i).state().root())).toBe(certificate?.head.stateRoot);
+  }
+  expect(new Set(indexes.map((i) => g.log(i).block(height)?.parent)).size).toBe(1);
+};
+
+describe('N1: three masters', () => {
+  test('form a group and decide what any of them is given; blocks are certified as ever', async () => {
+    const { group: g } = group();
+    g.startAll();
+    const decisions = await Promise.all([0, 1, 2].flatMap((i) => Array.from({ length: 20 }, () => decide(g.log(i)))));
+    expect(decisions.every((d) => d.ok)).toBe(true);
+    await sameState(g);
+    expect([0, 1, 2].map((i) => g.log(i).condition())).toEqual([undefined, undefined, undefined]);
+    expect(g.log(1).leaf('meta/')?.certificate.votes.length).toBeGreaterThanOrEqual(2);
+  }, 60_000);
+
+  test('N7: go on when the primary dies, and take it back', async () => {
+    const { group: g } = group();
+    g.startAll();
+    await decide(g.log(1));
+    const primary = g.log(1).primary()!;
+    const [a, b] = [0, 1, 2].filter((i) => i !== primary) as [number, number];
+    await g.stop(primary);
+    await decide(g.log(a));
+    await decide(g.log(b));
+    expect(g.log(a).agreement().view).toBeGreaterThan(0);
+    g.start(primary);
+    await decide(g.log(primary));
+    await sameState(g);
+  }, 60_000);
+
+  test('two die and come back; all three die and come back: nothing that was decided is lost', async () => {
+    const { group: g } = group();
+    g.startAll();
+    for (let i = 0; i < 20; i += 1) await decide(g.log(0));
+    await Promise.all([g.stop(1), g.stop(2)]);
+    const waiting = decide(g.log(0));
+    g.start(1);
+    g.start(2);
+    await waiting;
+    const { height } = await decide(g.log(1)).then((d) => (d.ok ? d : { height: 0n }));
+    await g.stopAll();
+    g.startAll();
+    await decide(g.log(2));
+    expect(g.log(2).height()).toBeGreaterThan(height);
+    await sameState(g);
+  }, 60_000);
+
+  test('a partition of one holds up nobody, and heals', async () => {
+    const { group: g } = group();
+    g.startAll();
+    await decide(g.log(0));
+    const away = g.log(0).primary()!;
+    const [a] = [0, 1, 2].filter((i) => i !== away) as [number];
+    for (const i of [0, 1, 2]) g.cut.add(`${i}-${away}`).add(`${away}-${i}`);
+    for (let i = 0; i < 5; i += 1) await decide(g.log(a));
+    g.cut.clear();
+    await decide(g.log(away));
+    await sameState(g);
+  }, 60_000);
+
+  test('N1: what two masters do not bear out is not decided, and the rest goes on', async () => {
+    const { group: g } = group();
+    const bad = command();
+    g.testimony = (index, commands) => {
+      const at = commands.findIndex((c) => c.type === 'task.cancel' && bad.type === 'task.cancel' && c.uid === bad.uid);
+      return at < 0 || index === 0 ? { kind: 'fits' } : { kind: 'refused', code: 'Untrue', message: 'not so', command: at };
+    };
+    g.startAll();
+    await decide(g.log(1));
+    void g.log(0).propose(bad);
+    await decide(g.log(1));
+    await sameState(g);
+    expect(bad.type === 'task.cancel' && g.log(1).state().map.get(`seen/${bad.uid}`)).toBeUndefined();
+  }, 60_000);
+});
+
+describe('N2, N7-N9: counters', () => {
+  test('N8: a counter that died is admitted again, the others going on meanwhile', async () => {
+    const { group: g } = group();
+    g.startAll();
+    await decide(g.log(0));
+    const old = g.counters[2]!.key();
+    g.counters[2]!.kill();
+    await decide(g.log(0));
+    const admitted = g.counters[2]!.key();
+    expect(admitted).not.toBe(old);
+    while (g.log(0).state().get('counter', '2')?.key !== admitted) await decide(g.log(0));
+    const at = g.log(0).state().must('counter', '2').height;
+    while (g.log(0).height() < at + 10n) await decide(g.log(2));
+    await g.stop(0);
+    await decide(g.log(2)); // needs the new one's voice
+    await sameState(g, [1, 2]);
+  }, 60_000);
+
+  test('an answer of the counter that got lost mutes nobody', async () => {
+    const { group: g } = group();
+    g.startAll();
+    await decide(g.log(0));
+    for (const counter of g.counters) counter.losing = 5;
+    for (let i = 0; i < 5; i += 1) await decide(g.log(1));
+    await sameState(g);
+  }, 60_000);
+
+  test('N9: all three counters die: the masters form anew by themselves, and keep what was decided', async () => {
+    const { group: g } = group();
+    g.startAll();
+    for (let i = 0; i < 10; i += 1) await decide(g.log(i % 3));
+    const before = g.log(0).height();
+    for (const counter of g.counters) counter.kill();
+    await decide(g.log(1));
+    expect([0, 1, 2].map((i) => g.log(i).agreement().formation)).toEqual([2, 2, 2]);
+    expect(g.log(1).height()).toBeGreaterThan(before);
+    await sameState(g);
+  }, 60_000);
+
+  test('N9: masters and counters all lose power', async () => {
+    const { group: g } = group();
+    g.startAll();
+    for (let i = 0; i < 5; i += 1) await decide(g.log(i % 3));
+    await g.stopAll();
+    for (const counter of g.counters) counter.kill();
+    g.startAll();
+    await decide(g.log(0));
+    expect(g.log(0).agreement().formation).toBe(2);
+    await sameState(g);
+  }, 60_000);
+
+  test('a master that lost disk and counter is told the formation, fetches the log and is admitted', async () => {
+    const { group: g, folder } = group();
+    g.startAll();
+    for (let i = 0; i < 40; i += 1) await decide(g.log(0));
+    await g.stop(2);
+    for (const suffix of ['', '-wal', '-shm']) rmSync(`${fileOf(folder, 2)}${suffix}`, { force: true });
+    g.counters[2]!.kill();
+    await decide(g.log(0));
+    g.start(2);
+    await reaches(g.log(2), g.log(0).height());
+    while (g.log(0).state().get('counter', '2')?.key !== g.counters[2]!.key()) await decide(g.log(0));
+    await decide(g.log(2));
+    await sameState(g);
+  }, 60_000);
+});

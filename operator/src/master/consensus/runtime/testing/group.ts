@@ -1,0 +1,111 @@
+/** Three masters in this process: real disks, real signatures, real time; channels and counters that a test can take away. */
+import { genesisDigest, type Command, type Genesis } from '@scs/protocol';
+import { aGenesis } from '@scs/protocol/testing/genesis.ts';
+import { masterKey } from '@scs/protocol/testing/keys.ts';
+import { realClock } from '../../../../kube/clock.ts';
+import type { Logger } from '../../../../kube/logger.ts';
+import { silentLogger } from '../../../log/testing/silent-logger.ts';
+import type { Testimony } from '../../../log/log.ts';
+import { openMasterFile } from '../../../log/sqlite-disk.ts';
+import { agreementStore } from '../agreement-store.ts';
+import { MinbftLog } from '../minbft-log.ts';
+import { PeerLink, type Channel } from '../peer-link.ts';
+import type { Packet } from '../wire-codec.ts';
+import { LocalCounter } from './local-counter.ts';
+import { testRules } from './test-rules.ts';
+
+export interface Member {
+  readonly log: MinbftLog;
+  stop(): Promise<void>;
+}
+export class TestGroup {
+  readonly genesis: Genesis;
+  readonly genesisDigest: string;
+  readonly counters: readonly LocalCounter[];
+  readonly members: (Member | undefined)[] = [undefined, undefined, undefined];
+  /** Pairs `a-b` of which b hears nothing from a. */
+  readonly cut = new Set<string>();
+  /** What masters say of a block's world. */
+  testimony: (index: number, commands: readonly Command[]) => Testimony = () => ({ kind: 'fits' });
+  readonly #files: readonly string[];
+  readonly #logger: (index: number) => Logger;
+
+  /** `files`: path of each master's disk. */
+  constructor(files: readonly string[], logger: (index: number) => Logger = () => silentLogger) {
+    this.genesis = aGenesis({ time: Date.now() - 1_000 });
+    this.genesisDigest = genesisDigest(this.genesis);
+    this.counters = [0, 1, 2].map((i) => new LocalCounter(this.genesisDigest, i));
+    this.#files = files;
+    this.#logger = logger;
+  }
+
+  /** A channel whose other end takes packets in the next turn of the event loop. */
+  #channel(from: number, to: number): Channel {
+    const over = Promise.withResolvers<void>();
+    let open = true;
+    const deliver = (packet: Packet): void => {
+      if (open && !this.cut.has(`${from}-${to}`)) this.members[to]?.log.receive(from, packet, () => {});
+    };
+    return {
+      write: (packet) => {
+        setImmediate(deliver, packet);
+        return true;
+      },
+      drained: async () => {},
+      ended: over.promise,
+      close: () => {
+        open = false;
+        over.resolve();
+      },
+    };
+  }
+
+  start(index: number): MinbftLog {
+    const { disk, file } = openMasterFile({ file: this.#files[index] ?? ':memory:', genesis: this.genesisDigest, master: index });
+    const others = [0, 1, 2].filter((i) => i !== index);
+    const log = new MinbftLog({
+      genesis: this.genesis,
+      genesisDigest: this.genesisDigest,
+      index,
+      seed: masterKey(index).seed,
+      rules: testRules(this.genesis, this.genesisDigest),
+      disk,
+      store: agreementStore(file, disk),
+      counter: this.counters[index]!,
+      links: new Map(
+        others.map((to) => [to, new PeerLink({ open: () => this.#channel(index, to), clock: realClock, random: Math.random })]),
+      ),
+      witness: { check: async (block) => this.testimony(index, block.commands) },
+      candidates: { take: () => [], refused: () => {} },
+      clock: realClock,
+      random: Math.random,
+      logger: this.#logger(index),
+      limits: { checkpointEvery: 16 },
+    });
+    this.members[index] = {
+      log,
+      stop: async () => {
+        await log.stop();
+        disk.close();
+      },
+    };
+    log.start();
+    return log;
+  }
+  startAll(): void {
+    for (const i of [0, 1, 2]) this.start(i);
+  }
+  async stop(index: number): Promise<void> {
+    const member = this.members[index];
+    this.members[index] = undefined;
+    await member?.stop();
+  }
+  log(index: number): MinbftLog {
+    const member = this.members[index];
+    if (!member) throw new RangeError(`master ${index} is not up`);
+    return member.log;
+  }
+  async stopAll(): Promise<void> {
+    await Promise.all([0, 1, 2].map((i) => this.stop(i)));
+  }
+}
