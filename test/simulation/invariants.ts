@@ -2,7 +2,7 @@
 import { decodeBlock, sameHead, type Certificate, type Head } from '@scs/protocol';
 import type { HeldVote } from '@scs/operator/master/consensus/state.ts';
 import { nameOf } from '@scs/operator/master/log/testing/toy-rules.ts';
-import { certificateHolds, voteHolds } from './trust.ts';
+import { certificateHolds, faultForContract, voteHolds } from './trust.ts';
 
 export class Violation extends Error {
   override readonly name = 'Violation';
@@ -11,7 +11,8 @@ export class Invariants {
   /** What correct masters decided. */
   readonly heads = new Map<bigint, Head>();
   readonly commands = new Map<string, bigint>();
-  readonly blamed = new Set<number>();
+  /** Offences with evidence, as `height/master`. */
+  readonly proved = new Set<string>();
   readonly #isHonest: (master: number) => boolean;
   constructor(isHonest: (master: number) => boolean) {
     this.#isHonest = isHonest;
@@ -48,8 +49,10 @@ export class Invariants {
       voteHolds(first.head, first.vote) &&
       voteHolds(second.head, second.vote);
     if (!proves) throw new Violation('evidence proves nothing');
+    const fault = faultForContract(first, second);
+    if (fault) throw new Violation(`the contract would refuse the evidence: ${fault}`);
     if (this.#isHonest(master)) throw new Violation(`honest master ${master} is blamed`);
-    this.blamed.add(master);
+    this.proved.add(`${first.head.height}/${master}`);
   }
 
   condition(by: number, code: string, message: string): void {

@@ -41,7 +41,7 @@ export const admissionIn = (command: Command): { master: number; key: string } |
 };
 
 export interface World {
-  readonly algorithm: Algorithm;
+  algorithm(): Algorithm;
   readonly clockwork: Clockwork;
   readonly random: () => number;
   readonly invariants: Invariants;
@@ -64,7 +64,8 @@ export class Master {
   /** Outputs until the next crash. */
   fuse = Infinity;
   readonly #world: World;
-  #life = 0;
+  /** Counts its starts: what it knew in memory is gone with each. */
+  life = 0;
   #counters = 0;
 
   constructor(index: number, world: World, counter: SimulatedCounter) {
@@ -91,13 +92,15 @@ export class Master {
 
   start(): void {
     if (this.state) return;
-    this.#life += 1;
-    const { algorithm, roster } = this.#world;
+    this.life += 1;
+    const { roster } = this.#world;
     const { counter } = this;
-    const back = algorithm.recover(this.env, this.disk.remembered(baseTip(), roster), { key: counter.key, last: counter.last }, this.now());
+    const back = this.#world
+      .algorithm()
+      .recover(this.env, this.disk.remembered(baseTip(), roster), { key: counter.key, last: counter.last }, this.now());
     this.state = back.state;
     this.#carryOut(back.outputs);
-    this.#tick(this.#life);
+    this.#tick(this.life);
   }
 
   crash(): void {
@@ -117,7 +120,7 @@ export class Master {
 
   take(input: Input): void {
     if (!this.state) return;
-    const next = this.#world.algorithm.step(this.env, this.state, input);
+    const next = this.#world.algorithm().step(this.env, this.state, input);
     this.state = next.state;
     this.#carryOut(next.outputs);
   }
@@ -126,14 +129,14 @@ export class Master {
   }
 
   #later(ms: number, input: () => Input): void {
-    const life = this.#life;
+    const life = this.life;
     this.#world.clockwork.after(ms, () => {
-      if (life === this.#life && this.state) this.take(input());
+      if (life === this.life && this.state) this.take(input());
     });
   }
   #tick(life: number): void {
     this.#world.clockwork.after(TICK_MS, () => {
-      if (life !== this.#life || !this.state) return;
+      if (life !== this.life || !this.state) return;
       this.take({ kind: 'tick', now: this.now() });
       this.#tick(life);
     });

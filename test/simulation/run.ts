@@ -8,9 +8,11 @@ import type { Roster } from '@scs/operator/master/consensus/roster.ts';
 import { seeded } from '@scs/operator/master/log/testing/random.ts';
 import { toyCommand } from '@scs/operator/master/log/testing/toy-rules.ts';
 import { genuine, type Algorithm } from './algorithm.ts';
+import { Bent, type Lie } from './bent.ts';
 import { Clockwork } from './clockwork.ts';
+import { Equivocations } from './equivocations.ts';
 import { Invariants, Violation } from './invariants.ts';
-import { Liar } from './liar.ts';
+import { lies } from './lies.ts';
 import { admissionOf, Master, type World } from './master.ts';
 import { Network } from './network.ts';
 import { SimulatedCounter } from './trust.ts';
@@ -35,7 +37,8 @@ export class Run {
   readonly masters: readonly Master[];
   readonly trace: string[] = [];
   readonly faults: Record<string, number> = {};
-  liar: Liar | undefined;
+  readonly equivocations = new Equivocations();
+  liar: Bent | undefined;
   readonly #owners = new Map<string, number>();
   #names = 0;
   readonly #wanted: string[] = [];
@@ -47,12 +50,12 @@ export class Run {
     const counters = [0, 1, 2].map((i) => new SimulatedCounter(`${i}/0`));
     const roster: Roster = counters.map(({ key }, master) => ({ master, key, from: 1n }));
     const world = (index: number): World => ({
-      algorithm: this.liar?.self.index === index ? genuine : algorithm,
+      algorithm: () => (this.liar?.index === index ? this.liar.around(algorithm) : algorithm),
       clockwork: this.clockwork,
       random: this.random,
       invariants: this.invariants,
       roster,
-      send: (from, to, wire) => this.#send(from, to, wire),
+      send: (from, to, wire) => this.network.send(from, to, wire),
       trace: (line) => this.note(line),
       isHonest: (master) => this.isHonest(master),
       isCounterOf: (key, master) => this.#owners.get(key) === master,
@@ -66,7 +69,7 @@ export class Run {
     if (this.trace.length > TRACE_LINES) this.trace.shift();
   }
   isHonest(master: number): boolean {
-    return this.liar?.self.index !== master;
+    return this.liar?.index !== master;
   }
   honest(): readonly Master[] {
     return this.masters.filter((m) => this.isHonest(m.index));
@@ -80,21 +83,25 @@ export class Run {
     this.faults[fault] = (this.faults[fault] ?? 0) + 1;
   }
 
-  becomeLiar(index: number): void {
-    const stage = {
+  becomeLiar(index: number, chosen: readonly Lie[], rate: number): void {
+    const by = {
       random: this.random,
-      send: (from: number, to: number, wire: Wire) => this.network.send(from, to, wire),
-      master: (i: number) => this.master(i),
+      rate,
+      send: (to: number, wire: Wire) => this.network.send(index, to, wire),
       trace: (line: string) => this.note(line),
     };
-    this.liar = new Liar(this.master(index), stage);
+    this.liar = new Bent(this.master(index), chosen, by);
+    this.#owners.set(this.liar.second.key, index);
+    for (const { name } of chosen) this.count(name);
+  }
+  beginToLie(liar: Bent): void {
+    liar.active = true;
+    this.note(`master ${liar.index} begins to lie: ${liar.names}`);
+    if (this.random() < 0.5) this.submitEverywhere(toyCommand(admissionOf(liar.index, liar.second)));
   }
 
-  #send(from: number, to: number, wire: Wire): void {
-    if (this.liar?.self.index === from && !this.liar.passes(to, wire)) return;
-    this.network.send(from, to, wire);
-  }
   #deliver(from: number, to: number, wire: Wire): void {
+    if (wire.kind === 'vote' && this.isHonest(to)) this.equivocations.delivered(this.master(to), wire.head, wire.vote);
     this.master(to).take({ kind: 'message', from, wire });
   }
 
@@ -139,6 +146,7 @@ export class Run {
 
   /** Everything decided is everywhere, with the same state. */
   #settled(): boolean {
+    if (this.equivocations.provable().some((offence) => !this.invariants.proved.has(offence))) return false;
     const honest = this.honest();
     const tips = honest.map((m) => m.state?.chain.certified);
     const [first] = tips;
@@ -157,11 +165,12 @@ export class Run {
     for (let until = this.clockwork.now + PEACE_MS; this.clockwork.now < until;) {
       this.askAdmission();
       this.resubmit();
-      if (this.liar?.raw) this.liar.act();
       this.clockwork.until(this.clockwork.now + 250);
       if (this.#settled()) return;
     }
     const states = this.masters.map((m) => m.state && `${m.index}: view ${m.state.view} certified ${m.state.chain.certified.head.height}`);
+    const unproved = this.equivocations.provable().filter((offence) => !this.invariants.proved.has(offence));
+    if (unproved.length > 0) throw new Violation(`votes twice without evidence: ${unproved.join(', ')}`);
     throw new Violation(`no progress in ${PEACE_MS} ms of peace: ${this.#missing().length} commands missing; ${states.join('; ')}`);
   }
 }
@@ -204,54 +213,47 @@ const crashes = (run: Run): void => {
   });
 };
 
-/** The two correct masters are kept apart for a while, and the liar deals with one after the other. */
+/** The two correct masters are kept apart for a while: the liar alone hears both, and chooses whom it deceives. */
 const plot = (run: Run): void => {
   const { liar, network, clockwork, random } = run;
-  if (!liar?.raw) return;
+  if (!liar?.active) return;
   run.count('plot');
-  const [rich, poor] = liar.victims;
+  const [a = 0, b = 0] = run.honest().map(({ index }) => index);
+  liar.victim = random() < 0.5 ? a : b;
   network.heal();
-  network.separate(rich, poor);
-  const now = clockwork.now;
-  liar.plot(rich, poor, now + 100 + random() * 300);
-  for (let i = 0; i < 40; i += 1) {
-    if (random() < 0.4) run.submitTo(random() < 0.5 ? rich : poor);
-    liar.act();
-    clockwork.until(clockwork.now + 10 + random() * 40);
+  network.separate(a, b);
+  for (let i = 0; i < 15; i += 1) {
+    if (random() < 0.6) run.submitTo(random() < 0.5 ? a : b);
+    if (random() < 0.1) liar.victim = liar.victim === a ? b : a;
+    clockwork.until(clockwork.now + 20 + random() * 60);
   }
-  liar.endPlot();
   network.heal();
 };
+
+const chooseLies = (random: () => number): readonly Lie[] => {
+  const count = 1 + Math.floor(random() * 3);
+  return Array.from({ length: count }, () => lies[Math.floor(random() * lies.length)]).flatMap((lie) => lie ?? []);
+};
+const RATES = [1, 0.4, 0.1, 0.03] as const;
 
 const chaos = (run: Run, hostile: boolean): void => {
   const { random, clockwork } = run;
   const lying = hostile || random() < 0.6;
-  const doubled = lying && random() < 0.3;
-  if (lying) run.becomeLiar(random() < 0.5 ? 0 : Math.floor(random() * 3));
+  if (lying) run.becomeLiar(Math.floor(random() * 3), chooseLies(random), RATES[Math.floor(random() * RATES.length)] ?? 1);
   for (const master of run.masters) {
     master.skewMs = random() < 0.3 ? random() * 800 : 0;
     master.start();
   }
-  const turnAt = random() * CHAOS_MS * (hostile ? 0.1 : 0.8);
+  const liesFrom = random() * CHAOS_MS * (hostile ? 0.1 : 0.8);
   const bad = lying ? undefined : random() < 0.6 ? 500 + random() * 4_000 : undefined;
   if (bad !== undefined) clockwork.after(bad * 0.5, () => clockwork.after(bad * 0.5, misfortune(run)));
   while (clockwork.now < CHAOS_MS) {
     if (random() < 0.25) weather(run);
     if (random() < 0.12) crashes(run);
-    if (random() < (hostile ? 0.8 : 0.3)) plot(run);
-    if (run.liar && !run.liar.raw && random() < 0.3) run.liar.chooseSilence();
-    if (run.liar && !run.liar.raw && clockwork.now > turnAt) {
-      run.liar.turn();
-      if (random() < 0.5) run.liar.specialize();
-      if (doubled) {
-        run.count('doubled counter');
-        run.liar.double();
-        run.submitEverywhere(run.admission(run.liar.self));
-      }
-    }
+    if (random() < (hostile ? 0.6 : 0.2)) plot(run);
+    if (run.liar && !run.liar.active && clockwork.now > liesFrom) run.beginToLie(run.liar);
     for (let i = 0; i < 6; i += 1) {
       if (random() < 0.5) run.submit();
-      if (run.liar?.raw && random() < 0.7) run.liar.act();
       clockwork.until(clockwork.now + 10 + random() * 40);
     }
     run.askAdmission();

@@ -47,7 +47,7 @@ export class Scene {
     const counters = [0, 1, 2].map((i) => new SimulatedCounter(`${i}/0`));
     const roster: Roster = counters.map(({ key }, master) => ({ master, key, from: 1n }));
     const world: World = {
-      algorithm,
+      algorithm: () => algorithm,
       clockwork: this.clockwork,
       random: () => 0.5,
       invariants: this.invariants,

@@ -2,7 +2,18 @@
  * Keys of the simulated world: a signature is a keyed hash, so a run of thousands of messages costs milliseconds. Nobody in the
  * simulation computes another's: the liar is given its own `Signer` alone.
  */
-import { digest, utf8, type Certificate, type Head, type Vote } from '@scs/protocol';
+import {
+  decideMessage,
+  digest,
+  equivocationFault,
+  FIRST_GENERATION,
+  publicKeyOf,
+  sign,
+  utf8,
+  type Certificate,
+  type Head,
+  type Vote,
+} from '@scs/protocol';
 import type { Ui } from '@scs/operator/master/consensus/messages.ts';
 
 export const GENESIS = 'ab'.repeat(32);
@@ -18,6 +29,15 @@ export const certificateHolds = ({ head, votes }: Certificate): boolean =>
   head.generation === 0n &&
   votes.length >= 2 &&
   votes.every((v, i) => v.master > (votes[i - 1]?.master ?? -1) && voteHolds(head, v));
+
+/** The same two heads under real keys, through the check that `scs::accountability` makes; its code when that refuses them. */
+export const faultForContract = (first: { head: Head; vote: Vote }, second: { head: Head; vote: Vote }): string | undefined => {
+  const seeds = ['01', '02', '03'].map((byte) => byte.repeat(32));
+  const { master } = first.vote;
+  const signed = ({ head }: { head: Head }) => ({ head, signature: sign(seeds[master] ?? '', decideMessage(head)) });
+  const committee = { generation: FIRST_GENERATION, keys: seeds.map(publicKeyOf) };
+  return equivocationFault({ master, votes: [signed(first), signed(second)] }, GENESIS, committee)?.code;
+};
 
 export const uiHolds = (ui: Ui, of: string): boolean => ui.counter > 0 && ui.signature === keyed(`counter${ui.key}`, `${ui.counter}/${of}`);
 

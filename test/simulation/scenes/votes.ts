@@ -32,7 +32,7 @@ const twoVotesToOne: Script = {
     const head = decided(s);
     s.vote(1, head);
     s.vote(1, { ...head, stateRoot: 'ee'.repeat(32) });
-    if (!s.invariants.blamed.has(0)) throw new Violation('two votes of one master are no evidence');
+    if (!s.invariants.proved.has('1/0')) throw new Violation('two votes of one master are no evidence');
   },
 };
 const twoVotesToTwo: Script = {
@@ -43,7 +43,7 @@ const twoVotesToTwo: Script = {
     s.vote(1, head);
     s.vote(2, { ...head, block: 'ee'.repeat(32) });
     s.submit(1);
-    if (!s.until(() => s.invariants.blamed.has(0))) throw new Violation('two votes of one master, to one each, are no evidence');
+    if (!s.until(() => s.invariants.proved.has('1/0'))) throw new Violation('two votes of one master, to one each, are no evidence');
   },
 };
 /** A certified block whose votes are one, or one twice. */

@@ -60,6 +60,7 @@ export const decideCommitted = (turn: Turn): boolean => {
     }
     decide(turn, result.tip, offered.bytes);
     castVote(turn, result.tip.head);
+    suspect(turn, result.tip.head.height);
     changed = true;
   }
   return changed;
@@ -73,33 +74,51 @@ const castVote = (turn: Turn, head: Head): void => {
 };
 
 /** Votes are kept this far below the certified height, to be held against later ones. */
-const VOTES_BELOW = 256n;
+export const VOTES_BELOW = 256n;
+const OFFENCES_KEPT = 64;
+const offenceOf = ({ head, vote }: HeldVote): string => `${head.height}/${vote.master}`;
 const keepVote = (turn: Turn, held: HeldVote): void => {
   const { height } = held.head;
   const at = turn.state.votes.get(height) ?? new Map<number, HeldVote>();
   const known = at.get(held.vote.master);
   if (!known) return set(turn, { votes: with1(turn.state.votes, height, with1(at, held.vote.master, held)) });
-  const offence = `${height}/${held.vote.master}`;
-  if (equalHeads(known.head, held.head) || turn.state.offences.has(offence)) return;
-  set(turn, { offences: new Set([...turn.state.offences, offence].slice(-64)) });
+  if (equalHeads(known.head, held.head) || turn.state.offences.has(offenceOf(held))) return;
+  const offences = new Set([...turn.state.offences, offenceOf(held)].slice(-OFFENCES_KEPT));
+  set(turn, { offences, suspects: turn.state.suspects.filter((s) => !offences.has(offenceOf(s))) });
   turn.out.push({ kind: 'evidence', first: known, second: held });
 };
 
-/** A vote from a peer, its own or passed on. One that contradicts what is decided here is passed on once: somebody may hold its twin. */
+const SUSPECTS_MOST = 16;
+/** Of the votes at a decided height, those against the decision (G4): kept, and told on. */
+const suspect = (turn: Turn, height: bigint): void => {
+  const votes = [...(turn.state.votes.get(height)?.values() ?? [])];
+  const digest = turn.state.chain.digests.get(height);
+  if (digest === undefined) return;
+  const decided = votes.find(({ head, vote }) => head.block === digest && vote.master === turn.env.index)?.head;
+  const against = votes.filter(
+    (held) => (decided ? !equalHeads(held.head, decided) : held.head.block !== digest) && !turn.state.offences.has(offenceOf(held)),
+  );
+  if (against.length === 0) return;
+  const others = turn.state.suspects.filter((s) => !against.some((a) => offenceOf(a) === offenceOf(s)));
+  set(turn, { suspects: [...others, ...against].slice(-SUSPECTS_MOST) });
+};
+/** With each status: whoever holds the same master's other vote has the evidence, and answers with it. */
+export const passOnSuspects = (turn: Turn): void => {
+  for (const { head, vote } of turn.state.suspects) broadcast(turn, { kind: 'vote', head, vote });
+};
+
+/** A vote from a peer, its own or passed on. Two of one master at a height are evidence; the other half goes back to whoever lacks it. */
 export const takeVote = (turn: Turn, head: Head, vote: Vote): void => {
   const { chain, votes } = turn.state;
   const { env } = turn;
   if (head.genesis !== env.genesis || head.generation !== env.generation) return;
   if (head.height > decidedHeight(chain) + BigInt(env.limits.window) || head.height + VOTES_BELOW <= chain.certified.head.height) return;
   const known = votes.get(head.height)?.get(vote.master);
-  if (known && (equalHeads(known.head, head) || turn.state.offences.has(`${head.height}/${vote.master}`))) return;
+  if (known && (equalHeads(known.head, head) || turn.state.offences.has(offenceOf({ head, vote })))) return;
   if (!env.holds.vote(head, vote)) return;
   keepVote(turn, { head, vote });
-  const digest = chain.digests.get(head.height);
-  if (digest !== undefined && digest !== head.block) {
-    broadcast(turn, { kind: 'vote', head, vote });
-    if (known) broadcast(turn, { kind: 'vote', head: known.head, vote: known.vote });
-  }
+  if (known) broadcast(turn, { kind: 'vote', head: known.head, vote: known.vote });
+  suspect(turn, head.height);
 };
 
 const certificateFor = (turn: Turn, head: Head): Certificate | undefined => {
@@ -119,6 +138,7 @@ const prune = (turn: Turn): void => {
     judged: new Map([...state.judged].filter(([digest]) => (blocks.get(digest)?.height ?? 0n) > certified)),
     committed: new Map([...state.committed].filter(([height]) => height > certified)),
     votes: new Map([...state.votes].filter(([height]) => height + VOTES_BELOW > certified)),
+    suspects: state.suspects.filter(({ head }) => head.height + VOTES_BELOW > certified),
   });
 };
 
@@ -158,6 +178,7 @@ export const takeCertified = (turn: Turn, bytes: Uint8Array, certificate: Certif
     if (!result.ok || result.tip.head.block !== head.block) return;
     if (!equalHeads(result.tip.head, head)) return halt(turn, 'Fork', `certified block ${head.height} gives another state here`);
     decide(turn, result.tip, bytes);
+    suspect(turn, head.height);
   } else if (!equalHeads(decided.head, head)) return halt(turn, 'Fork', `another block is certified at height ${head.height}`);
   for (const vote of certificate.votes) keepVote(turn, { head, vote });
   certify(turn, certificate);

@@ -5,6 +5,7 @@
  */
 import { type Certificate, type Head } from '@scs/protocol';
 import { type Chain, equalHeads, evaluate, type Tip, withCertified, withDecided } from './chain.ts';
+import { VOTES_BELOW } from './decide.ts';
 import type { Environment } from './environment.ts';
 import { bodyDigest, type Message } from './messages.ts';
 import { receive, readStreams } from './receive.ts';
@@ -43,6 +44,14 @@ const chainOf = (env: Environment, { base, roster, blocks }: Remembered): Chain 
   return chain;
 };
 
+/** Votes that certificates hold: the other half of what a master may yet be shown to have signed (G4). */
+const votesOf = ({ blocks }: Remembered): State['votes'] =>
+  new Map(
+    blocks
+      .slice(-Number(VOTES_BELOW))
+      .map(({ certificate: { head, votes } }) => [head.height, new Map(votes.map((vote) => [vote.master, { head, vote }]))]),
+  );
+
 /** Whether the counter has given out what the disk doesn't know of; the intent accounts for one. */
 const silence = (env: Environment, state: State, counter: CounterNow, intent: Intent | undefined): string | undefined => {
   const known = (ownStream(state)?.next ?? 1) - 1;
@@ -72,7 +81,7 @@ export const recover = (
   const base = { height: stored.base.head.height, block: stored.base.head.block };
   const turn: Turn = {
     env,
-    state: { ...startState(stored.chain ?? chainOf(env, stored), base, counter.key), now, progressAt: now },
+    state: { ...startState(stored.chain ?? chainOf(env, stored), base, counter.key), now, progressAt: now, votes: votesOf(stored) },
     out: [],
   };
   set(turn, { vouches: new Map([...stored.anchors].map(([key, counter]) => [key, new Set([counter])])) });

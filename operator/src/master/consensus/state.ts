@@ -47,6 +47,8 @@ export interface State {
   /** Blocks with a legal commit, above the decided height. */
   readonly committed: ReadonlyMap<bigint, string>;
   readonly votes: ReadonlyMap<bigint, ReadonlyMap<number, HeldVote>>;
+  /** Votes against what was decided here: somebody may hold the same master's other vote. Passed on until one does. */
+  readonly suspects: readonly HeldVote[];
   /** Masters already known to have voted twice at a height, as `height/master`. */
   readonly offences: ReadonlySet<string>;
   readonly judged: ReadonlyMap<string, Verdict>;
@@ -152,6 +154,7 @@ export const startState = (chain: Chain, base: { readonly height: bigint; readon
   evaluated: new Map(),
   committed: new Map(),
   votes: new Map(),
+  suspects: [],
   offences: new Set(),
   judged: new Map(),
   pool: new Map(),

@@ -2,6 +2,7 @@
  * Retransmission and state transfer (MinBFT sections 4.2 and 4.3): each master tells the others how far it is and is sent what it
  * lacks, by whoever has it. All of it proves itself: stream messages by their UI, blocks by their certificate, votes by their key.
  */
+import { passOnSuspects } from './decide.ts';
 import type { Status } from './messages.ts';
 import { broadcast, set, type Turn } from './state.ts';
 
@@ -16,6 +17,7 @@ export const sendStatus = (turn: Turn): void => {
   const next = [...state.streams.values()].map((s) => ({ key: s.key, counter: s.next }));
   broadcast(turn, { kind: 'status', certified: state.chain.certified.head.height, next });
   for (const { bytes } of [...state.pool.values()].slice(0, COMMANDS_AGAIN)) broadcast(turn, { kind: 'command', bytes });
+  passOnSuspects(turn);
 };
 
 const sendVotes = (turn: Turn, to: number, certified: bigint): void => {
