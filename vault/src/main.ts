@@ -4,8 +4,9 @@
  *   serve                                          the default
  *   import --domain <d> [--format csv]  < file     records
  *   import --consents [--format csv]    < file     consents
- *   backup    backups    rotate-key
+ *   backup    backups    rotate-key    imports
  *   consent --subject <s> --usage <u> --state granted|revoked      erase --subject <s>      subject --subject <s>
+ *   key --subject <s> --key <Ed25519 public key, hex> [--remove]   lets a key sign for a subject over HTTPS, or no longer
  *
  * All but serve talk to the serving process beside them, over its local socket; see docs for the environment.
  */
@@ -30,6 +31,8 @@ const options = {
   subject: { type: 'string' },
   usage: { type: 'string' },
   state: { type: 'string' },
+  key: { type: 'string' },
+  remove: { type: 'boolean', default: false },
 } as const;
 
 const runServe = async (): Promise<number> => {
@@ -56,15 +59,15 @@ const run = async (args: readonly string[]): Promise<number> => {
     }
     case 'backup':
     case 'backups':
-    case 'rotate-key': {
-      const outcome = await keepUp(data, positionals[0] as 'backup', say);
-      if (outcome.ok) for (const id of [outcome['backup'] ?? outcome['backups'] ?? []].flat()) say(String(id));
-      return finish(outcome);
-    }
+    case 'rotate-key':
+    case 'imports':
+      return finish(await keepUp(data, positionals[0] as 'backup', say));
     case 'consent':
       return finish(await actFor(data, 'consent', { subject: values.subject, usage: values.usage, state: values.state }));
     case 'erase':
       return finish(await actFor(data, 'erase', { subject: values.subject }));
+    case 'key':
+      return finish(await actFor(data, 'key', { subject: values.subject, publicKey: values.key, remove: values.remove }));
     case 'subject': {
       const outcome = await actFor(data, 'subject', { subject: values.subject });
       if (outcome.ok) process.stdout.write(`${JSON.stringify(outcome, undefined, 2)}\n`);
@@ -72,7 +75,7 @@ const run = async (args: readonly string[]): Promise<number> => {
     }
     default:
       throw new ConfigError(
-        `unknown command ${positionals[0]}; known: serve, import, backup, backups, rotate-key, consent, erase, subject`,
+        `unknown command ${positionals[0]}; known: serve, import, backup, backups, rotate-key, imports, consent, erase, subject, key`,
       );
   }
 };

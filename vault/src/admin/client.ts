@@ -63,8 +63,11 @@ export const importFrom = async ({ data, kind, domain, format, input, say }: Imp
   }
 };
 /** What is done for one subject. */
-export const actFor = (data: string, what: 'consent' | 'erase' | 'subject', body: object): Promise<Outcome> =>
+export const actFor = (data: string, what: 'consent' | 'erase' | 'subject' | 'key', body: object): Promise<Outcome> =>
   ask(data, `/${what}`, JSON.stringify(body), () => undefined);
 /** What is done for the Vault itself; lines of progress go to `say`. */
-export const keepUp = (data: string, what: 'backup' | 'backups' | 'rotate-key', say: (line: string) => void): Promise<Outcome> =>
-  ask(data, `/${what}`, undefined, say);
+export const keepUp = (
+  data: string,
+  what: 'backup' | 'backups' | 'rotate-key' | 'imports',
+  say: (line: string) => void,
+): Promise<Outcome> => ask(data, `/${what}`, undefined, say);

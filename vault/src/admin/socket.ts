@@ -4,8 +4,9 @@
  *
  *   POST /records?domain=<d>&format=<parquet|csv>&file=<name>   file: name in the folder `incoming`, removed afterwards
  *   POST /consents?format=...&file=<name>
- *   POST /backup      POST /backups      POST /rotate-key
+ *   POST /backup      POST /backups      POST /rotate-key      POST /imports
  *   POST /consent  {subject, usage, state}      POST /erase {subject}      POST /subject {subject}
+ *   POST /key {subject, publicKey, remove}
  */
 import { chmod, rm } from 'node:fs/promises';
 import http from 'node:http';
@@ -15,6 +16,7 @@ import { usages } from '@scs/protocol';
 import { consentStates } from '@scs/protocol/rules/consent.ts';
 import { ImportError } from '../import/import-error.ts';
 import { importConsents, importRecords } from '../import/import.ts';
+import { importReports } from '../import/report.ts';
 import { errorCode, type Logger } from '../logger.ts';
 import { viewOf } from '../store/subject-view.ts';
 import type { Upkeep } from '../upkeep.ts';
@@ -26,6 +28,7 @@ export const socketPath = (data: string): string => join(data, 'admin.sock');
 const subject = z.string().min(1).max(MAX_SUBJECT_LENGTH);
 const Consent = z.strictObject({ subject, usage: z.enum(usages), state: z.enum(consentStates) });
 const Subject = z.strictObject({ subject });
+const Key = z.strictObject({ subject, publicKey: z.string().regex(/^[0-9a-f]{64}$/), remove: z.boolean() });
 const FileQuery = z.strictObject({
   file: z.string().regex(/^[0-9a-f-]{36}$/),
   format: z.enum(['parquet', 'csv']),
@@ -65,6 +68,14 @@ const importFile = async (store: VaultStore, kind: 'records' | 'consents', query
   }
 };
 
+const changeKey = async (store: VaultStore, { subject: of, publicKey, remove }: z.infer<typeof Key>): Promise<Outcome> => {
+  const change = { subject: of, publicKey, by: 'operator' } as const;
+  if (remove) return (await store.removeKey(change)) ? { ok: true } : no('NotFound', 'it is none of the keys of this subject');
+  const added = await store.addKey(change);
+  if (added.ok) return added;
+  return no(added.code, added.code === 'KeyTaken' ? 'the key belongs to somebody already' : 'no more keys fit; remove one first');
+};
+
 const answer = async (store: VaultStore, upkeep: Upkeep, request: http.IncomingMessage, say: Say): Promise<Outcome> => {
   const url = new URL(request.url ?? '/', 'http://vault');
   const unknown = no('SubjectUnknown', 'nothing is held of this subject');
@@ -75,9 +86,14 @@ const answer = async (store: VaultStore, upkeep: Upkeep, request: http.IncomingM
       return importFile(store, 'consents', url.searchParams, say);
     case 'POST /backup':
       say('copying the Vault');
-      return { ok: true, backup: await upkeep.backup() };
+      say(await upkeep.backup());
+      return { ok: true };
     case 'POST /backups':
-      return { ok: true, backups: await upkeep.backups() };
+      for (const id of await upkeep.backups()) say(id);
+      return { ok: true };
+    case 'POST /imports':
+      for (const report of await importReports(store)) say(JSON.stringify(report));
+      return { ok: true };
     case 'POST /rotate-key':
       say('encrypting the Vault anew');
       await upkeep.rotate();
@@ -88,9 +104,13 @@ const answer = async (store: VaultStore, upkeep: Upkeep, request: http.IncomingM
     case 'POST /erase':
       return (await store.erase(Subject.parse(await bodyOf(request)).subject)) ? { ok: true } : unknown;
     case 'POST /subject': {
-      const view = await viewOf(store, Subject.parse(await bodyOf(request)).subject);
+      const asked = Subject.parse(await bodyOf(request));
+      await store.noteSubjectAccess(asked.subject, 'seen', 'operator');
+      const view = await viewOf(store, asked.subject);
       return view ? { ok: true, ...view } : unknown;
     }
+    case 'POST /key':
+      return changeKey(store, Key.parse(await bodyOf(request)));
     default:
       return no('UnknownRequest', 'this door has no such request');
   }

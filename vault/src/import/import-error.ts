@@ -7,6 +7,8 @@ export type ImportCode =
   | 'ColumnMissing'
   | 'ColumnUnknown'
   | 'ColumnTwice'
+  | 'ColumnTypeInvalid'
+  | 'MappingInvalid'
   | 'ValueInvalid';
 export class ImportError extends Error {
   readonly code: ImportCode;

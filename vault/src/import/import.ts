@@ -1,49 +1,47 @@
 /** Imports (rules C4, K4's producers): one file, one transaction, once. A crash leaves a file wholly in or wholly out. */
-import { usages, type CanonicalAttribute } from '@scs/protocol';
+import { usages, type Mapping } from '@scs/protocol';
 import { addConsents } from '../store/consents.ts';
 import { named, type Sql } from '../store/database.ts';
 import { appendJournal } from '../store/journal.ts';
-import { columnsOf, recordsTable, sqlType } from '../store/schema.ts';
-import { enrol, MAX_SUBJECT_LENGTH, raiseVersion, recordsVersion } from '../store/subjects.ts';
+import { columnsOf, keysTable, recordsTable } from '../store/schema.ts';
+import { enrol, raiseVersion, recordsVersion } from '../store/subjects.ts';
 import type { VaultStore } from '../store/vault-store.ts';
+import { attributeColumn, choiceColumn, constantColumn, keyColumn, producerColumn, subjectColumn, timeColumn } from './columns.ts';
 import { ImportError } from './import-error.ts';
-import { contentDigest, stage, unstage, type Expected, type ImportFile } from './staging.ts';
+import { recordReport } from './report.ts';
+import { contentDigest, stage, unstage, type ImportFile, type StagingRules, type UnmatchedCount } from './staging.ts';
 
 export type Progress = (line: string) => void;
 export interface Imported {
   /** False when this very content was imported before: nothing changed. */
   readonly fresh: boolean;
+  /** Stored. */
   readonly rows: bigint;
+  /** Left out: their name came before. */
+  readonly duplicates: bigint;
+  readonly unmatched: readonly UnmatchedCount[];
 }
-
-const SUBJECT: Expected = {
-  name: 'subject',
-  type: 'VARCHAR',
-  optional: false,
-  condition: `length(value) BETWEEN 1 AND ${MAX_SUBJECT_LENGTH}`,
-  says: `text of 1 to ${MAX_SUBJECT_LENGTH} characters`,
-};
-const PRODUCER: Expected = {
-  name: 'producer',
-  type: 'VARCHAR',
-  optional: false,
-  condition: "regexp_full_match(value, '0x[0-9a-f]{64}')",
-  says: "the producer's address, 0x and 64 hex digits",
-};
-const SAYS: Record<CanonicalAttribute['type'], string> = { string: 'text', integer: 'a whole number', date: 'a date, YYYY-MM-DD' };
+const NOTHING: Imported = { fresh: false, rows: 0n, duplicates: 0n, unmatched: [] };
+interface What {
+  readonly kind: 'records' | 'consents';
+  readonly domain: string;
+  readonly file: ImportFile;
+  /** For reports: what people call the file. */
+  readonly name: string;
+  readonly rules: StagingRules;
+}
+interface Loaded {
+  /** Of the journal's entry. */
+  readonly journaled: object;
+  readonly duplicates: bigint;
+}
 
 const importOnce = async (
   store: VaultStore,
-  what: {
-    readonly kind: 'records' | 'consents';
-    readonly domain: string;
-    readonly file: ImportFile;
-    readonly expected: readonly Expected[];
-  },
+  { kind, domain, file, name, rules }: What,
   progress: Progress,
-  load: (sql: Sql) => Promise<object>,
+  load: (sql: Sql) => Promise<Loaded>,
 ): Promise<Imported> => {
-  const { kind, domain, file, expected } = what;
   progress('reading the file');
   const digest = await contentDigest(file.path);
   const done = await store.write(`import ${kind}`, async (sql): Promise<Imported> => {
@@ -52,73 +50,113 @@ const importOnce = async (
       domain,
       digest,
     });
-    if (known.length > 0) return { fresh: false, rows: 0n };
+    if (known.length > 0) return NOTHING;
     progress('checking columns and values');
-    const rows = await stage(sql, file, expected);
+    const { rows, unmatched } = await stage(sql, file, rules);
     progress(`storing ${rows} rows`);
-    const journaled = await load(sql);
+    const { journaled, duplicates } = await load(sql);
     // When anything throws, the rollback takes the temporary tables with it.
     await unstage(sql);
     await sql.run('INSERT INTO imports VALUES ($kind, $domain, $digest)', { kind, domain, digest });
     await appendJournal(sql, kind, { domain, digest, ...journaled });
-    return { fresh: true, rows };
+    const stored = rows - duplicates;
+    const read = unmatched.reduce((sum, of) => sum + BigInt(of.rows), rows);
+    const counts = { rows: String(read), stored: String(stored), duplicates: String(duplicates) };
+    await recordReport(sql, Date.now(), { kind, domain, file: name, ...counts, unmatched });
+    return { fresh: true, rows: stored, duplicates, unmatched };
   });
-  progress(done.fresh ? `done: ${done.rows} rows` : 'done: this file was imported before, nothing changed');
+  if (!done.fresh) progress('done: this file was imported before, nothing changed');
+  for (const { column, reason, rows, firstRow } of done.unmatched)
+    progress(`left out: ${rows} rows, first row ${firstRow}: column ${column}: ${reason}`);
+  if (done.duplicates > 0n) progress(`left out: ${done.duplicates} rows that came before`);
+  if (done.fresh) progress(`done: ${done.rows} rows`);
   return done;
 };
 
-/** Records of a domain: columns are its canonical attributes, `subject` and `producer`. Throws ImportError. */
-export const importRecords = (store: VaultStore, domain: string, file: ImportFile, progress: Progress): Promise<Imported> => {
+/** What the mapping asks of the file. Throws ImportError MappingInvalid when it names what the domain has not. */
+export const rulesOf = (store: VaultStore, domain: string, mapping: Mapping | undefined): StagingRules => {
   if (!store.domains.includes(domain))
     throw new ImportError(
       'DomainNotOffered',
       `this Vault offers ${store.domains.join(', ')}, not ${domain}; add it to the Vault's spec.domains`,
     );
   const columns = columnsOf(store.catalogue, domain);
-  const attributes = columns.map((column): Expected => ({
-    name: column.name,
-    type: sqlType(column) as Expected['type'],
-    optional: true,
-    says: SAYS[column.type],
-  }));
-  return importOnce(store, { kind: 'records', domain, file, expected: [...attributes, SUBJECT, PRODUCER] }, progress, async (sql) => {
+  const mapped = mapping?.attributes ?? [];
+  for (const [i, { attribute }] of mapped.entries()) {
+    const unfit = !columns.some(({ name }) => name === attribute) || mapped.findIndex((m) => m.attribute === attribute) !== i;
+    if (unfit) throw new ImportError('MappingInvalid', `the mapping's attribute ${attribute} is not of ${domain}, or there twice`);
+  }
+  const attributes = columns.map((column) =>
+    attributeColumn(
+      column,
+      mapped.find(({ attribute }) => attribute === column.name),
+    ),
+  );
+  const producer = mapping?.producer === undefined ? producerColumn(mapping?.producerColumn) : constantColumn('producer', mapping.producer);
+  const key = mapping?.key === undefined ? [] : [keyColumn(mapping.key)];
+  return {
+    expected: [...attributes, subjectColumn(mapping?.subject), producer, ...key],
+    others: mapping ? 'ignore' : 'refuse',
+    unmatched: mapping?.unmatched ?? 'refuse',
+  };
+};
+
+/** Drops from `staged` the records whose name came before, in this file or another, and keeps the others' names. */
+const dropDuplicates = async (sql: Sql, domain: string, subjectKey: string): Promise<bigint> => {
+  const hash = `sha256($subjectKey || sha256($subjectKey || $domain || '/' || key))`;
+  await sql.run(`CREATE OR REPLACE TEMP TABLE named AS SELECT number, subject, ${hash} AS key FROM staged`, { subjectKey, domain });
+  await sql.run(
+    `CREATE OR REPLACE TEMP TABLE kept AS SELECT arg_min(subject, number) AS subject, min(number) AS number, key FROM named n
+       ANTI JOIN ${keysTable(domain)} k USING (key) GROUP BY key`,
+  );
+  const [all] = await sql.rows('SELECT (SELECT count(*) FROM staged) - (SELECT count(*) FROM kept) AS duplicates');
+  await sql.run('DELETE FROM staged WHERE number NOT IN (SELECT number FROM kept)');
+  return all!['duplicates'] as bigint;
+};
+const keepNames = async (sql: Sql, domain: string): Promise<void> => {
+  await sql.run(`INSERT INTO ${keysTable(domain)} SELECT s.id, k.key FROM kept k JOIN subjects s USING (subject)`);
+  for (const table of ['named', 'kept']) await sql.run(`DROP TABLE ${table}`);
+};
+
+/** Records of a domain: columns are its canonical attributes, `subject` and `producer`, or what the mapping says. Throws ImportError. */
+export const importRecords = (
+  store: VaultStore,
+  domain: string,
+  file: ImportFile,
+  progress: Progress,
+  { mapping, name = '' }: { readonly mapping?: Mapping | undefined; readonly name?: string } = {},
+): Promise<Imported> => {
+  const rules = rulesOf(store, domain, mapping);
+  const names = columnsOf(store.catalogue, domain).map((column) => named(column.name));
+  return importOnce(store, { kind: 'records', domain, file, name, rules }, progress, async (sql) => {
+    const keyed = mapping?.key !== undefined;
+    const duplicates = keyed ? await dropDuplicates(sql, domain, store.keys.subjectKey) : 0n;
     const accounts = await enrol(sql, 'staged', store.keys.subjectKey);
     await sql.run(
       `INSERT INTO producers SELECT (SELECT coalesce(max(id), 0) FROM producers) + row_number() OVER (ORDER BY address), address
          FROM (SELECT DISTINCT producer AS address FROM staged) s ANTI JOIN producers USING (address)`,
     );
-    const names = columns.map(({ name }) => named(name));
     await sql.run(
       `INSERT INTO ${recordsTable(domain)} (${['subject', 'producer', ...names].join(', ')})
          SELECT ${['s.id', 'p.id', ...names.map((n) => `r.${n}`)].join(', ')} FROM staged r
          JOIN subjects s ON s.subject = r.subject JOIN producers p ON p.address = r.producer`,
     );
+    if (keyed) await keepNames(sql, domain);
     await raiseVersion(sql, recordsVersion(domain));
-    return { accounts };
+    return { journaled: { accounts }, duplicates };
   });
 };
 
 /** Consents: columns subject, usage, state, time. An entry of the future would silence what comes before it: refused. */
 export const importConsents = (store: VaultStore, file: ImportFile, now: number, progress: Progress): Promise<Imported> => {
-  const list = usages.map((u) => `'${u}'`).join(', ');
-  const expected: readonly Expected[] = [
-    SUBJECT,
-    { name: 'usage', type: 'VARCHAR', optional: false, condition: `value IN (${list})`, says: usages.join(', ') },
-    { name: 'state', type: 'VARCHAR', optional: false, condition: "value IN ('granted', 'revoked')", says: 'granted or revoked' },
-    {
-      name: 'time',
-      type: 'TIMESTAMPTZ',
-      optional: false,
-      condition: `epoch_ms(value) BETWEEN 0 AND ${now}`,
-      says: 'a time between 1970 and now',
-    },
-  ];
-  return importOnce(store, { kind: 'consents', domain: '', file, expected }, progress, async (sql) => {
+  const expected = [subjectColumn(), choiceColumn('usage', usages), choiceColumn('state', ['granted', 'revoked']), timeColumn('time', now)];
+  const rules: StagingRules = { expected, others: 'refuse', unmatched: 'refuse' };
+  return importOnce(store, { kind: 'consents', domain: '', file, name: '', rules }, progress, async (sql) => {
     await sql.run(
       "CREATE OR REPLACE TEMP TABLE entries AS SELECT subject, usage, state = 'granted' AS granted, epoch_ms(time) AS time FROM staged",
     );
-    const added = await addConsents(sql, 'entries', store.keys.subjectKey);
+    const journaled = await addConsents(sql, 'entries', store.keys.subjectKey);
     await sql.run('DROP TABLE entries');
-    return added;
+    return { journaled, duplicates: 0n };
   });
 };

@@ -1,12 +1,14 @@
 /**
  * A file becomes a staged table, cell by cell checked, before a single row of the Vault changes. Files come from the
- * enterprise itself, yet are bounded and read strictly: exactly the expected columns, exactly their types.
+ * enterprise itself, yet are bounded and read strictly.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { named, quoted, StoreError, type Sql } from '../store/database.ts';
+import type { Expected, Unmatched } from './columns.ts';
+import { csvHeader } from './csv-header.ts';
 import { ImportError } from './import-error.ts';
 
 export type Format = 'parquet' | 'csv';
@@ -14,18 +16,28 @@ export interface ImportFile {
   readonly path: string;
   readonly format: Format;
 }
-/** A column of the file: SQL that casts it strictly, and a condition on the result. */
-export interface Expected {
-  readonly name: string;
-  readonly type: 'VARCHAR' | 'BIGINT' | 'DATE' | 'TIMESTAMPTZ';
-  readonly optional: boolean;
-  /** SQL over the quoted name `value`; what a present value must satisfy. */
-  readonly condition?: string;
-  /** For people: what is expected. */
-  readonly says: string;
+export interface StagingRules {
+  readonly expected: readonly Expected[];
+  /** Whether the file may have columns that are not read. */
+  readonly others: 'refuse' | 'ignore';
+  readonly unmatched: 'refuse' | 'skip';
+}
+/** What did not map, counted by column and reason. */
+export interface UnmatchedCount {
+  readonly column: string;
+  readonly reason: Unmatched;
+  readonly rows: string;
+  /** From 1. */
+  readonly firstRow: string;
+}
+export interface Staged {
+  readonly rows: bigint;
+  readonly unmatched: readonly UnmatchedCount[];
 }
 
 export const MAX_FILE_BYTES = 16 * 1024 ** 3;
+const HASH_CHUNK = 1024 ** 2;
+const MAX_LINE_BYTES = 1024 ** 2;
 
 /** Hex SHA-256 of the content: the same file twice is one import. Throws ImportError on a missing or oversized file. */
 export const contentDigest = async (path: string): Promise<string> => {
@@ -33,60 +45,88 @@ export const contentDigest = async (path: string): Promise<string> => {
   if (!found?.isFile()) throw new ImportError('FileMissing', 'there is no such file');
   if (found.size > MAX_FILE_BYTES) throw new ImportError('FileTooLarge', `the file has more than ${MAX_FILE_BYTES} bytes; split it`);
   const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
+  await pipeline(createReadStream(path, { highWaterMark: HASH_CHUNK }), hash);
   return hash.digest('hex');
 };
 
-const sourceOf = ({ path, format }: ImportFile): string =>
-  format === 'parquet'
-    ? `read_parquet(${quoted(path)})`
-    : `read_csv(${quoted(path)}, header = true, all_varchar = true, strict_mode = true)`;
-
-const unreadable = (format: Format): ImportError => new ImportError('FormatInvalid', `the file can't be read as ${format}`);
-
-const checkColumns = (present: readonly string[], expected: readonly Expected[]): void => {
-  const twice = present.find((name, i) => present.indexOf(name) !== i);
+/** SQL of the file's rows. Nothing of a CSV is guessed: its columns are those of its header, as text. */
+const sourceOf = async ({ path, format }: ImportFile): Promise<string> => {
+  if (format === 'parquet') return `read_parquet(${quoted(path)}, file_row_number = true)`;
+  const names = await csvHeader(path);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw new ImportError('ColumnTwice', `column ${twice} is there twice`);
-  const missing = expected.find(({ name }) => !present.includes(name));
-  if (missing)
-    throw new ImportError('ColumnMissing', `column ${missing.name} is missing; expected ${expected.map((e) => e.name).join(', ')}`);
-  const unknown = present.find((name) => !expected.some((e) => e.name === name));
-  if (unknown !== undefined)
-    throw new ImportError('ColumnUnknown', `column ${unknown} is not known; expected ${expected.map((e) => e.name).join(', ')}`);
+  const columns = names.map((name) => `${quoted(name)}: 'VARCHAR'`).join(', ');
+  return `read_csv(${quoted(path)}, header = true, auto_detect = false, columns = {${columns}}, delim = ',', quote = '"', escape = '"',
+    strict_mode = true, encoding = 'utf-8', max_line_size = ${MAX_LINE_BYTES})`;
+};
+/** Parquet tells each row's number, which leaves the order of work free; a CSV's lines are counted. */
+const ROW_NUMBER: Record<Format, string> = { parquet: 'file_row_number + 1', csv: 'row_number() OVER ()' };
+
+/** DuckDB's message may quote the file: the line's number alone is taken from it. */
+const unreadable = (format: Format, error: unknown): ImportError => {
+  const line = /Line: (\d{1,15})/.exec(error instanceof Error ? error.message : '')?.[1];
+  const where = line === undefined ? '' : `, row ${Math.max(1, Number(line) - 1)}`;
+  return new ImportError('FormatInvalid', `the file can't be read as ${format}${where}`);
 };
 
-const castOf = ({ name, type }: Expected): string => `try_cast(${named(name)} AS ${type})`;
-/** SQL: is this cell wrong? A present value that does not cast, or casts to something the condition refuses. */
-const wrongOf = (expected: Expected): string => {
-  const { name, optional, condition } = expected;
-  const cast = castOf(expected);
-  const bad = condition === undefined ? `${cast} IS NULL` : `coalesce(NOT (SELECT ${condition} FROM (SELECT ${cast} AS value)), true)`;
-  return optional ? `(${named(name)} IS NOT NULL AND ${bad})` : `(${named(name)} IS NULL OR ${bad})`;
+const checkColumns = (types: ReadonlyMap<string, string>, { expected, others }: StagingRules): void => {
+  const wanted = expected.flatMap(({ from }) => from ?? []).join(', ');
+  for (const { from, reads, says } of expected) {
+    if (from === undefined) continue;
+    const type = types.get(from);
+    if (type === undefined) throw new ImportError('ColumnMissing', `column ${from} is missing; expected ${wanted}`);
+    if (!reads(type)) throw new ImportError('ColumnTypeInvalid', `column ${from} is ${type.slice(0, 40)}; expected ${says}`);
+  }
+  const unknown = others === 'ignore' ? undefined : [...types.keys()].find((name) => !expected.some(({ from }) => from === name));
+  if (unknown !== undefined) throw new ImportError('ColumnUnknown', `column ${unknown} is not known; expected ${wanted}`);
+};
+const columnTypes = async (sql: Sql, source: string): Promise<ReadonlyMap<string, string>> => {
+  const described = await sql.rows(`SELECT column_name AS name, column_type AS type FROM (DESCRIBE SELECT * FROM ${source})`);
+  const types = new Map<string, string>();
+  for (const row of described) {
+    const name = String(row['name']);
+    if (types.has(name)) throw new ImportError('ColumnTwice', `column ${name} is there twice`);
+    if (name !== 'file_row_number') types.set(name, String(row['type']));
+  }
+  return types;
 };
 
-/** Makes the temporary table `staged` with the expected columns. Throws ImportError with the first wrong column and row (from 1). */
-export const stage = async (sql: Sql, file: ImportFile, expected: readonly Expected[]): Promise<bigint> => {
-  const source = sourceOf(file);
+/**
+ * Makes the temporary table `staged`: the expected columns, and `number` (from 1). Throws ImportError that names the first wrong column
+ * and row; where unmatched rows are skipped, counts them instead.
+ */
+export const stage = async (sql: Sql, file: ImportFile, rules: StagingRules): Promise<Staged> => {
+  const faults: { readonly expected: Expected; readonly reason: Unmatched }[] = [];
   try {
-    const described = await sql.rows(`SELECT column_name AS name FROM (DESCRIBE SELECT * FROM ${source})`);
-    checkColumns(
-      described.map((row) => String(row['name'])),
-      expected,
+    const source = await sourceOf(file);
+    const types = await columnTypes(sql, source);
+    checkColumns(types, rules);
+    const typeOf = ({ from }: Expected): string => (from === undefined ? '' : types.get(from)!);
+    const columns = rules.expected.map((e) => `${e.value(typeOf(e))} AS ${named(e.name)}`).join(', ');
+    const wrong = rules.expected.flatMap((expected) =>
+      expected.checks(typeOf(expected)).map(({ reason, wrong: bad }) => `WHEN ${bad} THEN ${faults.push({ expected, reason }) - 1}`),
     );
-    const columns = expected.map((e) => `${castOf(e)} AS ${named(e.name)}`).join(', ');
-    const wrong = expected.map((e, i) => `WHEN ${wrongOf(e)} THEN ${i}`).join(' ');
     await sql.run(
-      `CREATE OR REPLACE TEMP TABLE staged AS SELECT ${columns}, CASE ${wrong} END AS wrong, row_number() OVER () AS number FROM ${source}`,
+      `CREATE OR REPLACE TEMP TABLE staged AS
+         SELECT ${columns}, CASE ${wrong.join(' ')} END AS wrong, ${ROW_NUMBER[file.format]} AS number FROM ${source}`,
     );
   } catch (error) {
-    throw error instanceof ImportError || error instanceof StoreError ? error : unreadable(file.format);
+    throw error instanceof ImportError || error instanceof StoreError ? error : unreadable(file.format, error);
   }
-  const [first] = await sql.rows('SELECT number, wrong FROM staged WHERE wrong IS NOT NULL ORDER BY number LIMIT 1');
-  if (first) {
-    const { name, says } = expected[Number(first['wrong'])]!;
-    throw new ImportError('ValueInvalid', `column ${name}, row ${String(first['number'])}: expected ${says}`);
+  const counts = await sql.rows(
+    'SELECT wrong, count(*) AS rows, min(number) AS first FROM staged WHERE wrong IS NOT NULL GROUP BY wrong ORDER BY first',
+  );
+  const [first] = counts;
+  if (first && rules.unmatched === 'refuse') {
+    const { name, from, says } = faults[Number(first['wrong'])]!.expected;
+    throw new ImportError('ValueInvalid', `column ${from ?? name}, row ${String(first['first'])}: expected ${says}`);
   }
+  if (first) await sql.run('DELETE FROM staged WHERE wrong IS NOT NULL');
   const [count] = await sql.rows('SELECT count(*) AS rows FROM staged');
-  return count!['rows'] as bigint;
+  const unmatched = counts.map((row): UnmatchedCount => {
+    const { expected, reason } = faults[Number(row['wrong'])]!;
+    return { column: expected.from ?? expected.name, reason, rows: String(row['rows']), firstRow: String(row['first']) };
+  });
+  return { rows: count!['rows'] as bigint, unmatched };
 };
 export const unstage = (sql: Sql): Promise<void> => sql.run('DROP TABLE IF EXISTS staged');

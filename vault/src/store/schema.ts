@@ -15,6 +15,7 @@ import { named, type Database, type Sql } from './database.ts';
  * access        who touched what and when (C4)
  * import_reports what a file brought, and what of it did not map and why; for the operator alone
  * source_objects objects of buckets that were imported
+ * quota_uses    who reserved when, for the quotas of the manifest
  * subject_keys  keys with which subjects sign their requests (C4)
  */
 const migrations: readonly (readonly string[])[] = [
@@ -45,6 +46,13 @@ const migrations: readonly (readonly string[])[] = [
     'CREATE TABLE subject_keys (id BIGINT NOT NULL, public_key VARCHAR NOT NULL, since BIGINT NOT NULL)',
   ],
   ['CREATE TABLE replenishments (usage VARCHAR NOT NULL, count BIGINT NOT NULL)', 'CREATE TABLE former_reservations (id BIGINT NOT NULL)'],
+  [
+    `CREATE TABLE import_reports (
+       time BIGINT NOT NULL, kind VARCHAR NOT NULL, domain VARCHAR NOT NULL, file VARCHAR NOT NULL, rows BIGINT NOT NULL,
+       stored BIGINT NOT NULL, duplicates BIGINT NOT NULL, unmatched VARCHAR NOT NULL)`,
+    'CREATE TABLE source_objects (place VARCHAR NOT NULL, etag VARCHAR NOT NULL)',
+    'CREATE TABLE quota_uses (task VARCHAR NOT NULL, submitter VARCHAR NOT NULL, usage VARCHAR NOT NULL, ask BIGINT NOT NULL, time BIGINT NOT NULL)',
+  ],
 ];
 export const SCHEMA_VERSION = migrations.length;
 
@@ -57,7 +65,7 @@ export interface Column {
   readonly name: string;
   readonly type: keyof typeof SQL_TYPES;
 }
-export const sqlType = ({ type }: Column): string => SQL_TYPES[type];
+export const sqlType = ({ type }: Column): (typeof SQL_TYPES)[keyof typeof SQL_TYPES] => SQL_TYPES[type];
 /** Columns of a domain's records: its canonical attributes that were ever in force, by name. */
 export const columnsOf = (catalogue: Catalogue, domain: string): readonly Column[] =>
   catalogue.canonicalAttributes

@@ -32,7 +32,7 @@ import {
 } from './reservations.ts';
 import { FIRST_FILE, nextFile, removeOtherFiles } from './files.ts';
 import { Mutex } from './mutex.ts';
-import { columnsOf, migrate, recordsTable } from './schema.ts';
+import { columnsOf, keysTable, migrate, recordsTable } from './schema.ts';
 import {
   currentSnapshot,
   forgetSnapshots,
@@ -147,7 +147,7 @@ export class VaultStore {
     else await this.database.write((sql) => adopt(sql, copy, this.#options.journalLost ?? false, this.#recordTables()));
   }
   #recordTables(): readonly string[] {
-    return this.#options.domains.map(recordsTable);
+    return this.#options.domains.flatMap((domain) => [recordsTable(domain), keysTable(domain)]);
   }
 
   get vault(): string {
