@@ -6,6 +6,7 @@ import { devnet } from './devnet.ts';
 import { latency } from './latency.ts';
 import { machine } from './machine.ts';
 import { micro } from './micro.ts';
+import { privacy } from './privacy.ts';
 import { plain, writeFigures, type Report } from './report.ts';
 import { throughput } from './throughput/benchmark.ts';
 
@@ -14,6 +15,7 @@ const usage = `node test/bench/main.ts [options] [benchmark ...]
   latency      apply to completed on the embedded cluster, beside a bare Job (starts that cluster anew)
   throughput   tasks/s with fake pods, beside bare Jobs; memory and processor time
   micro        rules, Merkle state, certificates, noise, encoding, beside bare crypto and Map
+  privacy      samplers beside OpenDP's; a million random steps of the budget ledger
   devnet       the embedded chain beside the bare Move VM
 
 Without names: all, in this order.
@@ -43,6 +45,7 @@ const main = async (): Promise<void> => {
     latency: () => latency(values.quick, values.attach),
     throughput: () => throughput(taskCounts(values.tasks ?? (values.quick ? '10' : '100,1000'))),
     micro: () => micro(values.quick),
+    privacy: () => privacy(values.quick),
     devnet: () => devnet(values.quick),
   };
   const names = positionals.length > 0 ? positionals : Object.keys(benchmarks);
