@@ -17,6 +17,7 @@ import {
   Metadata,
   type ChannelCredentials,
   type ChannelOptions,
+  type ClientWritableStream,
   type MethodDefinition,
   type ServiceDefinition,
   type UntypedServiceImplementation,
@@ -69,11 +70,18 @@ export interface CallOptions {
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
-/** Unary methods as promises, server streams as async iterables. Errors are grpc-js ServiceErrors with `code`. */
+/** A stream of requests; `ended` resolves when it is over, however that came about. */
+export interface RequestStream<M extends DescMessage> {
+  readonly stream: ClientWritableStream<MessageShape<M>>;
+  readonly ended: Promise<void>;
+}
+/** Unary methods as promises, server streams as async iterables, client streams as what they write to. Errors are grpc-js ServiceErrors with `code`. */
 export type GrpcClient<S extends DescService> = {
   readonly [M in keyof S['method']]: Kind<S['method'][M]> extends 'server_streaming'
     ? (request: MessageInitShape<Input<S['method'][M]>>, options?: CallOptions) => AsyncIterable<MessageShape<Output<S['method'][M]>>>
-    : (request: MessageInitShape<Input<S['method'][M]>>, options?: CallOptions) => Promise<MessageShape<Output<S['method'][M]>>>;
+    : Kind<S['method'][M]> extends 'client_streaming'
+      ? () => RequestStream<Input<S['method'][M]>>
+      : (request: MessageInitShape<Input<S['method'][M]>>, options?: CallOptions) => Promise<MessageShape<Output<S['method'][M]>>>;
 } & { readonly close: () => void };
 
 const DEFAULT_TIMEOUT_MS = 15_000;
@@ -89,9 +97,14 @@ export const grpcClient = <S extends DescService>(
   const call =
     (method: DescMethod) =>
     (init: MessageInitShape<DescMessage>, callOptions: CallOptions = {}) => {
-      const request = create(method.input, init);
       const write = encodeWith(method.input);
       const read = decodeWith(method.output);
+      if (method.methodKind === 'client_streaming') {
+        const over = Promise.withResolvers<void>();
+        const stream = client.makeClientStreamRequest(path(method), write, read, new Metadata(), () => over.resolve());
+        return { stream, ended: over.promise };
+      }
+      const request = create(method.input, init);
       if (method.methodKind === 'server_streaming') {
         const stream = client.makeServerStreamRequest(path(method), write, read, request, new Metadata());
         callOptions.signal?.addEventListener('abort', () => stream.cancel(), { once: true });

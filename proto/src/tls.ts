@@ -1,6 +1,13 @@
 /** Mutual TLS between parts (rules N5, N10): who may call is decided by the SAN URI under a registered authority, never by host name. */
 import { X509Certificate } from 'node:crypto';
-import { credentials, ServerCredentials, type ChannelCredentials, type ServerUnaryCall, type ServerWritableStream } from '@grpc/grpc-js';
+import {
+  credentials,
+  ServerCredentials,
+  type ChannelCredentials,
+  type ServerReadableStream,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+} from '@grpc/grpc-js';
 
 export interface TlsFiles {
   readonly certificatePem: string;
@@ -62,7 +69,7 @@ const uriOf = (certificate: { readonly subjectaltname?: string | undefined }): s
     .find((name) => name.startsWith('URI:scs://'))
     ?.slice(4);
 
-type Call = ServerUnaryCall<unknown, unknown> | ServerWritableStream<unknown, unknown>;
+type Call = ServerUnaryCall<unknown, unknown> | ServerWritableStream<unknown, unknown> | ServerReadableStream<unknown, unknown>;
 /**
  * Whom the caller's certificate stands for: its SAN URI, if the certificate was issued by just that identity's authority. An
  * enterprise's authority can therefore not vouch for a master or for another enterprise.

@@ -7,12 +7,15 @@ import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { pino } from 'pino';
 import { decodeGenesis, genesisDigest, publicKeyOf, type Genesis } from '@scs/protocol';
+import { counterAuthorities } from '@scs/proto/tls.ts';
 import { realClock } from '../kube/clock.ts';
 import { createCluster } from '../kube/client.ts';
 import { createRegistry, startHealth } from '../kube/health.ts';
 import { readConfig, type MasterConfig } from './config.ts';
+import { agreementStore } from './consensus/runtime/agreement-store.ts';
+import { connectCounter } from './consensus/runtime/grpc-counter.ts';
 import { printLog, serveLog } from './log/log-socket.ts';
-import { openDisk } from './log/sqlite-disk.ts';
+import { openMasterFile } from './log/sqlite-disk.ts';
 import { startMaster } from './master.ts';
 import { MASTER_MANAGER } from './projection/result-files.ts';
 import { aptosChain } from './settlement/aptos-chain.ts';
@@ -53,15 +56,21 @@ const run = async (config: MasterConfig): Promise<void> => {
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromDefault();
   const registry = createRegistry();
-  const disk = openDisk({ file: join(config.SCS_DATA, 'log.db'), genesis: digest, master: config.SCS_MASTER_INDEX });
+  const tls = { certificatePem, keyPem };
+  const { disk, file } = openMasterFile({ file: join(config.SCS_DATA, 'log.db'), genesis: digest, master: config.SCS_MASTER_INDEX });
+  const agreement = config.SCS_LOG === 'minbft' && {
+    store: agreementStore(file, disk),
+    counter: connectCounter(config.SCS_MASTER_INDEX, config.SCS_COUNTER ?? '', tls, counterAuthorities(genesis, config.SCS_MASTER_INDEX)),
+  };
   const door = await serveLog(config.SCS_DATA, disk, logger);
   const master = await startMaster({
     genesis,
     genesisDigest: digest,
     index: config.SCS_MASTER_INDEX,
     seed,
-    tls: { certificatePem, keyPem },
+    tls,
     disk,
+    ...(agreement && { agreement }),
     cluster: createCluster(kubeConfig, { fieldManager: MASTER_MANAGER }),
     chain: aptosChain({
       url: config.SCS_CHAIN_URL,

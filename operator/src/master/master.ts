@@ -17,8 +17,13 @@ import { rateLimit } from './api/rate-limit.ts';
 import { serve, type CallContext, type Serving } from './api/serve.ts';
 import { mastersService } from './api/server.ts';
 import { TaskStreams } from './api/task-streams.ts';
+import type { AgreementStore } from './consensus/runtime/agreement-store.ts';
+import type { CounterPort } from './consensus/runtime/counter-port.ts';
+import { PeerStreams } from './consensus/runtime/grpc-link.ts';
+import { MinbftLog } from './consensus/runtime/minbft-log.ts';
+import { PeerLink } from './consensus/runtime/peer-link.ts';
 import type { Disk } from './log/disk.ts';
-import { LeaseLog } from './log/lease-log.ts';
+import { LeaseLog, type LeaseLogOptions } from './log/lease-log.ts';
 import { masterMetrics } from './metrics.ts';
 import { Projector } from './projection/projector.ts';
 import { Proposer } from './proposer.ts';
@@ -38,6 +43,8 @@ export interface MasterOptions {
   readonly seed: string;
   readonly tls: TlsFiles;
   readonly disk: Disk;
+  /** Agreement by MinBFT, with what it keeps beside the disk, and this master's counter; without it by the Lease (ADR 0010). */
+  readonly agreement?: { readonly store: AgreementStore; readonly counter: CounterPort };
   readonly cluster: Cluster;
   readonly chain: Chain;
   /** Submitters' namespaces; where our Lease lives. */
@@ -57,7 +64,7 @@ export interface MasterOptions {
   readonly followMs?: number;
 }
 export interface Master {
-  readonly log: LeaseLog;
+  readonly log: LeaseLog | MinbftLog;
   readonly publicPort: number;
   /** Adds what must move and what must be so to the health endpoints. */
   reportTo(health: Health): void;
@@ -69,6 +76,40 @@ const EVERY_MINUTE = 60_000;
 const STUCK_MS = 120_000;
 /** Calls a second of one enterprise, all its processes together; of one master. */
 const RATE = { enterprises: { perSecond: 1_000, burst: 4_000 }, masters: { perSecond: 5_000, burst: 10_000 } } as const;
+
+type Shared = Pick<LeaseLogOptions, 'disk' | 'rules' | 'index' | 'seed' | 'witness' | 'candidates' | 'clock' | 'logger' | 'onRound'>;
+const leaseOptions = (
+  o: MasterOptions,
+  shared: Shared,
+  committee: Committee,
+  peers: LeaseLogOptions['peers'],
+  becomePrimary: () => void,
+): LeaseLogOptions => ({
+  ...shared,
+  genesis: o.genesisDigest,
+  genesisTime: o.genesis.time,
+  committee,
+  peers,
+  startLeadership: ({ identity, onStarted, onStopped }) =>
+    runLease({
+      cluster: o.cluster,
+      namespace: o.namespace,
+      name: o.leaseName ?? 'scs-proposer',
+      identity,
+      durationMs: o.leaseMs,
+      renewMs: Math.floor(o.leaseMs / 4),
+      clock: o.clock,
+      logger: o.logger,
+      onStarted: (signal) => {
+        becomePrimary();
+        return onStarted(signal);
+      },
+      onStopped,
+    }),
+  restMs: o.leaseMs,
+  clockBoundMs: o.genesis.policy.windows.clockBoundMs,
+  instance: o.instance,
+});
 
 /** Starts a master. Rejects when a port is taken or the disk isn't ours. */
 export const startMaster = async (o: MasterOptions): Promise<Master> => {
@@ -103,40 +144,21 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
     blockAt: (height) => (height === 0n ? genesisDigest : disk.block(height)?.certificate.head.block),
     pending: () => log.pending(),
   });
-  const log: LeaseLog = new LeaseLog({
-    disk,
-    rules,
-    genesis: genesisDigest,
-    genesisTime: genesis.time,
-    committee,
-    index,
-    seed: o.seed,
-    peers: others,
-    witness,
-    candidates: proposer,
-    startLeadership: ({ identity, onStarted, onStopped }) =>
-      runLease({
-        cluster,
-        namespace: o.namespace,
-        name: o.leaseName ?? 'scs-proposer',
-        identity,
-        durationMs: o.leaseMs,
-        renewMs: Math.floor(o.leaseMs / 4),
-        clock,
-        logger,
-        onStarted: (signal) => {
-          projector.lookAtAll();
-          return onStarted(signal);
-        },
-        onStopped,
-      }),
-    restMs: o.leaseMs,
-    clockBoundMs: genesis.policy.windows.clockBoundMs,
-    instance: o.instance,
-    clock,
-    logger,
-    onRound: (ms, commands) => metrics.round(ms, commands),
-  });
+  const onRound = (ms: number, commands: number): void => metrics.round(ms, commands);
+  const becomePrimary = (): void => projector.lookAtAll();
+  const shared = { genesisDigest, index, seed: o.seed, disk, rules, witness, candidates: proposer, clock, logger, onRound };
+  const lease = o.agreement ? undefined : new LeaseLog(leaseOptions(o, shared, committee, others, becomePrimary));
+  const minbft =
+    o.agreement &&
+    new MinbftLog({
+      ...shared,
+      ...o.agreement,
+      genesis,
+      links: new Map(others.map((peer) => [peer.index, new PeerLink({ open: () => peer.channel(), clock, random: Math.random })])),
+      random: Math.random,
+      onPrimary: becomePrimary,
+    });
+  const log: LeaseLog | MinbftLog = minbft ?? lease!;
   const tasks = new TaskIndex(log);
   const blobs = new Blobs(disk, tasks, others, logger);
   const streams = new TaskStreams(log, tasks, clock);
@@ -241,7 +263,13 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
   const servers: Serving[] = [];
   servers.push(
     await serve(o.listen.peers, credentials, [
-      { service: Peers, methods: peersService(log.handlers(), blobs, context(RATE.masters, isPeer)) },
+      {
+        service: Peers,
+        methods: peersService(
+          { blobs, ...(lease && { lease: lease.handlers() }), ...(minbft && { agreement: new PeerStreams(minbft) }) },
+          context(RATE.masters, isPeer),
+        ),
+      },
     ]),
   );
   servers.push(
@@ -278,6 +306,7 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
       await Promise.all([projector.stop(), objects.stop(), loops]);
       await events.flush();
       for (const peer of others) peer.close();
+      o.agreement?.counter.close();
       disk.close();
     },
   };

@@ -2,6 +2,7 @@
 import type { ServerWritableStream, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { create } from '@bufbuild/protobuf';
 import {
+  AgreementMessageSchema,
   certificateFromWire,
   certificateToWire,
   DecideReplySchema,
@@ -19,6 +20,7 @@ import {
   SubmitReplySchema,
   SubmitRequestSchema,
   SyncRequestSchema,
+  TellReplySchema,
   type DecideRequest,
   type SyncRequest,
   type Vote as WireVote,
@@ -27,10 +29,12 @@ import { clientCredentials, masterIdentity, type Authorities, type TlsFiles } fr
 import { status } from '@grpc/grpc-js';
 import { encodeCommand, fromHex, hex, type Vote } from '@scs/protocol';
 import type { CertifiedBlock, Peer, PeerHandlers } from '../log/peers.ts';
+import { openChannel, type PeerStreams } from '../consensus/runtime/grpc-link.ts';
+import type { Channel } from '../consensus/runtime/peer-link.ts';
 import type { BlobPeer, Blobs } from './blobs.ts';
-import { denied, invalid, notFound } from './refusal.ts';
+import { denied, invalid, notFound, notNow } from './refusal.ts';
 import { submitted } from './server.ts';
-import { serverStream, unary, type CallContext } from './serve.ts';
+import { clientStream, serverStream, unary, type CallContext } from './serve.ts';
 
 const voteToWire = ({ master, signature }: Vote) => ({ master, signature: fromHex(signature) });
 const voteFromWire = (vote: WireVote | undefined): Vote | undefined => vote && { master: vote.master, signature: hex(vote.signature) };
@@ -50,7 +54,36 @@ const indexOf = (identity: string): number => {
   return Number(index);
 };
 
-export const peersService = (handlers: PeerHandlers, blobs: Blobs, context: CallContext): UntypedServiceImplementation => ({
+/** What a master answers its peers: of the two ways to agree, the one that this group takes. */
+export interface PeersApi {
+  readonly lease?: PeerHandlers;
+  readonly agreement?: PeerStreams;
+  readonly blobs: Blobs;
+}
+const other = (): Error => notNow('this group agrees in another way; check `consensus` of all three masters');
+
+export const peersService = ({ lease, agreement, blobs }: PeersApi, context: CallContext): UntypedServiceImplementation => ({
+  ...(lease && leaseMethods(lease, context)),
+  tell: clientStream(AgreementMessageSchema, TellReplySchema, context, async (call, identity) => {
+    if (!agreement) throw other();
+    const from = indexOf(identity);
+    const end = await agreement.take(from, call);
+    if (end === 'malformed') throw invalid('that is no message of the agreement');
+    return {};
+  }),
+  storeBlob: unary(PutBlobRequestSchema, PutBlobReplySchema, context, ({ task, name, blob }, identity) => {
+    indexOf(identity);
+    return { digest: blobs.take(task, name, blob) };
+  }),
+  fetchBlob: unary(GetBlobRequestSchema, GetBlobReplySchema, context, ({ task, name }, identity) => {
+    indexOf(identity);
+    const blob = blobs.local(task, name);
+    if (!blob) throw notFound(name);
+    return { blob };
+  }),
+});
+
+const leaseMethods = (handlers: PeerHandlers, context: CallContext): UntypedServiceImplementation => ({
   propose: unary(ProposeRequestSchema, ProposeReplySchema, context, async ({ block, stateRoot, vote, again }, identity) => {
     const mark = voteFromWire(vote);
     const answer = await handlers.propose(indexOf(identity), {
@@ -98,16 +131,6 @@ export const peersService = (handlers: PeerHandlers, blobs: Blobs, context: Call
     const decision = await handlers.forward(submitted(command));
     return decision.ok ? { height: decision.height } : { code: decision.code, message: decision.message };
   }),
-  storeBlob: unary(PutBlobRequestSchema, PutBlobReplySchema, context, ({ task, name, blob }, identity) => {
-    indexOf(identity);
-    return { digest: blobs.take(task, name, blob) };
-  }),
-  fetchBlob: unary(GetBlobRequestSchema, GetBlobReplySchema, context, ({ task, name }, identity) => {
-    indexOf(identity);
-    const blob = blobs.local(task, name);
-    if (!blob) throw notFound(name);
-    return { blob };
-  }),
 });
 
 /** Resolves when the caller takes more, or is gone. */
@@ -121,6 +144,8 @@ const drained = (call: ServerWritableStream<SyncRequest, DecideRequest>): Promis
   });
 
 export interface PeerConnection extends Peer, BlobPeer {
+  /** A stream of the agreement's messages to it. */
+  channel(): Channel;
   close(): void;
 }
 
@@ -162,6 +187,7 @@ export const connectPeer = (index: number, address: string, tls: TlsFiles, autho
         throw thrown;
       }
     },
+    channel: () => openChannel(client),
     close: () => client.close(),
   };
 };

@@ -5,6 +5,7 @@ import {
   status,
   type sendUnaryData,
   type ServerCredentials,
+  type ServerReadableStream,
   type ServerUnaryCall,
   type ServerWritableStream,
   type ServiceError,
@@ -24,7 +25,8 @@ export interface CallContext {
   readonly logger: Logger;
 }
 
-const identified = (call: ServerUnaryCall<unknown, unknown> | ServerWritableStream<unknown, unknown>, context: CallContext): string => {
+type Call = ServerUnaryCall<unknown, unknown> | ServerWritableStream<unknown, unknown> | ServerReadableStream<unknown, unknown>;
+const identified = (call: Call, context: CallContext): string => {
   const identity = callerIdentity(call, context.authorities);
   if (identity === undefined || !context.admits(identity)) throw denied('the certificate stands for nobody who may call this');
   if (!context.withinRate(identity)) throw tooMuch('too many calls; slow down');
@@ -67,6 +69,22 @@ export const serverStream =
     call.on('error', () => call.end()); // the peer is gone; whoever writes looks at `destroyed`
     const run = async (): Promise<void> => handle(call, identified(call, context));
     run().catch((thrown: unknown) => call.destroy(asServiceError(thrown, call.getPath(), context.logger)));
+  };
+
+/** A client stream; `handle` takes messages and resolves when it wants no more. What it throws ends the call. */
+export const clientStream =
+  <I extends DescMessage, O extends DescMessage>(
+    _input: I,
+    output: O,
+    context: CallContext,
+    handle: (call: ServerReadableStream<MessageShape<I>, MessageShape<O>>, identity: string) => Promise<MessageInitShape<O>>,
+  ) =>
+  (call: ServerReadableStream<MessageShape<I>, MessageShape<O>>, reply: sendUnaryData<MessageShape<O>>): void => {
+    const run = async (): Promise<MessageShape<O>> => create(output, await handle(call, identified(call, context)));
+    run().then(
+      (message) => reply(null, message),
+      (thrown: unknown) => reply(asServiceError(thrown, call.getPath(), context.logger)),
+    );
   };
 
 export interface Serving {
