@@ -15,6 +15,7 @@ import { authoritiesOf, clientCredentials, enterpriseIdentity } from '@scs/proto
 import { httpfsExtension } from '../scripts/fetch-httpfs.ts';
 import { Moto, REGION } from './testing/moto.ts';
 import { manifestOf } from './testing/a-group.ts';
+import { PAGE, send, writeCertificate } from './testing/a-rights.ts';
 import { aFolder, openStore, parquetOf, PRODUCER } from './testing/a-store.ts';
 
 const MAIN = new URL('./main.ts', import.meta.url).pathname;
@@ -58,7 +59,7 @@ beforeEach(async () => {
   await mkdir(join(folder, 'tls'));
   await mkdir(join(folder, 'data'));
   await writeFile(join(folder, 'genesis.bin'), encodeGenesis(genesis));
-  await writeFile(join(folder, 'spec.json'), JSON.stringify(manifestOf()));
+  await writeFile(join(folder, 'spec.json'), JSON.stringify(manifestOf({ rights: { tlsSecret: 'cert', subjectKeys: true } })));
   await writeFile(join(folder, 'key'), `${'ab'.repeat(32)}\n`);
   await writeFile(join(folder, 'tls', 'tls.crt'), tls['alder']!.certificatePem);
   await writeFile(join(folder, 'tls', 'tls.key'), tls['alder']!.keyPem);
@@ -73,6 +74,9 @@ beforeEach(async () => {
     SCS_DATA_KEY: join(folder, 'key'),
     SCS_SCRATCH: folder,
     SCS_HTTPFS: await httpfsExtension(),
+    SCS_RIGHTS_TLS: await writeCertificate(folder),
+    SCS_RIGHTS_PAGE: PAGE,
+    SCS_RIGHTS_LISTEN: `127.0.0.1:${await freePort()}`,
     SCS_LISTEN: `127.0.0.1:${await freePort()}`,
     SCS_HEALTH_LISTEN: `127.0.0.1:${await freePort()}`,
   };
@@ -148,6 +152,12 @@ test('serves its enterprise only, takes records and consents, tells a subject, a
     history: [{ state: 'granted' }, { state: 'revoked' }],
     records: { 'retail.purchase': [{ 'purchase.day': '2017-03-01', 'purchase.commodity': 'coffee' }] },
   });
+  const key = ['key', '--subject', 'ann', '--key', 'ab'.repeat(32)];
+  expect(await finished(run(key))).toMatchObject({ code: 0 });
+  expect(await finished(run([...key, '--remove']))).toMatchObject({ code: 0 });
+  expect(await finished(run([...key, '--remove']))).toMatchObject({ code: 1, error: expect.stringContaining('NotFound') as unknown });
+  const page = await send(Number(environment['SCS_RIGHTS_LISTEN']!.split(':')[1]), { path: '/' });
+  expect(page).toMatchObject({ status: 200, text: expect.stringContaining('<title>Your data</title>') as unknown });
   expect(await finished(run(['erase', '--subject', 'ann']))).toMatchObject({ code: 0 });
   expect(await finished(run(['subject', '--subject', 'ann']))).toMatchObject({ code: 1 });
 

@@ -7,8 +7,13 @@ export interface StaticFile {
   readonly type: string;
   readonly bytes: Buffer;
 }
-const types = { html: 'text/html; charset=utf-8', js: 'text/javascript; charset=utf-8', css: 'text/css; charset=utf-8' } as const;
-const files = ['index.html', 'style.css', 'app.js', 'show.js', 'session.js', 'login.js', 'signing.js'] as const;
+const types = {
+  html: 'text/html; charset=utf-8',
+  js: 'text/javascript; charset=utf-8',
+  css: 'text/css; charset=utf-8',
+  svg: 'image/svg+xml',
+} as const;
+const files = ['index.html', 'icon.svg', 'style.css', 'app.js', 'show.js', 'session.js', 'login.js', 'signing.js'] as const;
 
 /** By path. Throws when one can't be read. */
 export const pageFiles = (folder: string): ReadonlyMap<string, StaticFile> =>

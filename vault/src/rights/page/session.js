@@ -27,7 +27,8 @@ export class Session {
     const body = content === undefined ? undefined : JSON.stringify(content);
     const signed = await this.#headersOf({ method, path, body });
     const type = body === undefined ? {} : { 'content-type': 'application/json' };
-    const response = await fetch(path, { method, body, headers: { ...signed, ...type }, credentials: 'omit' });
+    const response = await fetch(path, { method, body, headers: { ...signed, ...type }, credentials: 'omit' }).catch(() => undefined);
+    if (!response) throw new Error('The Vault can’t be reached. Try again.');
     if (response.ok) return response;
     const problem = await response.json().catch(() => ({}));
     throw new Error(problem.detail ?? 'The Vault did not answer as it should.');
