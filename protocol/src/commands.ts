@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { Attestation, enclaveRoles } from './attestation.ts';
 import { decodeCanonicalAs, encodeCanonical } from './encoding/canonical.ts';
+import { CatalogueChange } from './catalogue-change.ts';
 import { ReleaseReceipt, SignedAggregateEvidence, SignedSliceEvidence } from './evidence.ts';
 import { taskClasses, usages } from './policy.ts';
 import { TaskSpec } from './resources/task.ts';
@@ -25,6 +26,16 @@ const sentence = z
   .string()
   .max(500)
   .regex(/^[^\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]*$/u);
+
+/** Share of a domain's records that have a value of a local attribute (S3). */
+export const coverageBands = ['few', 'some', 'most'] as const;
+export const LocalAttribute = z.strictObject({
+  domain: z.string().max(100),
+  name: z.string().regex(/^[A-Za-z_][A-Za-z0-9_. -]{0,63}$/),
+  type: z.enum(['string', 'integer', 'date']),
+  coverage: z.enum(coverageBands),
+});
+export type LocalAttribute = z.infer<typeof LocalAttribute>;
 
 /** What an enterprise's agent registers for a Vault; signed by the enterprise's actor key. */
 export const VaultOffer = z.strictObject({
@@ -48,6 +59,8 @@ export const VaultOffer = z.strictObject({
   /** Rises with each new registration of the same Vault: an old offer can't be replayed. */
   revision: z.int().min(0),
   journal: z.strictObject({ sequence: z.bigint().min(0n), head: key }),
+  /** S3: what gathered in the Vault and is not canonical: never values. */
+  localAttributes: z.array(LocalAttribute).max(64).exactOptional(),
 });
 /**
  * `journal` (here and in ReleaseReceipt) is the journal's head when the statement was signed. Masters refuse one behind the last
@@ -91,6 +104,8 @@ const counter = z.bigint().min(0n);
 /** The chain's side of the economy at the reading's point: what is left out of `bonds` is as it was. */
 export const EconomyReading = z.strictObject({
   minted: counter,
+  /** In the dividend pot and under no root (K6). */
+  unpromised: counter,
   /** Of each kind of leaf, the last that has landed with all before it. */
   landed: z.strictObject({ 'node-rewards': counter, dividends: counter, slash: counter }),
   bonds: z
@@ -103,8 +118,19 @@ export const EconomyReading = z.strictObject({
     .max(10_003),
 });
 export type EconomyReading = z.infer<typeof EconomyReading>;
+/** What masters approve of the catalogue (G5): change after change, each of the version before it. */
+export const CatalogueStatement = z.strictObject({
+  number: z.int().min(1),
+  /** Semantic version that the approvers saw: the one in force, or staged by the change before. */
+  base: key,
+  changes: z.array(CatalogueChange).min(1).max(200),
+});
+export type CatalogueStatement = z.infer<typeof CatalogueStatement>;
 /** What masters approve: their words for this group (its genesis is signed, too), this usage and the end of this epoch alone. */
 export const ReplenishStatement = z.strictObject({ usage: z.enum(usages), epoch: z.int().min(0) });
+/** What a Vault promises its subjects for a closed epoch (K6): the root over their leaves. Signed by the Vault's key. */
+export const VaultDividends = z.strictObject({ vault, epoch: z.int().min(0), root: key });
+export type VaultDividends = z.infer<typeof VaultDividends>;
 export const EscrowReading = z.strictObject({ account: address, balance: z.bigint().min(0n), withdrawing: z.bigint().min(0n) });
 
 export const Command = z.discriminatedUnion('type', [
@@ -124,11 +150,20 @@ export const Command = z.discriminatedUnion('type', [
     aggregate: SignedAggregateEvidence,
     slices: z.array(SignedSliceEvidence).min(1).max(1000),
   }),
+  z.strictObject({ type: z.literal('vault.dividends'), statement: VaultDividends, signature }),
   z.strictObject({ type: z.literal('counter.admit'), statement: CounterStatement, signature }),
   /** Two masters' approval, by their durable keys (B2, G5). */
   z.strictObject({
     type: z.literal('budget.replenish'),
     statement: ReplenishStatement,
+    approvals: z
+      .array(z.strictObject({ master: z.int().min(0).max(2), signature }))
+      .min(2)
+      .max(3),
+  }),
+  z.strictObject({
+    type: z.literal('catalogue.change'),
+    statement: CatalogueStatement,
     approvals: z
       .array(z.strictObject({ master: z.int().min(0).max(2), signature }))
       .min(2)

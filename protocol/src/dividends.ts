@@ -56,7 +56,7 @@ export const dividendLeaf = ({ account, amount }: Transfer): Uint8Array => {
 };
 
 /** No stake asked for, no end. */
-const FOR_ALL: DividendTerms = { least: 0n, since: 0n, expiresAt: U64_MAX };
+export const FOR_ALL: DividendTerms = { least: 0n, since: 0n, expiresAt: U64_MAX };
 const ADDRESS_BYTES = 32;
 const LEAF = Uint8Array.of(0);
 const NODE = Uint8Array.of(1);

@@ -25,6 +25,8 @@ export const SliceEvidence = z.strictObject({
   snapshotCommitment: digestHex,
   consentCommitment: digestHex,
   outputCommitment: digestHex,
+  /** Of who was selected (T1), where the plan keeps an audience; opened to the Vault alone. */
+  audienceCommitment: digestHex.exactOptional(),
 });
 export type SliceEvidence = z.infer<typeof SliceEvidence>;
 export const SignedSliceEvidence = z.strictObject({ evidence: SliceEvidence, signature });
@@ -105,6 +107,9 @@ export type StatementKind =
   | 'enclave.ready'
   | 'counter.admit'
   | 'budget.replenish'
+  | 'catalogue.change'
+  | 'vault.dividends'
+  | 'vault.dividend-receipt'
   | 'task.terms';
 export const statementBytes = (kind: StatementKind, genesis: string, statement: unknown): Uint8Array =>
   concat(utf8(`SCS::${kind}::v1`), fromHex(genesis), encodeCanonical(statement));

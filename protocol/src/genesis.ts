@@ -26,6 +26,8 @@ export const Actor = z.strictObject({
   state: z.enum(['active', 'suspended']),
   /** Kubernetes user names that may present this actor's tasks (N5). */
   kubernetesUsers: z.array(z.string().min(1).max(256)).max(16),
+  /** Enterprise that the actor belongs to: it earns no credits on the actor's fees (N3). */
+  affiliation: address.optional(),
   /** Base units minted to the actor at genesis. */
   allocation: z
     .bigint()

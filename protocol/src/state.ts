@@ -2,6 +2,7 @@
  * The protocol's state (rules X2, N6): typed records over one Merkle map. A record is a leaf under the certified root, so
  * anyone may be shown one with its path. Keys are listed in `keys`; nothing else is in the map.
  */
+import type { CanonicalAttribute, Catalogue, Domain, QueryAttribute } from './catalogue.ts';
 import type { Actor } from './genesis.ts';
 import type { VaultOffer, EnclaveReady } from './commands.ts';
 import { decodeCanonical, encodeCanonical } from './encoding/canonical.ts';
@@ -111,6 +112,10 @@ export interface TaskRecord {
   readonly verifiedEpoch?: number;
   /** Log time at which it became ready for a batch: once, and from then on no deadline moves it. */
   readonly readyAt?: number;
+  /** N3: what of the charge the payer's credits met; never taken from escrow. Fixed with the batch. */
+  readonly creditUsed?: bigint;
+  /** K6: what the batch set aside for the subjects of each Vault that delivered, in the pot of which epoch. */
+  readonly dividend?: { readonly epoch: number; readonly share: bigint };
   readonly batch?: bigint;
   readonly transaction?: { readonly hash: string; readonly version: bigint };
 }
@@ -170,15 +175,36 @@ export interface EconomyRecord {
   /** Base units that the schedule had minted by the last reading (K7), and the epoch in which that was last read to have grown. */
   readonly minted: bigint;
   readonly mintedEpoch: number;
+  /** In the chain's dividend pot and under no root, as last read (K6); and what of that pot, there or still to come, is for Vaults. */
+  readonly unpromised: bigint;
+  readonly earmarked: bigint;
   /** Promised to nodes; never above `minted`. */
   readonly rewarded: bigint;
   readonly next: Readonly<Record<LeafKind, bigint>>;
   /** The last that has landed with all before it. */
   readonly landed: Readonly<Record<LeafKind, bigint>>;
 }
+/** What a Vault's subjects earn for an epoch (K6), base units. */
+export interface PotRecord {
+  readonly epoch: number;
+  readonly vault: string;
+  /** Shares of the tasks whose batches were decided in that epoch. */
+  readonly amount: bigint;
+  /** Fixed when the epoch closed: with what earlier roots left over. */
+  readonly total?: bigint;
+  /** Once the Vault has published: its root, and the number of the leaf `dividends/<n>`. */
+  readonly root?: string;
+  readonly number?: bigint;
+}
 /** What is bonded, in base units, as last read; 0 for who was expelled (N3, G3). */
 export interface BondRecord {
   readonly bonded: bigint;
+}
+
+/** Changes of the catalogue decided so far, and the version that the next epoch begins with (G5). */
+export interface SemanticsRecord {
+  readonly changes: number;
+  readonly staged?: string;
 }
 
 /** A first-in-first-out queue; its items are index/<name>/<n> for head <= n < tail. */
@@ -191,6 +217,12 @@ export interface QueueRecord {
 export interface Records {
   meta: MetaRecord;
   actor: Actor;
+  semantics: SemanticsRecord;
+  /** By semantic version; none is ever dropped. */
+  catalogue: Catalogue;
+  domain: Domain;
+  canonical: CanonicalAttribute;
+  attribute: QueryAttribute;
   vault: VaultRecord;
   task: TaskRecord;
   escrow: EscrowRecord;
@@ -204,15 +236,17 @@ export interface Records {
   queue: QueueRecord;
   economy: EconomyRecord;
   bond: BondRecord;
+  pot: PotRecord;
+  credit: { readonly balance: bigint };
   work: { readonly done: number };
   index: readonly string[];
 }
 export type RecordKind = keyof Records;
 
 /**
- * keys: meta/ · actor/<address> · vault/<ns>/<name> · task/<uid> · escrow/<address> · odometer/<ns>/<name>/<usage>/<domain> ·
+ * keys: meta/ · semantics/ · catalogue/<semantic version> · domain/, canonical/, attribute/<name> · actor/<address> · vault/<ns>/<name> · task/<uid> · escrow/<address> · odometer/<ns>/<name>/<usage>/<domain> ·
  * replenishment/<usage> ·
- * epoch/<n> · settlement/<n> · settlement/<leaf kind>-<n> · economy/ · bond/enterprise/<address> · bond/master/<public key> · work/<epoch>/<address> · nonce/<address>/<nonce> · journal/<ns>/<name> · counter/<master> · queue/<name> · index/<name> · and raw BCS: envelope/<uid> · batch/<n> · <leaf kind>/<n> · committee/<generation>
+ * epoch/<n> · settlement/<n> · settlement/<leaf kind>-<n> · economy/ · bond/enterprise/<address> · bond/master/<public key> · work/<epoch>/<address> · pot/<epoch>/<ns>/<name> · credit/<address> · nonce/<address>/<nonce> · journal/<ns>/<name> · counter/<master> · queue/<name> · index/<name> · and raw BCS: envelope/<uid> · batch/<n> · <leaf kind>/<n> · committee/<generation>
  */
 export class State {
   readonly map: MerkleMap;

@@ -98,6 +98,8 @@ const record = {
   cancelRequested: z.boolean().exactOptional(),
   verifiedEpoch: z.int().min(0).exactOptional(),
   readyAt: time.exactOptional(),
+  creditUsed: amount.exactOptional(),
+  dividend: z.strictObject({ epoch: z.int().min(0), share: amount }).exactOptional(),
   batch: amount.exactOptional(),
   transaction: z.strictObject({ hash: z.string().regex(/^0x[0-9a-f]{64}$/), version: amount }).exactOptional(),
 } satisfies Fields<TaskRecord>;

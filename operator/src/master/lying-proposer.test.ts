@@ -305,11 +305,12 @@ describe('chain.observed', () => {
   describe('K7, N3: of the economy', () => {
     const holder = actorKey('alder').address;
     const landed = { 'node-rewards': 0n, dividends: 0n, slash: 0n };
-    const told = { minted: 5n, landed, bonds: [{ role: 'enterprise' as const, holder, bonded: 9n }] };
+    const told = { minted: 5n, unpromised: 0n, landed, bonds: [{ role: 'enterprise' as const, holder, bonded: 9n }] };
     test.each([
       ['what the voter reads itself', {}, 'voted'],
       ['more minted', { minted: 6n }, 'ChainReadsOtherwise'],
       ['less minted', { minted: 4n }, 'ChainReadsOtherwise'],
+      ['dividends for no one', { unpromised: 1n }, 'ChainReadsOtherwise'],
       ['another bond', { bonds: [{ ...told.bonds[0]!, bonded: 10n }] }, 'ChainReadsOtherwise'],
       ['a bond that changed, left out', { bonds: [] }, 'ChainReadsOtherwise'],
       [

@@ -140,7 +140,9 @@ export const createWitness = (o: WitnessOptions): Witness => {
       case 'counter.admit':
         return headIsOurs(command);
       case 'budget.replenish':
+      case 'catalogue.change':
       case 'vault.register':
+      case 'vault.dividends':
       case 'vault.answer':
       case 'enclave.ready':
       case 'slice.release':

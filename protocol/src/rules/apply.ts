@@ -13,6 +13,7 @@ import { cancelTask } from './cancel.ts';
 import { chainObserved } from './chain.ts';
 import { fault, type Fault, type RuleContext } from './context.ts';
 import { dispatchTask } from './dispatch.ts';
+import { publishDividends } from './dividend-pots.ts';
 import { Draft } from './draft.ts';
 import { isOpen } from './due.ts';
 import { enclaveReady } from './enclave-ready.ts';
@@ -22,6 +23,7 @@ import { releaseSlice } from './release.ts';
 import { approveReplenishment } from './replenishment.ts';
 import { answerOfVault } from './reservation.ts';
 import { resolveTask } from './resolving.ts';
+import { changeCatalogue } from './semantics.ts';
 import { settleBatch } from './settle.ts';
 import { tick } from './windows.ts';
 
@@ -41,10 +43,12 @@ const rules: { readonly [T in CommandType]: Rule<CommandOf<T>> } = {
   'task.dispatch': (draft, { uid }, ctx) => dispatchTask(draft, uid, ctx),
   'enclave.ready': enclaveReady,
   'slice.release': releaseSlice,
+  'vault.dividends': publishDividends,
   'aggregator.replace': (draft, { uid, failed }, ctx) => replaceAggregator(draft, uid, failed, ctx),
   'aggregate.evidence': aggregateEvidence,
   'counter.admit': admitCounter,
   'budget.replenish': approveReplenishment,
+  'catalogue.change': changeCatalogue,
   tick: (draft, _, ctx) => tick(draft, ctx),
   'settlement.batch': (draft, { number }, ctx) => settleBatch(draft, number, ctx),
   'chain.observed': chainObserved,

@@ -7,6 +7,7 @@ import { batchKey, decodeBatch } from '../settlement-layout.ts';
 import type { EscrowRecord, TaskRecord } from '../state.ts';
 import { fault, type Fault, type RuleContext } from './context.ts';
 import type { Draft } from './draft.ts';
+import { paidOf } from './credits.ts';
 import { economyFault, moveLine, readEconomy } from './economy.ts';
 import { changeLock } from './escrow.ts';
 import { moved, saveTask } from './lifecycle.ts';
@@ -62,7 +63,7 @@ const paid = (escrow: EscrowRecord, charge: bigint, version: bigint): EscrowReco
 };
 const settleTask = (draft: Draft, task: TaskRecord, { transaction: hash, version }: Settled, ctx: RuleContext): void => {
   const { submitter } = task.spec;
-  draft.put('escrow', submitter, paid(draft.must('escrow', submitter), task.charge ?? 0n, version));
+  draft.put('escrow', submitter, paid(draft.must('escrow', submitter), paidOf(task), version));
   changeLock(draft, submitter, -task.locked);
   const landed: TaskRecord = { ...task, locked: 0n, transaction: { hash, version } };
   saveTask(draft, landed.state === 'awaiting_settlement' ? moved(landed, 'completed', ctx) : landed);

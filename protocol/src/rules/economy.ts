@@ -3,6 +3,7 @@
  * decided once, numbered in the line of its kind, and lands when the chain says so: never a promise beyond what was read to be there.
  */
 import type { EconomyReading } from '../commands.ts';
+import { decodeDividendRoot } from '../dividends.ts';
 import { leafKinds, type LeafKind } from '../leaf-kinds.ts';
 import type { EconomyRecord, SettlementRecord } from '../state.ts';
 import { fault, type Fault } from './context.ts';
@@ -11,6 +12,8 @@ import type { Draft, Readable } from './draft.ts';
 const NOTHING: EconomyRecord = {
   minted: 0n,
   mintedEpoch: 0,
+  unpromised: 0n,
+  earmarked: 0n,
   rewarded: 0n,
   next: { 'node-rewards': 1n, dividends: 1n, slash: 1n },
   landed: { 'node-rewards': 0n, dividends: 0n, slash: 0n },
@@ -59,11 +62,19 @@ export const economyFault = (draft: Draft, { minted, landed, bonds }: EconomyRea
   return names.size === bonds.length ? undefined : fault('Conflicts', 'a bond is read twice');
 };
 
-export const readEconomy = (draft: Draft, { minted, landed, bonds }: EconomyReading): void => {
+/** What roots that have landed took out of the pot. */
+const taken = (draft: Draft, from: bigint, landed: bigint): bigint => {
+  let sum = 0n;
+  for (let number = from; number <= landed; number++) sum += decodeDividendRoot(draft.state.map.get(`dividends/${number}`)!).total;
+  return sum;
+};
+
+export const readEconomy = (draft: Draft, { minted, unpromised, landed, bonds }: EconomyReading): void => {
   const known = economyIn(draft);
   for (const { role, holder, bonded } of bonds) draft.put('bond', bondName(role, holder), { bonded });
   for (const kind of leafKinds)
     if (landed[kind] > known.landed[kind]) moveLine(draft, (number) => leafName(kind, number), known.landed[kind] + 1n, landed[kind]);
   const mintedEpoch = minted > known.minted ? draft.must('meta').epoch : known.mintedEpoch;
-  draft.put('economy', '', { ...known, minted, mintedEpoch, landed });
+  const earmarked = known.earmarked - taken(draft, known.landed.dividends + 1n, landed.dividends);
+  draft.put('economy', '', { ...known, minted, mintedEpoch, unpromised, earmarked, landed });
 };

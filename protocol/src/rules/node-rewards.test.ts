@@ -113,7 +113,7 @@ describe('K7: node rewards', () => {
 describe('what a reading may say', () => {
   const observed = (world: World, change: object): Command => {
     const chain = world.state.must('meta').chain!;
-    const economy = { minted: 9_000n, bonds: [], landed: { 'node-rewards': 1n, dividends: 0n, slash: 0n }, ...change };
+    const economy = { minted: 9_000n, unpromised: 0n, bonds: [], landed: { 'node-rewards': 1n, dividends: 0n, slash: 0n }, ...change };
     return { type: 'chain.observed', ledgerVersion: chain.ledgerVersion + 1n, time: world.time, escrows: [], settled: [], economy };
   };
   const bond = { role: 'enterprise' as const, holder: `0x${'7'.repeat(64)}`, bonded: 1n };

@@ -6,8 +6,11 @@ import { BATCH_LIMITS, buildBatch, splitFee, tasksThatFit, type Contributors, ty
 import { batchKey, encodeBatch, evidenceDigest, type SettlementLeaf } from '../settlement-layout.ts';
 import { encodeCanonical } from '../encoding/canonical.ts';
 import type { Genesis } from '../genesis.ts';
+import type { Transfer } from '../settlement-layout.ts';
 import type { TaskRecord } from '../state.ts';
 import { fault, policyOf, type Fault, type RuleContext } from './context.ts';
+import { applyCredits, creditsOfBatch, paidOf } from './credits.ts';
+import { fillPots, shareOfVault } from './dividend-pots.ts';
 import type { Draft } from './draft.ts';
 import { isReleased } from './ending.ts';
 import { lineState } from './economy.ts';
@@ -22,7 +25,8 @@ const evidenceOf = (task: TaskRecord): string =>
 export const settlementLeafOf = (task: TaskRecord): SettlementLeaf => {
   const { envelope, quote, charge } = task;
   if (envelope === undefined || quote === undefined || charge === undefined) throw new Error(`task ${task.uid} has no charge`);
-  return { envelope, submitter: task.spec.submitter, quote, charge, refund: quote - charge, evidence: evidenceOf(task) };
+  const paid = paidOf(task);
+  return { envelope, submitter: task.spec.submitter, quote, charge: paid, refund: quote - paid, evidence: evidenceOf(task) };
 };
 
 /** K3: operators of the Vaults that delivered; the enterprises that ran slices, and the aggregator if there is an aggregate; the masters. */
@@ -31,9 +35,43 @@ export const contributorsOf = (task: TaskRecord, genesis: Genesis): Contributors
   const aggregator = task.evidence === undefined ? [] : [task.aggregators![task.aggregator!]!];
   return { operators, executors: [...operators, ...aggregator], verifiers: genesis.masters.map(({ rewardAddress }) => rewardAddress) };
 };
-const settledTask = (task: TaskRecord, { genesis }: RuleContext): SettledTask => {
-  const leaf = settlementLeafOf(task);
-  return { leaf, split: splitFee(leaf.charge, policyOf(genesis, task.policyVersion).fees.shares, contributorsOf(task, genesis)) };
+interface Entry {
+  readonly task: TaskRecord;
+  readonly settled: SettledTask;
+  readonly share: bigint;
+  readonly earned: readonly Transfer[];
+}
+/** The tasks as they will stand in the batch: credits drawn in their order, what is left of each charge distributed. */
+const entriesOf = (draft: Draft, tasks: readonly TaskRecord[], ctx: RuleContext): readonly Entry[] => {
+  const credits = creditsOfBatch(draft, ctx.genesis);
+  return tasks.map((found): Entry => {
+    const creditUsed = credits.use(found.spec.submitter, found.charge ?? 0n);
+    const task = creditUsed > 0n ? { ...found, creditUsed } : found;
+    const leaf = settlementLeafOf(task);
+    const contributors = contributorsOf(task, ctx.genesis);
+    const split = splitFee(leaf.charge, policyOf(ctx.genesis, task.policyVersion).fees.shares, contributors);
+    const share = shareOfVault(split.dividends, contributors.operators.length);
+    return { task, settled: { leaf, split }, share, earned: credits.earned(task, leaf.charge, contributors.operators) };
+  });
+};
+const sharesByVault = (entries: readonly Entry[]): ReadonlyMap<string, bigint> => {
+  const shares = new Map<string, bigint>();
+  for (const { task, share } of entries)
+    for (const { vault } of task.parts.filter(isReleased)) if (share > 0n) shares.set(vault, (shares.get(vault) ?? 0n) + share);
+  return shares;
+};
+/** Marks the tasks, moves credits, fills the Vaults' pots. */
+const enter = (draft: Draft, number: bigint, entries: readonly Entry[]): void => {
+  const { epoch } = draft.must('meta');
+  for (const { task, share } of entries)
+    draft.put('task', task.uid, { ...task, batch: number, ...(share > 0n && { dividend: { epoch, share } }) });
+  const used = entries.map(({ task }) => ({ account: task.spec.submitter, amount: task.creditUsed ?? 0n }));
+  applyCredits(
+    draft,
+    used,
+    entries.flatMap(({ earned }) => earned),
+  );
+  fillPots(draft, sharesByVault(entries));
 };
 
 /** settlement.batch. `number` must be the next one, and its tasks due. */
@@ -45,15 +83,14 @@ export const settleBatch = (draft: Draft, number: bigint, ctx: RuleContext): Fau
   const waiting = nextWaiting(draft, policy);
   if (!waiting || waiting.due > ctx.time) return fault('NotDue', `no batch is due at ${ctx.time}`);
   const first = waitingTasks(draft, waiting.epoch, Math.min(policy.settlement.maxTasks, BATCH_LIMITS.tasks));
-  const settled = first.map((task) => settledTask(task, ctx));
-  const count = tasksThatFit(settled);
-  const tasks = first.slice(0, count);
-  const batch = buildBatch({ number, epoch: BigInt(waiting.epoch), tasks: settled.slice(0, count) });
-  takeReady(draft, waiting.epoch, count);
-  for (const task of tasks) draft.put('task', task.uid, { ...task, batch: number });
+  const all = entriesOf(draft, first, ctx);
+  const entries = all.slice(0, tasksThatFit(all.map(({ settled }) => settled)));
+  const batch = buildBatch({ number, epoch: BigInt(waiting.epoch), tasks: entries.map(({ settled }) => settled) });
+  takeReady(draft, waiting.epoch, entries.length);
+  enter(draft, number, entries);
   draft.putRaw(batchKey(number), encodeBatch(batch));
   const state = lineState(number, meta.chain?.settled ?? 0n);
-  draft.put('settlement', String(number), { number, epoch: waiting.epoch, tasks: tasks.map(({ uid }) => uid), state });
+  draft.put('settlement', String(number), { number, epoch: waiting.epoch, tasks: entries.map(({ task }) => task.uid), state });
   draft.put('meta', '', { ...meta, nextBatch: number + 1n });
   const left = nextWaiting(draft, policy);
   if (left) collect(draft, left.epoch);

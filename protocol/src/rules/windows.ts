@@ -16,10 +16,12 @@ import { earliestDue, takeDue } from './due-index.ts';
 import { replenishDue } from './replenishment.ts';
 import { endTask, isReleased } from './ending.ts';
 import { moved, saveTask } from './lifecycle.ts';
+import { closePots } from './dividend-pots.ts';
 import { noteWork, rewardNodes } from './node-rewards.ts';
 import { dequeue, firstItems, queueLength } from './queue.ts';
 import { readyToSettle } from './ready.ts';
 import { fixSurvivors } from './release.ts';
+import { adoptCatalogue } from './semantics.ts';
 
 /** Work of one tick; what is left stays due. Chunks of the due index hold at most 64 entries. */
 const MAX_CHUNKS = 8;
@@ -121,8 +123,10 @@ const closeEpoch = (draft: Draft, ctx: RuleContext): boolean => {
   draft.put('epoch', String(meta.epoch), { ...draft.must('epoch', String(meta.epoch)), end: ctx.time });
   draft.put('epoch', String(next), { number: next, start: ctx.time, end: null, policyVersion: meta.policyVersion, tasks: 0 });
   draft.put('meta', '', { ...meta, epoch: next, epochStart: ctx.time });
+  adoptCatalogue(draft);
   replenishDue(draft, meta.epoch, ctx);
   rewardNodes(draft, meta.epoch, ctx);
+  closePots(draft, meta.epoch);
   return true;
 };
 

@@ -5,6 +5,7 @@
 import { blockDigest, type Block } from '../block.ts';
 import type { Command, EconomyReading } from '../commands.ts';
 import { parseSym } from '../amounts.ts';
+import { decodeDividendRoot, dividendKey } from '../dividends.ts';
 import { genesisDigest, type Genesis } from '../genesis.ts';
 import { batchKey, decodeBatch } from '../settlement-layout.ts';
 import type { State, TaskRecord, VaultPart } from '../state.ts';
@@ -35,7 +36,7 @@ export class World {
   state: State;
   /** Log time of the next block, milliseconds. */
   time: number;
-  #ledger = { version: 100n, escrows: new Map<string, bigint>(), minted: 0n, bonds: [] as EconomyReading['bonds'] };
+  #ledger = { version: 100n, escrows: new Map<string, bigint>(), minted: 0n, pot: 0n, leaves: 0n, bonds: [] as EconomyReading['bonds'] };
   readonly #sequences = new Map<string, bigint>();
 
   constructor(genesis: Genesis = aGenesis()) {
@@ -122,6 +123,10 @@ export class World {
   mint(amount: bigint): void {
     this.#ledger.minted += amount;
   }
+  /** Base units that come into the dividend pot otherwise: what an expired root left over, say. */
+  leaveOver(amount: bigint): void {
+    this.#ledger.pot += amount;
+  }
   bond(reading: EconomyReading['bonds'][number]): void {
     this.#ledger.bonds = [...this.#ledger.bonds.filter(({ holder }) => holder !== reading.holder), reading];
   }
@@ -129,9 +134,11 @@ export class World {
   #economy(): EconomyReading | undefined {
     const { minted, bonds } = this.#ledger;
     const { next } = economyIn(this.state);
+    for (; this.#ledger.leaves < next.dividends - 1n; this.#ledger.leaves += 1n)
+      this.#ledger.pot -= decodeDividendRoot(this.state.map.get(dividendKey(this.#ledger.leaves + 1n))!).total;
     const landed = { 'node-rewards': next['node-rewards'] - 1n, dividends: next.dividends - 1n, slash: next.slash - 1n };
     const silent = minted === 0n && bonds.length === 0 && Object.values(landed).every((n) => n === 0n);
-    return silent ? undefined : { minted, bonds, landed };
+    return silent ? undefined : { minted, unpromised: this.#ledger.pot, bonds, landed };
   }
   /** The chain as it is now: escrows read, decided batches and leaves landed and observed. */
   observe(): void {
@@ -141,6 +148,7 @@ export class World {
     for (let number = (chain?.settled ?? 0n) + 1n; number < nextBatch; number++) {
       const batch = decodeBatch(this.state.map.get(batchKey(number))!);
       for (const { account, amount } of batch.debits) this.#ledger.escrows.set(account, (this.#ledger.escrows.get(account) ?? 0n) - amount);
+      this.#ledger.pot += batch.dividends;
       const transaction = `0x${digestOf(`transaction ${number}`)}`;
       settled.push({ batch: number, tasksRoot: batch.tasksRoot, transaction, version: this.#ledger.version });
     }

@@ -34,6 +34,7 @@ const fromEnterprises: ReadonlySet<Command['type']> = new Set([
   'vault.answer',
   'enclave.ready',
   'slice.release',
+  'vault.dividends',
   'aggregate.evidence',
 ]);
 

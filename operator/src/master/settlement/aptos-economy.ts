@@ -28,6 +28,7 @@ import {
   reportAbi,
   scheduleAbi,
   standingAbi,
+  totalsAbi,
 } from './scs-abi.ts';
 
 /** Gas units (not coins): for the certificate, and for each escrow or balance touched, new ones included. */
@@ -86,6 +87,8 @@ export class AptosEconomy {
 
   async figures({ enterprises, masters, open }: EconomyQuestion, { ledgerVersion }: ChainPoint): Promise<EconomyFigures> {
     const [, , minted] = await this.#node.view('inflation::schedule', scheduleAbi, [], ledgerVersion);
+    const [, pot] = await this.#node.view('treasury::totals', totalsAbi, [], ledgerVersion);
+    const [promised] = await this.#node.view('dividends::promised', dueAbi, [], ledgerVersion);
     const bonded: Record<string, bigint> = {};
     const note = (holders: readonly string[], answer: unknown): void => {
       const amounts = integers(answer);
@@ -99,7 +102,7 @@ export class AptosEconomy {
     }
     const landed: Record<LeafKind, bigint> = { 'node-rewards': 0n, dividends: 0n, slash: 0n };
     for (const kind of leafKinds) landed[kind] = await this.#landed(kind, open[kind], ledgerVersion);
-    return { minted: integer(minted), bonded, landed };
+    return { minted: integer(minted), unpromised: integer(pot) - integer(promised), bonded, landed };
   }
 
   async #landed(kind: LeafKind, { from, to }: { from: bigint; to: bigint }, version: bigint): Promise<bigint> {

@@ -42,6 +42,8 @@ export interface EconomyQuestion {
 export interface EconomyFigures {
   /** Base units that the schedule has minted so far (K7). */
   readonly minted: bigint;
+  /** In the dividend pot and under no root (K6). */
+  readonly unpromised: bigint;
   /** By address or public key; 0 for who was expelled (N3, G3). */
   readonly bonded: Readonly<Record<string, bigint>>;
   /** Of each kind, the last that has landed with all from `from` on; `from` - 1 when that one hasn't. */

@@ -23,9 +23,13 @@ const bondsOf = ({ enterprises, masters }: EconomyQuestion, { bonded }: EconomyF
 export const economyNews = (question: EconomyQuestion, figures: EconomyFigures, state: State): EconomyReading | undefined => {
   const known = economyIn(state);
   const bonds = bondsOf(question, figures).filter(({ role, holder, bonded }) => bondedBy(state, role, holder) !== bonded);
-  const { minted, landed } = figures;
-  const same = bonds.length === 0 && minted === known.minted && leafKinds.every((kind) => landed[kind] === known.landed[kind]);
-  return same ? undefined : { minted, landed, bonds };
+  const { minted, unpromised, landed } = figures;
+  const same =
+    bonds.length === 0 &&
+    minted === known.minted &&
+    unpromised === known.unpromised &&
+    leafKinds.every((kind) => landed[kind] === known.landed[kind]);
+  return same ? undefined : { minted, unpromised, landed, bonds };
 };
 
 /** What the reading says, or by its silence says to be as it was, that this master reads otherwise; undefined when all fits. */
@@ -36,6 +40,7 @@ export const economyDispute = (
   before: State,
 ): string | undefined => {
   if (figures.minted !== claimed.minted) return 'so much is not minted';
+  if (figures.unpromised !== claimed.unpromised) return 'another amount is in the dividend pot for no one';
   const kind = leafKinds.find((k) => figures.landed[k] !== claimed.landed[k]);
   if (kind) return `${kind} have landed otherwise`;
   const told = new Map(claimed.bonds.map(({ role, holder, bonded }) => [`${role}/${holder}`, bonded]));

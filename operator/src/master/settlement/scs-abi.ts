@@ -25,6 +25,7 @@ export const doneAbi = view(['u64'], ['bool']);
 export const dueAbi = view([], ['u64']);
 export const mintDueAbi = entry();
 export const scheduleAbi = view([], ['u64', 'u128', 'u128', 'u64']);
+export const totalsAbi = view([], ['u64', 'u64', 'u128', 'u128', 'u128']);
 export const standingAbi = view(['u8', 'vector<address>'], ['vector<u64>']);
 export const mastersStandingAbi = view([listOfBytes], ['vector<u64>']);
 export const reportAbi = entry('u8', bytes, bytes, bytes, bytes);

@@ -49,7 +49,7 @@ export const simulatedEconomy = (setup: { genesis: string; committee: Committee 
   };
   /** All of it as it is now, to be asked later. */
   const snapshot = () => {
-    const then = { minted, bonded: new Map(bonded), landed: new Set(landed) };
+    const then = { minted, unpromised: dividends, bonded: new Map(bonded), landed: new Set(landed) };
     return ({ enterprises, masters, open }: EconomyQuestion): EconomyFigures => {
       const last = (kind: LeafKind): bigint => {
         let number = open[kind].from;
@@ -58,6 +58,7 @@ export const simulatedEconomy = (setup: { genesis: string; committee: Committee 
       };
       return {
         minted: then.minted,
+        unpromised: then.unpromised,
         bonded: Object.fromEntries([...enterprises, ...masters].map((holder) => [holder, then.bonded.get(holder) ?? 0n])),
         landed: Object.fromEntries(leafKinds.map((kind) => [kind, last(kind)])) as EconomyFigures['landed'],
       };
