@@ -95,15 +95,16 @@ export type MeasureBounds = z.infer<typeof MeasureBounds>;
 export type QueryAttribute = z.infer<typeof QueryAttribute>;
 export type Catalogue = z.infer<typeof Catalogue>;
 
-/** The digest of the catalogue, whatever the order of its objects (S6). */
-export const semanticVersion = (catalogue: Catalogue): Digest<'semantics'> => {
+/** The same objects, each list by name. */
+export const sortedCatalogue = ({ domains, canonicalAttributes, queryAttributes }: Catalogue): Catalogue => {
   const sorted = <T extends { name: string }>(items: readonly T[]) => items.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  return digest(
-    'semantics',
-    encodeCanonical({
-      domains: sorted(catalogue.domains),
-      canonicalAttributes: sorted(catalogue.canonicalAttributes),
-      queryAttributes: sorted(catalogue.queryAttributes),
-    }),
-  );
+  return {
+    domains: sorted(domains),
+    canonicalAttributes: sorted(canonicalAttributes),
+    queryAttributes: sorted(queryAttributes),
+  };
 };
+
+/** The digest of the catalogue, whatever the order of its objects (S6). */
+export const semanticVersion = (catalogue: Catalogue): Digest<'semantics'> =>
+  digest('semantics', encodeCanonical(sortedCatalogue(catalogue)));

@@ -6,6 +6,8 @@ export * from './attestation-check.ts';
 export * from './authorization.ts';
 export * from './block.ts';
 export * from './catalogue.ts';
+export * from './catalogue-change.ts';
+export * from './catalogue-problem.ts';
 export * from './certificate.ts';
 export * from './commands.ts';
 export * from './dividend-proofs.ts';

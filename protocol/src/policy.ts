@@ -46,6 +46,8 @@ const Windows = z
 
 export const Policy = z.strictObject({
   version: z.int().min(1),
+  /** Enterprises whose Vaults must report a local attribute before it can become canonical (S3). */
+  semantics: z.strictObject({ promotionEnterprises: z.int().min(2).max(1000) }).exactOptional(),
   fees: z.strictObject({
     /** K1: query = base + per Vault + per record band + per epsilon. */
     query: z.strictObject({

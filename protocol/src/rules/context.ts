@@ -37,6 +37,8 @@ export type FaultCode =
   | 'EvidenceInvalid'
   | 'NotTheAggregator'
   | 'BatchMismatch'
+  | 'ChangeInvalid'
+  | 'NotAgreed'
   | 'ReadingBehind'
   | 'HeightMismatch'
   | 'ParentMismatch'

@@ -4,6 +4,7 @@ import { semanticVersion } from '../catalogue.ts';
 import { genesisDigest, type Actor, type Genesis } from '../genesis.ts';
 import { committeeKey, encodeCommittee, FIRST_BATCH } from '../settlement-layout.ts';
 import { State } from '../state.ts';
+import { withCatalogue } from './semantics.ts';
 
 /** Name of the index of enterprises that contribute compute (M4). */
 export const AGGREGATORS = 'aggregators';
@@ -38,5 +39,5 @@ export const initialState = (genesis: Genesis): State => {
     .put('epoch', '0', { number: 0, start: genesis.time, end: null, policyVersion: genesis.policy.version, tasks: 0 })
     .put('index', AGGREGATORS, aggregators.toSorted())
     .putRaw(committeeKey(FIRST_GENERATION), encodeCommittee({ generation: FIRST_GENERATION, keys }));
-  return genesis.actors.reduce(withActor, base);
+  return genesis.actors.reduce(withActor, withCatalogue(base, genesis.catalogue));
 };

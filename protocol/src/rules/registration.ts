@@ -10,6 +10,7 @@ import type { VaultRecord } from '../state.ts';
 import { fault, policyOf, type Fault, type RuleContext } from './context.ts';
 import type { Draft } from './draft.ts';
 import { journalFault, noteJournal } from './journal.ts';
+import { catalogueInForce } from './semantics.ts';
 import { joinedIndex, offeringIndex } from './vault-selection.ts';
 
 type Register = Extract<Command, { type: 'vault.register' }>;
@@ -41,8 +42,8 @@ const revisionFault = (known: VaultRecord, offer: VaultOffer): Fault | undefined
 };
 
 /** B1: a Vault beyond the overlap bound does not join. One that left keeps its place: its subjects' budgets were spent there. */
-const domainFault = (draft: Draft, vault: string, name: string, ctx: RuleContext): Fault | undefined => {
-  const domain = ctx.genesis.catalogue.domains.find((d) => d.name === name);
+const domainFault = (draft: Draft, vault: string, name: string): Fault | undefined => {
+  const domain = catalogueInForce(draft).domains.find((d) => d.name === name);
   if (!domain) return fault('DomainUnknown', `there is no domain ${name}`);
   const joined = draft.get('index', joinedIndex(name)) ?? [];
   return joined.includes(vault) || joined.length < domain.overlapBound
@@ -55,7 +56,7 @@ const offerFault = (draft: Draft, offer: VaultOffer, ctx: RuleContext): Fault | 
   const { perSizeBand } = policyOf(ctx.genesis, draft.must('meta').policyVersion).fees.query;
   if (offer.sizeBand >= perSizeBand.length) return fault('OfferInvalid', `size band ${offer.sizeBand} has no price`);
   for (const name of names) {
-    const found = domainFault(draft, offer.vault, name, ctx);
+    const found = domainFault(draft, offer.vault, name);
     if (found) return found;
   }
   return undefined;

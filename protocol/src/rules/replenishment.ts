@@ -4,9 +4,9 @@
  * record `replenishment/<usage>` counts them; odometers follow when they are next read, Vaults with the next task that asks them.
  */
 import type { Command } from '../commands.ts';
-import { statementFits } from '../evidence.ts';
 import { usages, type Policy, type Usage } from '../policy.ts';
 import type { ReplenishmentRecord } from '../state.ts';
+import { approvalFault } from './approvals.ts';
 import { fault, policyOf, type Fault, type RuleContext } from './context.ts';
 import type { Draft, Readable } from './draft.ts';
 
@@ -17,19 +17,9 @@ const recordOf = (state: Readable, usage: Usage): ReplenishmentRecord => state.g
 /** How often the usage was replenished. */
 export const replenishments = (state: Readable, usage: Usage): number => recordOf(state, usage).count;
 
-const approvalFault = ({ statement, approvals }: Replenish, ctx: RuleContext): Fault | undefined => {
-  if (new Set(approvals.map(({ master }) => master)).size < 2 || new Set(approvals.map(({ master }) => master)).size !== approvals.length)
-    return fault('SignatureInvalid', 'two different masters must approve');
-  const keys = ctx.genesis.masters.map(({ publicKey }) => publicKey);
-  const wrong = approvals.find(
-    ({ master, signature }) => !statementFits(keys[master] ?? '', 'budget.replenish', ctx.genesisDigest, statement, signature),
-  );
-  return wrong && fault('SignatureInvalid', `the approval of master ${wrong.master} does not fit`);
-};
-
 /** budget.replenish: noted for the end of the epoch that it names, which must be the present one. */
 export const approveReplenishment = (draft: Draft, command: Replenish, ctx: RuleContext): Fault | undefined => {
-  const found = approvalFault(command, ctx);
+  const found = approvalFault('budget.replenish', command, ctx);
   if (found) return found;
   const { usage, epoch } = command.statement;
   const { epoch: present } = draft.must('meta');

@@ -1,5 +1,4 @@
 /** task.resolve (rules S6, B2, K1): the plan, the Vaults asked with their budget reserved, and the upper quote; or the reason why not. */
-import { semanticVersion } from '../catalogue.ts';
 import { termsOf } from '../authorization.ts';
 import type { Plan } from '../plan.ts';
 import type { Rejection } from '../rejection.ts';
@@ -12,6 +11,7 @@ import { reserveOdometer } from './odometer.ts';
 import { queryPrice } from './pricing.ts';
 import { replenishments } from './replenishment.ts';
 import { resolveQuery } from './resolution.ts';
+import { catalogueOf } from './semantics.ts';
 import { selectVaults } from './vault-selection.ts';
 
 const askedPart = ({ vault, enterprise, publicKey, sizeBand }: VaultRecord): VaultPart => ({
@@ -21,11 +21,6 @@ const askedPart = ({ vault, enterprise, publicKey, sizeBand }: VaultRecord): Vau
   sizeBand,
   state: 'asked',
 });
-/** S6: only the catalogue that the task was admitted under resolves it. Genesis holds the only one so far. */
-const catalogueOf = (task: TaskRecord, { genesis }: RuleContext) => {
-  if (semanticVersion(genesis.catalogue) !== task.semanticVersion) throw new Error(`no catalogue ${task.semanticVersion}`);
-  return genesis.catalogue;
-};
 const feeRejection = (quote: bigint, maximum: bigint): Rejection | undefined =>
   quote <= maximum ? undefined : { code: 'FeeAboveMaximum', quote, maximum };
 
@@ -47,7 +42,8 @@ export const resolveTask = (draft: Draft, uid: string, ctx: RuleContext): Fault 
   if (!task) return fault('TaskUnknown', `there is no task ${uid}`);
   if (task.state !== 'accepted') return fault('AlreadyDecided', `task ${uid} is ${task.state}`);
   const policy = policyOf(ctx.genesis, task.policyVersion);
-  const resolution = resolveQuery(termsOf(task.spec), catalogueOf(task, ctx), policy, task.epoch);
+  // S6, S7: the catalogue that it was admitted under, whatever came since.
+  const resolution = resolveQuery(termsOf(task.spec), catalogueOf(draft, task.semanticVersion), policy, task.epoch);
   if (!resolution.ok) return end(draft, task, resolution.rejection, ctx);
   const { plan, warnings } = resolution.value;
   const selection = selectVaults(draft, task, plan, policy);
