@@ -88,6 +88,23 @@ describe('a query, enclave by enclave', () => {
     expect(result.cells[2]).toEqual({ label: 'unknown' });
   });
 
+  test('T1: who is in an audience goes to their own Vault alone; the aggregate has the noisy size', async () => {
+    await using group = await TestGroup.start((task) => task.asking({ audience: { expiresSeconds: 3600 } }));
+    const audience = Uint8Array.of(0b1010_0101, 0b11);
+    for (const vault of vaultNames) await group.slice(vault, { cells: () => cellsOf[vault]!, audience });
+    await (
+      await group.aggregator()
+    ).ended;
+    expect([...group.vaults.values()].map((vault) => vault.audience)).toEqual(['a503', 'a503', 'a503']);
+    const { evidence } = group.vaults.get(alder)!.stored!.evidence;
+    expect(evidence.audienceCommitment).toMatch(/^[0-9a-f]{64}$/);
+    expect(group.vaults.get(birch)!.stored!.evidence.evidence.audienceCommitment).not.toBe(evidence.audienceCommitment);
+    expect((await resultOf(group)).cells[0]).toEqual({ label: 'under_45', count: expectedSums(group)[0] });
+    const passed = [...group.server.blobs.values()].map((blob) => Buffer.from(blob).toString('latin1')).join('\n');
+    expect(passed + group.logs.join('\n')).not.toContain('a503');
+    expect(group.world.task(group.uid).state).toBe('awaiting_settlement');
+  });
+
   test('M2, A3: nothing of any output is logged, nor lies open in what passes through the masters', async () => {
     await using group = await TestGroup.start();
     await startSlices(group);

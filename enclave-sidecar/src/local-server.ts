@@ -27,10 +27,10 @@ const callerSignal = <A, B>(call: ServerUnaryCall<A, B>): AbortSignal => {
   return gone.signal;
 };
 
-const resultOf = ({ cells, program }: FinishRequest): WorkResult => {
+const resultOf = ({ cells, audience, program }: FinishRequest): WorkResult => {
   const fits = cells.length <= MAX_OUTPUT_VALUES && cells.every((c) => NUMBER.test(c)) && /^[0-9a-f]{64}$/.test(program);
   return fits
-    ? { kind: 'cells', cells: cells.map(BigInt), program }
+    ? { kind: 'cells', cells: cells.map(BigInt), audience, program }
     : { kind: 'failed', code: 'ExecutorFaulty', message: 'The executor handed in what is no list of integers.' };
 };
 const failureOf = ({ code, message }: FailRequest): WorkResult => ({
@@ -72,7 +72,8 @@ export interface LocalServer {
 /** Listens at `socket` (absolute path); a socket that an earlier process left there is removed. Rejects if it can't. */
 export const serveExecutor = async (desk: WorkDesk, socket: string): Promise<LocalServer> => {
   const server = new Server({
-    'grpc.max_receive_message_length': 256 * 1024,
+    // An audience has a bit for each eligible subject.
+    'grpc.max_receive_message_length': 4 * 1024 * 1024 + 256 * 1024,
     'grpc.max_concurrent_streams': 8,
   });
   server.addService(serviceDefinition(Enclave), {

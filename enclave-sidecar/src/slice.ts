@@ -11,11 +11,14 @@
 import { setMaxListeners } from 'node:events';
 import { status } from '@grpc/grpc-js';
 import {
+  audienceCommitment,
+  audienceNonce,
   encodeCanonical,
   encodePlan,
-  encodeSliceOutput,
+  encodeSliceRelease,
   envelopeAad,
   fromHex,
+  hex,
   noiseOutput,
   outputCommitment,
   outputLength,
@@ -23,6 +26,7 @@ import {
   programDigest,
   sliceEvidenceDigest,
   type Attestation,
+  type KeptAudience,
   type SignedSliceEvidence,
   type SliceOutput,
   type SlicePayload,
@@ -114,6 +118,7 @@ const openWithRetry = async (
 
 interface Counted {
   readonly cells: readonly bigint[];
+  readonly audience: Uint8Array;
   readonly program: string;
 }
 /** Exact cells from the executor; undefined when no longer wanted. Throws EnclaveFault with its code when it fails. */
@@ -143,11 +148,16 @@ const noised = (input: SnapshotInput, cells: readonly bigint[]): SliceOutput => 
   return output;
 };
 
+/** T1: who was selected, for the Vault alone; undefined where the plan keeps no audience. */
+const kept = ({ plan, noiseSeed }: SnapshotInput, { audience }: Counted): KeptAudience | undefined =>
+  plan.audience && { bitmap: hex(audience), nonce: audienceNonce(noiseSeed) };
+
 const signEvidence = (
   session: Session,
   expected: ExpectedSlice,
   input: SnapshotInput,
   output: SliceOutput,
+  audience: KeptAudience | undefined,
   program: string,
   attestation: Attestation,
 ): SignedSliceEvidence => {
@@ -162,6 +172,7 @@ const signEvidence = (
     snapshotCommitment: input.snapshot.commitment,
     consentCommitment: input.consent.commitment,
     outputCommitment: outputCommitment(output),
+    ...(audience && { audienceCommitment: audienceCommitment(audience) }),
   };
   return { evidence, signature: session.keys.sign('slice.evidence', session.genesisDigest, evidence) };
 };
@@ -170,6 +181,7 @@ const signEvidence = (
 interface Computed {
   readonly input: SnapshotInput;
   readonly payload: SlicePayload;
+  readonly audience: KeptAudience | undefined;
 }
 /** The same snapshot, consent and noise: the same output, so it need not be computed again (B6). */
 const sameInput = (a: SnapshotInput, b: SnapshotInput): boolean =>
@@ -178,10 +190,15 @@ const sameInput = (a: SnapshotInput, b: SnapshotInput): boolean =>
 const release = async (
   vault: VaultPort,
   expected: ExpectedSlice,
-  { input, payload }: Computed,
+  { input, payload, audience }: Computed,
   wanted: AbortSignal,
 ): Promise<ReleaseReply> => {
-  const sealed = await seal(input.vaultSealKey, 'slice-release', encodeSliceOutput(payload.output), envelopeAad(expected.envelope));
+  const sealed = await seal(
+    input.vaultSealKey,
+    'slice-release',
+    encodeSliceRelease({ ...payload.output, ...(audience && { audience }) }),
+    envelopeAad(expected.envelope),
+  );
   const request = {
     task: expected.task,
     evidence: encodeCanonical(payload.evidence),
@@ -236,7 +253,9 @@ const produce = async (
       const counted = await count(session, expected, opened, round, ended);
       if (!counted) return endingNow(session);
       const output = noised(input, counted.cells);
-      computed = { input, payload: { output, evidence: signEvidence(session, expected, input, output, counted.program, attestation) } };
+      const audience = kept(input, counted);
+      const evidence = signEvidence(session, expected, input, output, audience, counted.program, attestation);
+      computed = { input, payload: { output, evidence }, audience };
     }
     const verdict = await askRelease(session, vault, expected, computed, ended);
     const refused = verdict instanceof EnclaveFault ? verdict : undefined;

@@ -13,7 +13,7 @@ export interface WorkItem {
   readonly timeoutMs: number;
 }
 export type WorkResult =
-  | { readonly kind: 'cells'; readonly cells: readonly bigint[]; readonly program: string }
+  | { readonly kind: 'cells'; readonly cells: readonly bigint[]; readonly audience: Uint8Array; readonly program: string }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string };
 export interface WorkReply {
   readonly released: boolean;

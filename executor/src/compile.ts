@@ -152,37 +152,62 @@ const answerOf = ({ measure, offset, width }: OutputPart, column: string, parame
   return `SELECT ${offset} + cell, CAST(sum(${clipped}) AS HUGEINT) FROM kept GROUP BY cell`;
 };
 
-/** The statement gives rows (place in the output, number as text), for cells that are not empty, in order. */
-export const compile = (
-  plan: Plan,
-  columns: Columns,
-  files: { readonly snapshot: string; readonly eligible: string },
-): Outcome<Statement> => {
-  const fault =
-    planFault(plan, columns) ??
-    plan.measures?.map((m) => measureFault(m, columns)).find((f) => f !== undefined) ??
-    plan.where
-      .flat()
-      .map((p) => predicateFault(p, columns))
-      .find((f) => f !== undefined);
-  if (fault) return fault;
-  const parameters = new Parameters();
+type Paths = { readonly snapshot: string; readonly eligible: string };
+
+const faultOf = (plan: Plan, columns: Columns): Outcome<never> | undefined =>
+  planFault(plan, columns) ??
+  plan.measures?.map((m) => measureFault(m, columns)).find((f) => f !== undefined) ??
+  plan.where
+    .flat()
+    .map((p) => predicateFault(p, columns))
+    .find((f) => f !== undefined);
+
+/** Up to `kept`; gives the place of the eligible subjects' path, too. */
+const common = (plan: Plan, files: Paths, parameters: Parameters): { readonly sql: string; readonly eligible: string } => {
   const snapshot = parameters.add({ type: 'text', value: files.snapshot });
   const eligible = parameters.add({ type: 'text', value: files.eligible });
   const conditions = plan.where.map((anyOf) => `(${anyOf.map((p) => predicate(p, parameters)).join(' OR ')})`);
   const grouped = plan.group.column === undefined ? '' : `, CAST(r.${quote(plan.group.column)} AS VARCHAR) AS grouped`;
   const totals = (plan.measures ?? []).map(({ column }, i) => `, r.${quote(column)} AS m${i}`).join('');
   const entered = cellsOf(plan, parameters);
-  const names = measured(plan);
+  const sums = measured(plan)
+    .map((name) => `, sum(${name}) AS ${name}`)
+    .join('');
   const most = integer(plan.cellsPerSubject, parameters);
-  const answers = outputParts(plan).map((part, i) => answerOf(part, names[i - 1] ?? '', parameters));
   const sql = `WITH matched AS (
   SELECT r.subject AS subject${grouped}${totals} FROM read_parquet(${snapshot}) r
   SEMI JOIN read_parquet(${eligible}) e ON r.subject = e.subject
   WHERE ${['TRUE', ...conditions].join(' AND ')}
-), entered AS (SELECT subject, cell${names.map((name) => `, sum(${name}) AS ${name}`).join('')} FROM (${entered}) GROUP BY subject, cell),
+), entered AS (SELECT subject, cell${sums} FROM (${entered}) GROUP BY subject, cell),
 clipped AS (SELECT *, row_number() OVER (PARTITION BY subject ORDER BY cell) AS rank FROM entered),
-kept AS MATERIALIZED (SELECT * FROM clipped WHERE rank <= ${most})
-SELECT place, CAST(number AS VARCHAR) AS number FROM (${answers.join(' UNION ALL ')}) ORDER BY place`;
-  return done({ sql, parameters: parameters.list });
+kept AS MATERIALIZED (SELECT * FROM clipped WHERE rank <= ${most})`;
+  return { sql, eligible };
 };
+
+/** The statement gives rows (place in the output, number as text), for cells that are not empty, in order. */
+export const compile = (plan: Plan, columns: Columns, files: Paths): Outcome<Statement> => {
+  const fault = faultOf(plan, columns);
+  if (fault) return fault;
+  const parameters = new Parameters();
+  const { sql } = common(plan, files, parameters);
+  const names = measured(plan);
+  const answers = outputParts(plan).map((part, i) => answerOf(part, names[i - 1] ?? '', parameters));
+  const answer = `SELECT place, CAST(number AS VARCHAR) AS number FROM (${answers.join(' UNION ALL ')}) ORDER BY place`;
+  return done({ sql: `${sql}\n${answer}`, parameters: parameters.list });
+};
+
+/** The statement gives the places (T1), among the eligible subjects in ascending order, of those in any cell. */
+export const compileAudience = ({ measures: _, ...plan }: Plan, columns: Columns, files: Paths): Outcome<Statement> => {
+  const fault = faultOf(plan, columns);
+  if (fault) return fault;
+  const parameters = new Parameters();
+  const { sql, eligible } = common(plan, files, parameters);
+  const numbered = `SELECT subject, row_number() OVER (ORDER BY subject) - 1 AS place FROM read_parquet(${eligible})`;
+  const answer = `SELECT CAST(n.place AS VARCHAR) AS place FROM (${numbered}) n SEMI JOIN kept k ON n.subject = k.subject ORDER BY n.place`;
+  return done({ sql: `${sql}\n${answer}`, parameters: parameters.list });
+};
+/** How many subjects are eligible. */
+export const countEligible = (eligible: string): Statement => ({
+  sql: 'SELECT CAST(count(*) AS VARCHAR) FROM read_parquet($1)',
+  parameters: [{ type: 'text', value: eligible }],
+});

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { credentials } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import { Enclave, grpcClient } from '@scs/proto';
-import { runPlan } from './run-plan.ts';
+import { runAudience, runPlan } from './run-plan.ts';
 import { workUntilReleased, type Ending } from './work.ts';
 
 const log = pino({ name: 'scs-executor', level: process.env['SCS_LOG_LEVEL'] ?? 'info' });
@@ -45,6 +45,7 @@ stop.signal.addEventListener('abort', () => enclave.close(), { once: true });
 const ending = await workUntilReleased({
   enclave,
   runPlan,
+  runAudience,
   sleep,
   stopped: () => stop.signal.aborted,
   log,

@@ -73,6 +73,7 @@ const sidecar = async ({ getWork, replies }: Sidecar) => {
 const ports = (enclave: Ports['enclave'], changes: Partial<Ports> = {}): Ports => ({
   enclave,
   runPlan: () => Promise.resolve(done([7n, 0n])),
+  runAudience: () => Promise.resolve(done(Uint8Array.of(5))),
   sleep: () => Promise.resolve(),
   stopped: () => false,
   log: { info: () => undefined, warn: () => undefined },

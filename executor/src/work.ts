@@ -5,13 +5,14 @@
 import { status } from '@grpc/grpc-js';
 import type { Enclave, FinishReply, GrpcClient, Work } from '@scs/proto';
 import { decodeCanonical, Plan } from '@scs/protocol';
-import { failed, type ExecutorFault, type Outcome } from './fault.ts';
+import { done, failed, type ExecutorFault, type Outcome } from './fault.ts';
 import type { Limits } from './locked-database.ts';
 import type { Files } from './run-plan.ts';
 
 export interface Ports {
   readonly enclave: Pick<GrpcClient<typeof Enclave>, 'getWork' | 'finish' | 'fail'>;
   readonly runPlan: (plan: Plan, files: Files, limits: Limits) => Promise<Outcome<bigint[]>>;
+  readonly runAudience: (plan: Plan, files: Files, limits: Limits) => Promise<Outcome<Uint8Array>>;
   /** Resolves after the time, or at once when stopped. */
   readonly sleep: (ms: number) => Promise<void>;
   readonly stopped: () => boolean;
@@ -39,18 +40,27 @@ const decodePlan = (bytes: Uint8Array): Plan | undefined => {
   }
 };
 
-const evaluate = async (work: Work, ports: Ports): Promise<Outcome<bigint[]>> => {
+interface Found {
+  readonly cells: readonly bigint[];
+  /** Empty where the plan keeps no audience. */
+  readonly audience: Uint8Array;
+}
+const evaluate = async (work: Work, ports: Ports): Promise<Outcome<Found>> => {
   const plan = decodePlan(work.plan);
   if (!plan) return failed('PlanUnfit', 'The plan is not in its one canonical form.');
   const memoryBytes = Number(work.memoryLimitBytes);
   if (!(memoryBytes > 0 && memoryBytes <= MAX_MEMORY_BYTES) || work.timeoutMs === 0)
     return failed('PlanUnfit', 'The limits are out of bounds.');
-  return ports.runPlan(plan, work, { memoryBytes, threads: ports.threads, timeoutMs: work.timeoutMs });
+  const limits = { memoryBytes, threads: ports.threads, timeoutMs: work.timeoutMs };
+  const cells = await ports.runPlan(plan, work, limits);
+  if (!cells.ok) return cells;
+  const audience = plan.audience ? await ports.runAudience(plan, work, limits) : done(new Uint8Array());
+  return audience.ok ? done({ cells: cells.value, audience: audience.value }) : audience;
 };
 
-const report = (outcome: Outcome<bigint[]>, { enclave, program }: Ports): Promise<FinishReply> =>
+const report = (outcome: Outcome<Found>, { enclave, program }: Ports): Promise<FinishReply> =>
   outcome.ok
-    ? enclave.finish({ cells: outcome.value.map(String), program }, { timeoutMs: WAIT_MS })
+    ? enclave.finish({ cells: outcome.value.cells.map(String), audience: outcome.value.audience, program }, { timeoutMs: WAIT_MS })
     : enclave.fail({ code: outcome.fault.code, message: outcome.fault.message }, { timeoutMs: WAIT_MS });
 
 /** One round: undefined means once more. Throws what gRPC throws. */

@@ -54,6 +54,8 @@ export const Plan = z.strictObject({
   }),
   /** Beside the counts, which are always given; epsilon is shared equally among the counts and these (`epsilonShare`). */
   measures: z.array(PlanMeasure).min(1).max(4).exactOptional(),
+  /** The Vault keeps who entered a cell, for so long, for activation by its operator alone (T1). */
+  audience: z.strictObject({ expiresSeconds: z.int().min(1) }).exactOptional(),
   /** k of S8: cells that a subject may enter; noise has scale k bound / epsilon. */
   cellsPerSubject: z.int().min(1).max(100),
   epsilon: z.bigint().min(1n),

@@ -5,7 +5,7 @@
  *   OpenSlice  purpose slice-input, AAD = envelope digest (32 bytes) on every chunk. Chunk 0 is `SliceInput`; for `snapshot`
  *              the further chunks are the Parquet snapshot and then the eligible subjects, cut anywhere, at most
  *              SLICE_CHUNK_BYTES each. The lengths are in the header, so that a cut stream shows.
- *   Release    purpose slice-release, AAD = envelope digest: canonical `SliceOutput`, to `vaultSealKey`.
+ *   Release    purpose slice-release, AAD = envelope digest: canonical `SliceRelease`, to `vaultSealKey`.
  *   Blob       `slice/<vault>/<aggregator's seal key>`: purpose slice-output, AAD = envelope digest || vault (UTF-8), packed
  *              enc || ciphertext: canonical `SlicePayload`.
  *   Blob       `result/<digest>`: purpose task-result, AAD = envelope digest, packed: canonical `TaskResult`.
@@ -61,6 +61,20 @@ export const SliceInput = z.discriminatedUnion('kind', [
 export type SliceInput = z.infer<typeof SliceInput>;
 export type SnapshotInput = Extract<SliceInput, { kind: 'snapshot' }>;
 
+/** Who is in a kept audience (T1): bit i, from the lowest of byte 0, is the i-th of the eligible subjects in ascending order. */
+export const KeptAudience = z.strictObject({
+  bitmap: z
+    .string()
+    .regex(/^([0-9a-f]{2})*$/)
+    .max(8_000_000),
+  /** Opens `SliceEvidence.audienceCommitment`. */
+  nonce: digestHex,
+});
+export type KeptAudience = z.infer<typeof KeptAudience>;
+/** What a slice seals to its Vault: the output, and what never goes further. */
+export const SliceRelease = SliceOutput.extend({ audience: KeptAudience.exactOptional() });
+export type SliceRelease = z.infer<typeof SliceRelease>;
+
 /** What a slice seals to the aggregator. */
 export const SlicePayload = z.strictObject({ output: SliceOutput, evidence: SignedSliceEvidence });
 export type SlicePayload = z.infer<typeof SlicePayload>;
@@ -76,6 +90,8 @@ export const encodeSliceInput = (input: SliceInput): Uint8Array => encodeCanonic
 export const decodeSliceInput: (bytes: Uint8Array) => SliceInput = decodeAs(SliceInput);
 export const encodeSliceOutput = (output: SliceOutput): Uint8Array => encodeCanonical(output);
 export const decodeSliceOutput: (bytes: Uint8Array) => SliceOutput = decodeAs(SliceOutput);
+export const encodeSliceRelease = (release: SliceRelease): Uint8Array => encodeCanonical(release);
+export const decodeSliceRelease: (bytes: Uint8Array) => SliceRelease = decodeAs(SliceRelease);
 export const encodeSlicePayload = (payload: SlicePayload): Uint8Array => encodeCanonical(payload);
 export const decodeSlicePayload: (bytes: Uint8Array) => SlicePayload = decodeAs(SlicePayload);
 export const encodeTaskResult = (result: TaskResult): Uint8Array => encodeCanonical(result);
@@ -92,6 +108,11 @@ export const resultBlobName = (blob: Digest<'blob'>): string => `result/${blob}`
 export const snapshotCommitment = (nonce: string, file: Uint8Array): string => commit('snapshot', nonce, sha3(file));
 /** `receipt`: hex. */
 export const consentCommitment = (nonce: string, receipt: string): string => commit('consent', nonce, sha3(fromHex(receipt)));
+/** `bitmap`: hex. */
+export const audienceCommitment = ({ nonce, bitmap }: KeptAudience): string => commit('audience', nonce, sha3(fromHex(bitmap)));
+/** From the noise seed, as an output's. */
+export const audienceNonce = (noiseSeed: string): string => hex(taggedHash('SCS::audience-nonce', fromHex(noiseSeed)));
+
 /** The nonce that hides an output: from the noise seed, so that a rerun commits to the same bytes (B6). */
 export const outputNonce = (noiseSeed: string): string => hex(taggedHash('SCS::output-nonce', fromHex(noiseSeed)));
 

@@ -48,19 +48,29 @@ interface Overrides {
   readonly tee?: Tee;
   /** Exact cells that the executor finds, by content of the snapshot. */
   readonly cells?: (snapshot: string) => readonly bigint[];
+  /** Who is in the audience. */
+  readonly audience?: Uint8Array;
   /** No executor comes. */
   readonly idle?: boolean;
 }
 
 /** Like the real executor, but that it knows the answer. Gives the last code it was told. */
-const executor = async (socket: string, cells: NonNullable<Overrides['cells']>, signal: AbortSignal): Promise<string> => {
+const executor = async (
+  socket: string,
+  cells: NonNullable<Overrides['cells']>,
+  audience: Uint8Array,
+  signal: AbortSignal,
+): Promise<string> => {
   const client = grpcClient(Enclave, `unix:${socket}`, credentials.createInsecure());
   try {
     for (;;) {
       const work = await client.getWork({}, { timeoutMs: 60_000, signal });
       const found = cells(await readFile(work.snapshot, 'utf8'));
       await readFile(work.eligible);
-      const reply = await client.finish({ cells: found.map(String), program: digestOf('executor') }, { timeoutMs: 60_000, signal });
+      const reply = await client.finish(
+        { cells: found.map(String), audience, program: digestOf('executor') },
+        { timeoutMs: 60_000, signal },
+      );
       if (reply.code !== 'RunAgain') return reply.released ? 'Released' : reply.code;
     }
   } catch (error) {
@@ -176,7 +186,7 @@ export class TestGroup implements AsyncDisposable {
     return { session, close };
   }
 
-  async slice(vault: string, { tee, cells = () => [100n, 50n, 3n], idle = false }: Overrides = {}): Promise<Running> {
+  async slice(vault: string, { tee, cells = () => [100n, 50n, 3n], audience = new Uint8Array(), idle = false }: Overrides = {}): Promise<Running> {
     const enterprise = vault.split('/')[0]!;
     const stop = new AbortController();
     const phases: Phase[] = [];
@@ -205,7 +215,7 @@ export class TestGroup implements AsyncDisposable {
       keys: session.keys,
       ended,
       phases,
-      executor: idle ? Promise.resolve('idle') : executor(socket, cells, stop.signal),
+      executor: idle ? Promise.resolve('idle') : executor(socket, cells, audience, stop.signal),
       stop: async () => {
         stop.abort();
         await Promise.allSettled([ended]);

@@ -4,7 +4,8 @@ import { Server, status, type handleServerStreamingCall, type handleUnaryCall } 
 import {
   consentCommitment,
   decodeCanonical,
-  decodeSliceOutput,
+  audienceCommitment,
+  decodeSliceRelease,
   encodeSliceInput,
   envelopeAad,
   outputCommitment,
@@ -55,6 +56,8 @@ export class VaultServer {
   alter: (input: SliceInput) => SliceInput = (input) => input;
   /** Says "released" although the masters were not told. */
   silent = false;
+  /** Hex; of the last release. */
+  audience: string | undefined;
   stored: { readonly output: SliceOutput; readonly evidence: SignedSliceEvidence } | undefined;
   readonly opened: string[] = [];
   #seal: SealKeyPair | undefined;
@@ -130,11 +133,14 @@ export class VaultServer {
   async #accept(request: ReleaseRequest): Promise<{ height?: bigint; code?: string; message?: string }> {
     const record = this.masters.world.task(request.task);
     const sealed = { enc: request.enc, ciphertext: request.sealedOutput };
-    const output = decodeSliceOutput(await open(this.#seal!.privateKey, 'slice-release', sealed, envelopeAad(record.envelope!)));
+    const opened = decodeSliceRelease(await open(this.#seal!.privateKey, 'slice-release', sealed, envelopeAad(record.envelope!)));
+    const { audience, ...output } = opened;
     const signed = SignedSliceEvidence.parse(decodeCanonical(request.evidence));
     const { evidence, signature } = signed;
     const { genesisDigest } = this.masters.world;
     if (!statementFits(evidence.signKey, 'slice.evidence', genesisDigest, evidence, signature)) return { code: 'EvidenceInvalid' };
+    if ((audience && audienceCommitment(audience)) !== evidence.audienceCommitment) return { code: 'EvidenceInvalid' };
+    this.audience = audience?.bitmap;
     const input = (await this.#input(request.task)) as SnapshotInput;
     if (evidence.snapshotCommitment !== input.snapshot.commitment || evidence.outputCommitment !== outputCommitment(output))
       return { code: 'EvidenceInvalid' };

@@ -41,6 +41,12 @@ export const Query = z.object({
     .optional()
     .describe('Measured beside the count; epsilon is shared equally among the count and these.'),
   cellsPerSubject: z.int().min(1).max(100).optional().describe('Most cells that a subject enters; noise grows with it. One if absent.'),
+  audience: z
+    .object({
+      expiresSeconds: z.int().min(60).max(7_776_000).describe('How long Vaults keep it.'),
+    })
+    .optional()
+    .describe('Each Vault keeps who is in a cell; its operator may activate them. For usage marketing; nobody else learns who they are.'),
   groupBy: attribute.optional().describe('A groupable query attribute; one cell a bucket.'),
 });
 /** What the actor signs, with defaults filled in. */

@@ -54,6 +54,8 @@ export const sliceFault = (
     return invalid(`evidence of ${part.vault} is for another slice`);
   if (evidence.outputCommitment !== part.release!.outputCommitment)
     return invalid(`evidence and receipt of ${part.vault} commit to different outputs`);
+  if ((evidence.audienceCommitment !== undefined) !== (task.plan?.audience !== undefined))
+    return invalid(`evidence of ${part.vault} has not the audience of the plan`);
   if (!statementFits(evidence.signKey, 'slice.evidence', ctx.genesisDigest, evidence, signature))
     return invalid(`evidence of ${part.vault} is not signed by its enclave`);
   const { signKey, sealKey } = evidence;

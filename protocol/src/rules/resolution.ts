@@ -182,6 +182,7 @@ export const resolveQuery = (terms: TaskTerms, catalogue: Catalogue, policy: Pol
     where: [...where.value.where],
     group: group.value.group,
     ...budget,
+    ...(query.audience && { audience: { expiresSeconds: query.audience.expiresSeconds } }),
     cellsPerSubject: Math.min(query.cellsPerSubject ?? 1, group.value.group.cells.length),
     microRho: rhoOfParts(budget),
     // S5: the larger of the task's and the policy's.

@@ -41,10 +41,14 @@ const expiryReadable: Check = ({ authorization }) =>
     ? undefined
     : 'authorization.expiry must be an RFC 3339 time in UTC with at most three decimals, such as 2026-01-31T12:00:00Z';
 
+const audienceForMarketing: Check = ({ query, usage }) =>
+  query?.audience === undefined || usage === 'marketing' ? undefined : `an audience is for usage marketing, not ${usage}`;
+
 const checks: readonly Check[] = [
   hasQuery,
   predicatesWhole,
   measuresWhole,
+  audienceForMarketing,
   epsilonPositive,
   feeCountable,
   deadlineWithinPolicy,

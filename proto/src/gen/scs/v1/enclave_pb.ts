@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file scs/v1/enclave.proto.
  */
 export const file_scs_v1_enclave: GenFile = /*@__PURE__*/
-  fileDesc("ChRzY3MvdjEvZW5jbGF2ZS5wcm90bxIGc2NzLnYxIhAKDkdldFdvcmtSZXF1ZXN0InYKBFdvcmsSDAoEdGFzaxgBIAEoCRIMCgRwbGFuGAIgASgMEhAKCHNuYXBzaG90GAMgASgJEhAKCGVsaWdpYmxlGAQgASgJEhoKEm1lbW9yeV9saW1pdF9ieXRlcxgFIAEoBBISCgp0aW1lb3V0X21zGAYgASgNIi8KDUZpbmlzaFJlcXVlc3QSDQoFY2VsbHMYASADKAkSDwoHcHJvZ3JhbRgCIAEoCSI+CgtGaW5pc2hSZXBseRIQCghyZWxlYXNlZBgBIAEoCBIMCgRjb2RlGAIgASgJEg8KB21lc3NhZ2UYAyABKAkiLAoLRmFpbFJlcXVlc3QSDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJMqIBCgdFbmNsYXZlEi8KB0dldFdvcmsSFi5zY3MudjEuR2V0V29ya1JlcXVlc3QaDC5zY3MudjEuV29yaxI0CgZGaW5pc2gSFS5zY3MudjEuRmluaXNoUmVxdWVzdBoTLnNjcy52MS5GaW5pc2hSZXBseRIwCgRGYWlsEhMuc2NzLnYxLkZhaWxSZXF1ZXN0GhMuc2NzLnYxLkZpbmlzaFJlcGx5YgZwcm90bzM");
+  fileDesc("ChRzY3MvdjEvZW5jbGF2ZS5wcm90bxIGc2NzLnYxIhAKDkdldFdvcmtSZXF1ZXN0InYKBFdvcmsSDAoEdGFzaxgBIAEoCRIMCgRwbGFuGAIgASgMEhAKCHNuYXBzaG90GAMgASgJEhAKCGVsaWdpYmxlGAQgASgJEhoKEm1lbW9yeV9saW1pdF9ieXRlcxgFIAEoBBISCgp0aW1lb3V0X21zGAYgASgNIkEKDUZpbmlzaFJlcXVlc3QSDQoFY2VsbHMYASADKAkSDwoHcHJvZ3JhbRgCIAEoCRIQCghhdWRpZW5jZRgDIAEoDCI+CgtGaW5pc2hSZXBseRIQCghyZWxlYXNlZBgBIAEoCBIMCgRjb2RlGAIgASgJEg8KB21lc3NhZ2UYAyABKAkiLAoLRmFpbFJlcXVlc3QSDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJMqIBCgdFbmNsYXZlEi8KB0dldFdvcmsSFi5zY3MudjEuR2V0V29ya1JlcXVlc3QaDC5zY3MudjEuV29yaxI0CgZGaW5pc2gSFS5zY3MudjEuRmluaXNoUmVxdWVzdBoTLnNjcy52MS5GaW5pc2hSZXBseRIwCgRGYWlsEhMuc2NzLnYxLkZhaWxSZXF1ZXN0GhMuc2NzLnYxLkZpbmlzaFJlcGx5YgZwcm90bzM");
 
 /**
  * @generated from message scs.v1.GetWorkRequest
@@ -73,6 +73,7 @@ export const WorkSchema: GenMessage<Work> = /*@__PURE__*/
 
 /**
  * `program`: hex SHA3-256 of the executor's own program file, for the evidence.
+ * `audience`: where the plan keeps one, a bit for each eligible subject in ascending order.
  *
  * @generated from message scs.v1.FinishRequest
  */
@@ -86,6 +87,11 @@ export type FinishRequest = Message<"scs.v1.FinishRequest"> & {
    * @generated from field: string program = 2;
    */
   program: string;
+
+  /**
+   * @generated from field: bytes audience = 3;
+   */
+  audience: Uint8Array;
 };
 
 /**
