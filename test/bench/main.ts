@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { interrupt } from '../cluster/interrupt.ts';
 import { stopCommands } from '../cluster/run.ts';
+import { chain } from './chain.ts';
 import { devnet } from './devnet.ts';
 import { latency } from './latency.ts';
 import { machine } from './machine.ts';
@@ -17,6 +18,7 @@ const usage = `node test/bench/main.ts [options] [benchmark ...]
   micro        rules, Merkle state, certificates, noise, encoding, beside bare crypto and Map
   privacy      samplers beside OpenDP's; a million random steps of the budget ledger
   devnet       the embedded chain beside the bare Move VM
+  chain        batches by tasks and escrows, trees of claims, claims a second
 
 Without names: all, in this order.
   --quick      small sizes, to see that it works; docs/benchmarks.md stays as it is
@@ -47,6 +49,7 @@ const main = async (): Promise<void> => {
     micro: () => micro(values.quick),
     privacy: () => privacy(values.quick),
     devnet: () => devnet(values.quick),
+    chain: () => chain(values.quick),
   };
   const names = positionals.length > 0 ? positionals : Object.keys(benchmarks);
   const unknown = names.find((name) => !(name in benchmarks));
