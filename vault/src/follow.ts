@@ -13,6 +13,9 @@ import { limitOf, taskRefusal } from './judge.ts';
 import { errorCode, type Logger } from './logger.ts';
 import { decideRelease, type ReleaseContext } from './release.ts';
 import { replenish } from './store/replenish.ts';
+import { refusal } from './refusal.ts';
+import { StoreError } from './store/database.ts';
+import type { Reserved, ReserveRequest } from './store/vault-store.ts';
 import { sendAnswer, type Answer } from './statements.ts';
 
 export interface FollowOptions extends ReleaseContext {
@@ -88,7 +91,7 @@ export class Follower {
     const plan = record.plan!;
     const { replenished } = record;
     if (replenished !== undefined) await store.write('replenish', (sql) => replenish(sql, plan.usage, replenished));
-    const reserved = await store.reserve({
+    const reserved = await this.#reserve({
       task: record.uid,
       submitter: record.spec.submitter,
       nonce: record.spec.authorization?.nonce ?? record.uid,
@@ -96,6 +99,8 @@ export class Follower {
       usage: plan.usage,
       ask: plan.microRho,
       limit: limitOf(plan, this.#options),
+      time: record.history[0]?.time ?? 0,
+      quotas: this.#options.manifest.quotas,
     });
     if (reserved.ok) {
       const { reservation } = reserved;
@@ -107,11 +112,25 @@ export class Follower {
         consentCommitment: reservation.firstConsent,
       };
     }
+    if (reserved.code === 'QuotaExceeded' || reserved.code === 'StorageFull')
+      return { kind: 'refused', ...refusal(reserved.code, reserved.message) };
     const message =
       reserved.code === 'NonceReused'
         ? 'the authorization’s nonce was used for another task'
         : `${reserved.left} micro-rho are left for ${plan.usage} in this Vault; the task asks for ${plan.microRho}`;
     return { kind: 'refused', code: reserved.code, message };
+  }
+
+  /** A full volume refuses like a quota: the task goes on without this Vault, rather than wait for it. */
+  async #reserve(
+    request: ReserveRequest,
+  ): Promise<Reserved | { readonly ok: false; readonly code: 'StorageFull'; readonly message: string }> {
+    try {
+      return await this.#options.store.reserve(request);
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code !== 'StorageFull') throw error;
+      return { ok: false, code: 'StorageFull', message: 'this Vault takes no new work now: its volume is full' };
+    }
   }
 
   async #watch(signal: AbortSignal): Promise<void> {

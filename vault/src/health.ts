@@ -1,11 +1,13 @@
 /** /livez, /readyz and /metrics over HTTP, without credentials: names, codes and public figures only; never a subject, a value or a count. */
 import http from 'node:http';
-import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Health } from './server.ts';
 
 export interface HealthServer {
   readonly port: number;
   readonly countCall: (method: string, code: string) => void;
+  /** How long a step of the store took. */
+  readonly timeStep: (step: string, ms: number) => void;
   readonly countTask: (what: string) => void;
   readonly countRightsRefusal: (code: string) => void;
   close(): Promise<void>;
@@ -19,6 +21,9 @@ export interface HealthOptions {
   readonly progressAt: () => number;
 }
 const STUCK_MS = 90_000;
+const STEP_SECONDS = [0.1, 1, 10, 60];
+/** Rounded up to its class, so that the sum tells no more than the classes do. */
+const classOf = (seconds: number): number => STEP_SECONDS.find((limit) => seconds <= limit) ?? 600;
 
 /** Rejects if the address is taken. */
 export const startHealth = async ({ host, port, health, progressAt }: HealthOptions): Promise<HealthServer> => {
@@ -40,6 +45,13 @@ export const startHealth = async ({ host, port, health, progressAt }: HealthOpti
     name: 'scs_vault_rights_refusals_total',
     help: "Requests to the subjects' service that were refused or failed. Those that were served are not counted.",
     labelNames: ['code'],
+    registers: [registry],
+  });
+  const steps = new Histogram({
+    name: 'scs_vault_step_seconds',
+    help: 'Durable steps of the store. Classes are coarse: how long one took must not tell of whom it was about.',
+    labelNames: ['step'],
+    buckets: STEP_SECONDS,
     registers: [registry],
   });
   const ready = new Gauge({ name: 'scs_vault_ready', help: '1 when the Vault serves.', registers: [registry] });
@@ -70,6 +82,7 @@ export const startHealth = async ({ host, port, health, progressAt }: HealthOpti
     port: typeof address === 'object' && address !== null ? address.port : port,
     countCall: (method, code) => calls.inc({ method, code }),
     countTask: (what) => tasks.inc({ what }),
+    timeStep: (step, ms) => steps.observe({ step }, classOf(ms / 1000)),
     countRightsRefusal: (code) => refusals.inc({ code }),
     close: () =>
       new Promise((resolve) => {

@@ -16,7 +16,8 @@ import { backupPlaceOf, bucketOf, journalCopyOf, keyRingOf } from './places.ts';
 import { startRights } from './rights/server.ts';
 import { startServer, type Health } from './server.ts';
 import { Upkeep } from './upkeep.ts';
-import { VaultStore } from './store/vault-store.ts';
+import { StoreError } from './store/database.ts';
+import { VaultStore, type StoreOptions } from './store/vault-store.ts';
 
 const splitListen = (listen: string): { host: string; port: number } => {
   const at = listen.lastIndexOf(':');
@@ -24,6 +25,8 @@ const splitListen = (listen: string): { host: string; port: number } => {
 };
 const IMPORT_RETRY_MS = 30_000;
 const UPKEEP_MS = 60_000;
+const SLOW_SECONDS = [1, 10, 60];
+const ROOM_MS = 5_000;
 /** Calls to masters that are away may take longer than a pod has to stop: all of them can be repeated. */
 const STOP_GRACE_MS = 3_000;
 
@@ -43,7 +46,18 @@ export const serve = async (config: VaultConfig, signal: AbortSignal): Promise<v
   });
   await using cleanup = new AsyncDisposableStack();
   cleanup.defer(() => probes.close());
-  const { store, keeper } = await opened(config, log);
+  const broken = new AbortController();
+  const ending = AbortSignal.any([signal, broken.signal]);
+  ending.addEventListener('abort', () => (health = { ready: false, reason: 'Stopping', message: 'the Vault is being stopped' }), {
+    once: true,
+  });
+  const { store, keeper } = await opened(config, log, {
+    onBroken: () => broken.abort(),
+    onDuration: (step, ms) => {
+      probes.timeStep(step, ms);
+      noteSlow(log, step, ms);
+    },
+  });
   cleanup.defer(() => store.close());
   const place = backupPlaceOf(config);
   const upkeep = new Upkeep({ store, keeper, place, manifest, log, now: () => Date.now(), onDone: probes.countTask });
@@ -84,7 +98,7 @@ export const serve = async (config: VaultConfig, signal: AbortSignal): Promise<v
   }
   const sourcePlaces = { folder: env.SCS_IMPORT, bucket: (at: S3Place) => bucketOf(config, at) };
   health = { ready: false, reason: 'Importing', message: 'the sources of the manifest are being loaded' };
-  while (!signal.aborted) {
+  while (!ending.aborted) {
     try {
       await importSources(store, manifest.sources, sourcePlaces, (line) =>
         log.info({ import: line.replaceAll(/\d+ rows/g, 'rows') }, 'import'),
@@ -94,22 +108,43 @@ export const serve = async (config: VaultConfig, signal: AbortSignal): Promise<v
       const message = error instanceof ImportError ? error.message : 'the sources could not be loaded; trying again';
       health = { ready: false, reason: errorCode(error), message };
       log.error({ code: errorCode(error) }, 'a source could not be loaded');
-      await aborted(signal, IMPORT_RETRY_MS);
+      await aborted(ending, IMPORT_RETRY_MS);
     }
   }
-  if (signal.aborted) return;
-  health = { ready: true, reason: 'Serving', message: 'the Vault serves' };
+  if (ending.aborted) return;
+  health = SERVING;
   log.info({ port: server.port }, 'serving');
   follower = new Follower({ ...context, log, onDone: probes.countTask });
+  const room = watchRoom(store, ending, (roomy) => {
+    if (!ending.aborted) health = roomy ? SERVING : FULL;
+  });
   await Promise.race([
-    Promise.all([follower.run(signal), keepUp(upkeep, signal)]),
-    aborted(signal).then(() => aborted(undefined, STOP_GRACE_MS)),
+    Promise.all([follower.run(ending), keepUp(upkeep, ending), room]),
+    aborted(ending).then(() => aborted(undefined, STOP_GRACE_MS)),
   ]);
-  health = { ready: false, reason: 'Stopping', message: 'the Vault is being stopped' };
+  if (broken.signal.aborted) throw new StoreError('StoreBroken', "the Vault's file must be opened anew", undefined);
+};
+
+const SERVING: Health = { ready: true, reason: 'Serving', message: 'the Vault serves' };
+const FULL: Health = {
+  ready: false,
+  reason: 'StorageFull',
+  message: "the Vault's volume is full: it ends what it began and takes no new work",
+};
+const watchRoom = async (store: VaultStore, signal: AbortSignal, tell: (roomy: boolean) => void): Promise<void> => {
+  while (!signal.aborted) {
+    // A volume that can't even be asked takes no new work either.
+    tell(await store.hasRoom().catch(() => false));
+    await aborted(signal, ROOM_MS);
+  }
 };
 
 /** The Vault's file, from a backup if it is to be and there is none yet; caught up with its journal (B8). Throws coded errors. */
-const opened = async (config: VaultConfig, log: Logger): Promise<{ readonly store: VaultStore; readonly keeper: KeyKeeper }> => {
+const opened = async (
+  config: VaultConfig,
+  log: Logger,
+  watching: Pick<StoreOptions, 'onBroken' | 'onDuration'>,
+): Promise<{ readonly store: VaultStore; readonly keeper: KeyKeeper }> => {
   const { environment: env, genesis, manifest } = config;
   const keeper = new KeyKeeper(env.SCS_DATA, keyRingOf(config));
   const from = manifest.backup?.restore;
@@ -130,8 +165,15 @@ const opened = async (config: VaultConfig, log: Logger): Promise<{ readonly stor
     ...(journalCopy && { journalCopy, journalLost: manifest.journal?.lost ?? false }),
     memoryLimitBytes: config.memoryLimitBytes,
     threads: config.threads,
+    ...watching,
   });
   return { store, keeper };
+};
+
+/** Steps that took long, by name and class alone: no statement, no value, no count. */
+const noteSlow = (log: Logger, step: string, ms: number): void => {
+  const over = SLOW_SECONDS.findLast((seconds) => ms >= seconds * 1000);
+  if (over !== undefined) log.warn({ step, overSeconds: over }, 'slow');
 };
 
 const keepUp = async (upkeep: Upkeep, signal: AbortSignal): Promise<void> => {
@@ -144,6 +186,7 @@ const keepUp = async (upkeep: Upkeep, signal: AbortSignal): Promise<void> => {
 /** Resolves when the signal aborts, or after `ms`. */
 const aborted = (signal: AbortSignal | undefined, ms?: number): Promise<void> =>
   new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
     const timer = ms === undefined ? undefined : setTimeout(resolve, ms);
     const end = (): void => {
       clearTimeout(timer);

@@ -111,3 +111,26 @@ test('N10: another enterprise gets nothing; a refusal says its code; rubbish is 
     code: 'SealInvalid',
   });
 });
+
+test('drain: a call in hand ends, a new one is refused, and then the server is gone', async () => {
+  const enclave = await SliceEnclave.start(masters.world.genesisDigest);
+  masters.world.block(enclave.ready(uid));
+  const client = clientOf('alder');
+  const { input } = await enclave.receive(client.openSlice({ task: uid, sealKey: enclave.sealKey }), masters.world.task(uid).envelope!);
+  const { output: _, ...request } = await enclave.compute(uid, input as SnapshotInput, [1n, 2n, 3n]);
+  const stored = Promise.withResolvers<void>();
+  const decided = Promise.withResolvers<void>();
+  const submit = masters.submit.bind(masters);
+  masters.submit = async (command) => {
+    stored.resolve();
+    await decided.promise;
+    return submit(command);
+  };
+  const release = client.release(request);
+  await stored.promise;
+  const closed = server.close();
+  await expect(clientOf('alder').health({})).rejects.toMatchObject({ code: 14 });
+  decided.resolve();
+  expect(await release).toMatchObject({ code: '', height: masters.world.height });
+  await closed;
+});

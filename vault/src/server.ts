@@ -37,8 +37,11 @@ export interface ServerOptions extends ReleaseContext {
   readonly authorities: Authorities;
   readonly log: Logger;
   readonly health: () => Health;
+  readonly drainMs?: number;
   readonly onCall?: (method: string, code: string) => void;
 }
+/** Below the 30 s that a pod has to stop. */
+const DRAIN_MS = 20_000;
 const MAX_OPENING = 4;
 const MAX_RELEASING = 64;
 const MAX_SEALED_OUTPUT = 64 * 1024;
@@ -139,7 +142,7 @@ class VaultService {
 
 export interface RunningServer {
   readonly port: number;
-  /** Lets calls end for a moment, then cuts them. */
+  /** Takes no new calls, lets those that are in hand end for a while, then cuts them. */
   close(): Promise<void>;
 }
 
@@ -195,7 +198,7 @@ export const startServer = async (options: ServerOptions): Promise<RunningServer
     port,
     close: () =>
       new Promise((resolve) => {
-        const cut = setTimeout(() => server.forceShutdown(), 5_000);
+        const cut = setTimeout(() => server.forceShutdown(), options.drainMs ?? DRAIN_MS);
         server.tryShutdown(() => {
           clearTimeout(cut);
           resolve();

@@ -9,7 +9,9 @@ import { eraseAccount } from '../store/consents.ts';
 import type { Sql } from '../store/database.ts';
 import { nextHead, type JournalEntry, type JournalHead } from '../store/journal.ts';
 import { chargeReserved, commitCharge, giveBackDropped, releaseCharge } from '../store/ledger.ts';
+import { keepAudience, markActivated } from '../store/audiences.ts';
 import { applyReplenishment } from '../store/replenish.ts';
+import { noteUse } from '../store/quotas.ts';
 import { insertReservation, reservationOfTask, settleReservation, type Reservation } from '../store/reservations.ts';
 import { JournalError } from './copy.ts';
 import { unpackNumbers } from './numbers.ts';
@@ -43,10 +45,20 @@ const Entry = z.discriminatedUnion('kind', [
     ask: amount,
     firstSnapshot: z.string(),
     firstConsent: z.string(),
+    /** Absent before there were quotas. */
+    time: amount.optional(),
     subjects: z.string(),
   }),
   z.object({ kind: z.literal('refresh'), task, attempt: amount, dropped: z.string() }),
-  z.object({ kind: z.literal('output'), task, envelope: z.string(), output: z.string(), evidence: z.string() }),
+  z.object({
+    kind: z.literal('output'),
+    task,
+    envelope: z.string(),
+    output: z.string(),
+    evidence: z.string(),
+    audience: z.object({ expires: amount, members: z.string() }).exactOptional(),
+  }),
+  z.object({ kind: z.literal('activate'), task, time: amount, members: z.string() }),
   z.object({ kind: z.literal('commit'), task, used: amount, height: amount }),
   z.object({ kind: z.literal('release'), task }),
   z.object({ kind: z.literal('replenish'), usage, count: amount }),
@@ -130,6 +142,7 @@ const apply = async (sql: Sql, e: Entry, recordTables: readonly string[]): Promi
       return eraseAccount(sql, e.account, recordTables);
     case 'reserve':
       await insertReservation(sql, reservationOf(e));
+      await noteUse(sql, { ...e, time: Number(e.time ?? 0n) });
       await insertRows(
         sql,
         'reservation_subjects',
@@ -147,7 +160,10 @@ const apply = async (sql: Sql, e: Entry, recordTables: readonly string[]): Promi
       await giveBackDropped(sql, r);
       return sql.run('UPDATE reservations SET attempt = $attempt::BIGINT, snapshot = 0 WHERE task = $task', e);
     }
+    case 'activate':
+      return markActivated(sql, e.task, e.time, unpackNumbers(e.members).join(','));
     case 'output':
+      if (e.audience) await keepAudience(sql, e.task, e.audience.expires, unpackNumbers(e.audience.members).join(','));
       return sql.run('INSERT INTO outputs VALUES ($task, $envelope, $output, $evidence, NULL)', {
         task: e.task,
         envelope: e.envelope,

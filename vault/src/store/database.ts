@@ -25,7 +25,8 @@ export interface DatabaseOptions {
 
 /** Messages of DuckDB may quote values, so only their kind ("Constraint Error") is for logs; the rest stays in `cause`. */
 export class StoreError extends Error {
-  readonly code: 'StoreFailed' | 'StoreLocked';
+  /** StorageFull passes when there is room; StoreBroken until the file is opened anew. */
+  readonly code: 'StoreFailed' | 'StoreLocked' | 'StorageFull' | 'StoreBroken';
   constructor(code: StoreError['code'], message: string, cause: unknown) {
     super(message, { cause });
     this.name = 'StoreError';
@@ -33,6 +34,13 @@ export class StoreError extends Error {
   }
 }
 const kindOf = (error: unknown): string => /^[A-Z][A-Za-z ]{2,40}(?=:)/.exec(error instanceof Error ? error.message : '')?.[0] ?? 'Error';
+
+const codeOf = (error: unknown): 'StorageFull' | 'StoreBroken' | 'StoreFailed' => {
+  const message = error instanceof Error ? error.message : '';
+  if (/No space left on device|out of disk space/i.test(message)) return 'StorageFull';
+  return /FATAL Error|has been invalidated/.test(message) ? 'StoreBroken' : 'StoreFailed';
+};
+const failed = (what: string, error: unknown): StoreError => new StoreError(codeOf(error), `the store ${what} (${kindOf(error)})`, error);
 
 export type Parameter = string | number | bigint | boolean | Uint8Array | null;
 export type Row = Record<string, unknown>;
@@ -175,7 +183,7 @@ export class Database {
       await connection.run(`USE ${connection === this.#writer ? this.#name : 'memory'}`);
       await connection.run(`DETACH DATABASE IF EXISTS ${name}`);
       // The statement holds a key and DuckDB may quote it: nothing of the cause goes on.
-      throw new StoreError('StoreFailed', `the store could not be copied (${kindOf(error)})`, undefined);
+      throw new StoreError(codeOf(error), `the store could not be copied (${kindOf(error)})`, undefined);
     }
   }
 
@@ -217,17 +225,17 @@ const transaction = async <T>(connection: DuckDBConnection, begin: string, work:
   try {
     result = await work(sqlOn(connection));
   } catch (error) {
-    await connection.run('ROLLBACK').catch((failed: unknown) => {
-      throw new StoreError('StoreFailed', `the store could not roll back (${kindOf(failed)})`, failed);
+    await connection.run('ROLLBACK').catch((worse: unknown) => {
+      throw new StoreError('StoreBroken', `the store could not roll back (${kindOf(worse)})`, worse);
     });
-    throw isOurs(error) ? error : new StoreError('StoreFailed', `the store failed (${kindOf(error)})`, error);
+    throw isOurs(error) ? error : failed('failed', error);
   }
   try {
     await connection.run('COMMIT');
   } catch (error) {
-    throw new StoreError('StoreFailed', `the store could not commit (${kindOf(error)})`, error);
+    throw failed('could not commit', error);
   }
   return result;
 };
-/** Errors with a code of their own pass through. */
-const isOurs = (error: unknown): boolean => error instanceof Error && 'code' in error;
+/** Errors with a code of their own pass through; the operating system's don't. */
+const isOurs = (error: unknown): boolean => error instanceof Error && 'code' in error && !('syscall' in error);

@@ -157,8 +157,17 @@ export const forgetSnapshots = (sql: Sql): Promise<void> =>
     `DELETE FROM snapshots s WHERE NOT EXISTS (SELECT 1 FROM reservations r WHERE r.snapshot = s.id AND NOT r.ended)
        AND id <> (SELECT max(id) FROM snapshots n WHERE n.domain = s.domain AND n.usage = s.usage)`,
   );
-/** Removes sealed files that no committed entry names. Runs as the writer, so that no transaction is making one. */
+/**
+ * Removes sealed files that no committed entry names, and entries whose file is gone: whoever needs one gets a fresh one (C2). Runs as
+ * the writer, so that no transaction is making one.
+ */
 export const removeOrphans = async (sql: Sql, folder: string): Promise<void> => {
-  const kept = new Set((await sql.rows('SELECT id FROM snapshots')).map((row) => `${String(row['id'])}.sealed`));
-  for (const name of await readdir(folder)) if (!kept.has(name)) await rm(join(folder, name), { force: true });
+  const known = (await sql.rows('SELECT id FROM snapshots')).map((row) => row['id'] as bigint);
+  const files = new Set(await readdir(folder));
+  for (const name of files) if (!known.some((id) => name === `${id}.sealed`)) await rm(join(folder, name), { force: true });
+  for (const id of known)
+    if (!files.has(`${id}.sealed`)) {
+      await sql.run('DELETE FROM snapshots WHERE id = $id::BIGINT', { id });
+      await sql.run('UPDATE reservations SET snapshot = 0 WHERE snapshot = $id::BIGINT', { id });
+    }
 };

@@ -4,17 +4,18 @@
  *
  *   reserve -> reserved -> storeOutput -> commit      before a release is decided: release; after it: commit, never back
  */
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { consentCommitment, equalBytes, hex, type Catalogue, type Usage } from '@scs/protocol';
+import { consentCommitment, equalBytes, hex, type Catalogue, type Quota, type Usage } from '@scs/protocol';
 import type { ConsentEntry } from '@scs/protocol/rules/consent.ts';
 import type { JournalCopy } from '../journal/copy.ts';
 import { adopt, catchUp, refuseAlone } from '../journal/keep-up.ts';
 import { packNumbers } from '../journal/numbers.ts';
 import { isLost } from '../journal/replay.ts';
 import { forgetAccesses, noteAccess, type AccessKind } from './access-log.ts';
+import { forgetAudiences, keepAudience, selectedNumbers, type AudienceToKeep } from './audiences.ts';
 import { eraseSubject, recordConsent } from './consents.ts';
-import { Database, storeFolder, quoted, type DatabaseOptions, type Sql } from './database.ts';
+import { Database, storeFolder, StoreError, quoted, type DatabaseOptions, type Sql } from './database.ts';
 import { appendJournal, journalAfter, journalHead, type JournalHead } from './journal.ts';
 import { vaultKeys, type VaultKeys } from './keys.ts';
 import { commitCharge, dropRevoked, odometer, releaseCharge, reservedSubjects, reserveEligible } from './ledger.ts';
@@ -30,6 +31,8 @@ import {
   type Reservation,
   type StoredOutput,
 } from './reservations.ts';
+import { noteUse, quotaFault } from './quotas.ts';
+import { full, isFull, roomOf, type Room } from './room.ts';
 import { FIRST_FILE, nextFile, removeOtherFiles } from './files.ts';
 import { Mutex } from './mutex.ts';
 import { columnsOf, keysTable, migrate, recordsTable } from './schema.ts';
@@ -62,6 +65,12 @@ export interface StoreOptions extends Pick<DatabaseOptions, 'key' | 'file' | 'ht
   readonly journalLost?: boolean;
   /** Civil time in milliseconds. */
   readonly now?: () => number;
+  /** Room on the volume; tests say how much. */
+  readonly room?: () => Promise<Room>;
+  /** Told of each step's name and duration. */
+  readonly onDuration?: (step: string, ms: number) => void;
+  /** The file can't be written any more until it is opened anew. */
+  readonly onBroken?: () => void;
   /** Told of each durable step's begin and end; crash tests kill the process there. */
   readonly onStep?: (step: string) => void;
 }
@@ -74,10 +83,15 @@ export interface ReserveRequest {
   readonly ask: bigint;
   /** `subjectLimit` of policy and manifest; micro-rho. */
   readonly limit: bigint;
+  /** Of the task's admission, by the masters' log, for quotas; milliseconds. */
+  readonly time?: number;
+  readonly quotas?: readonly Quota[];
 }
 export type Reserved =
   | { readonly ok: true; readonly reservation: Reservation }
   | { readonly ok: false; readonly code: 'BudgetExhausted'; readonly left: bigint }
+  /** C5: beyond what the manifest lets the actor ask. */
+  | { readonly ok: false; readonly code: 'QuotaExceeded'; readonly message: string }
   | { readonly ok: false; readonly code: 'NonceReused' };
 export interface OutputToStore {
   readonly task: string;
@@ -87,11 +101,14 @@ export interface OutputToStore {
   /** Canonical SliceOutput and SignedSliceEvidence. */
   readonly output: Uint8Array;
   readonly evidence: Uint8Array;
+  /** T1: where the plan keeps one. */
+  readonly audience?: AudienceToKeep;
 }
 export type Stored =
   | { readonly ok: true; readonly stored: StoredOutput; readonly reservation: Reservation }
-  /** ConsentChanged: run again on a fresh snapshot. AlreadyStored: B6, the first output stands. NotReserved: ended or never begun. */
-  | { readonly ok: false; readonly code: 'ConsentChanged' | 'AlreadyStored' | 'NotReserved' };
+  /** ConsentChanged: run again on a fresh snapshot. AlreadyStored: B6, the first output stands. NotReserved: ended or never begun.
+   *  AudienceUnfit: not of the subjects that are charged. */
+  | { readonly ok: false; readonly code: 'ConsentChanged' | 'AlreadyStored' | 'NotReserved' | 'AudienceUnfit' };
 
 export const commitmentsOf = (reservation: Reservation, snapshot: Snapshot): { snapshot: string; consent: string } => ({
   snapshot: snapshot.commitment,
@@ -190,6 +207,9 @@ export class VaultStore {
       if (known) return { ok: true, reservation: known.snapshot === 0n ? await this.#refreshed(sql, known) : known };
       if (await nonceUsedElsewhere(sql, request)) return { ok: false, code: 'NonceReused' };
       if (await isLost(sql)) return { ok: false, code: 'BudgetExhausted', left: 0n };
+      const use = { ...request, time: request.time ?? 0 };
+      const beyond = await quotaFault(sql, request.quotas ?? [], use);
+      if (beyond !== undefined) return { ok: false, code: 'QuotaExceeded', message: beyond };
       const left = request.limit - (await odometer(sql, request.usage, request.domain));
       if (request.ask > left) return { ok: false, code: 'BudgetExhausted', left: left > 0n ? left : 0n };
       const [number] = await sql.rows("SELECT nextval('numbers') AS id");
@@ -211,6 +231,7 @@ export class VaultStore {
         ...attempt,
       };
       await insertReservation(sql, reservation);
+      await noteUse(sql, use);
       await this.#note(sql, 'reserved', reservation);
       await appendJournal(sql, 'reserve', {
         task,
@@ -222,6 +243,7 @@ export class VaultStore {
         ask,
         firstSnapshot: attempt.firstSnapshot,
         firstConsent: attempt.firstConsent,
+        time: BigInt(use.time),
         subjects: packNumbers(await reservedSubjects(sql, id)),
       });
       return { ok: true, reservation };
@@ -253,10 +275,21 @@ export class VaultStore {
       if (given.snapshotCommitment !== expected.snapshot || given.consentCommitment !== expected.consent)
         return { ok: false, code: 'ConsentChanged' };
       const { task, envelope, output, evidence } = given;
+      const audience = given.audience && (await this.#kept(sql, current, given.audience));
+      if (given.audience && !audience) return { ok: false, code: 'AudienceUnfit' };
       await sql.run('INSERT INTO outputs VALUES ($task, $envelope, $output, $evidence, NULL)', { task, envelope, output, evidence });
-      await appendJournal(sql, 'output', { task, envelope, output: hex(output), evidence: hex(evidence) });
+      await appendJournal(sql, 'output', { task, envelope, output: hex(output), evidence: hex(evidence), ...(audience && { audience }) });
       return { ok: true, stored: { task, envelope, output, evidence, height: undefined }, reservation: current };
     });
+  }
+
+  /** Keeps an audience with the output it came with (T1); what the journal says of it. */
+  async #kept(sql: Sql, { task, id }: Reservation, { bitmap, expiresSeconds }: AudienceToKeep): Promise<object | undefined> {
+    const numbers = await selectedNumbers(sql, id, bitmap);
+    if (numbers === undefined) return undefined;
+    const expires = BigInt((this.#options.now ?? Date.now)() + 1000 * expiresSeconds);
+    await keepAudience(sql, task, expires, numbers);
+    return { expires, members: packNumbers(numbers) };
   }
 
   /** B2: the masters decided the release at `height`: `used` of the reservation is spent. Repeats change nothing. */
@@ -300,6 +333,7 @@ export class VaultStore {
   /** Removes what a crash or ended tasks left behind on the volume. */
   async tidy(): Promise<void> {
     await this.database.write(forgetSnapshots);
+    await this.database.write((sql) => forgetAudiences(sql, (this.#options.now ?? Date.now)()));
     await this.database.write((sql) => forgetAccesses(sql, this.#now()));
     await this.database.write((sql) => removeOrphans(sql, this.folders.sealed));
   }
@@ -345,6 +379,7 @@ export class VaultStore {
     return this.#copying.run(async () => {
       const { folder } = this.#options;
       const next = nextFile(this.#file);
+      await this.#ensureRoom(await this.#fileBytes());
       try {
         await this.database.rekey(join(folder, next), dataKey, () => taken(next));
         this.#file = next;
@@ -357,6 +392,7 @@ export class VaultStore {
   copied<T>(dataKey: string, mark: (sql: Sql) => Promise<void>, use: (path: string) => Promise<T>): Promise<T> {
     return this.#copying.run(async () => {
       const path = join(storeFolder(this.#options.folder), 'backup.db');
+      await this.#ensureRoom(await this.#fileBytes());
       try {
         await this.database.copyTo(path, dataKey, mark);
         return await use(path);
@@ -368,17 +404,42 @@ export class VaultStore {
 
   /** One durable step: behind the journal's copy, it catches up first; its entries are in the copy before it commits (B8). */
   async write<T>(step: string, work: (sql: Sql) => Promise<T>): Promise<T> {
-    this.#options.onStep?.(`${step}:before`);
-    const result = await this.database.write(async (sql) => {
-      const copy = this.#copy;
-      const before = copy && (await catchUp(sql, copy, this.#recordTables()));
-      const value = await work(sql);
-      if (copy && before) await copy.append(before, await journalAfter(sql, before.sequence));
-      this.#options.onStep?.(`${step}:uncommitted`);
-      return value;
-    });
-    this.#options.onStep?.(`${step}:after`);
-    return result;
+    if (step === 'reserve' || step.startsWith('import')) await this.#ensureRoom();
+    const { onStep, onDuration, onBroken } = this.#options;
+    const begun = performance.now();
+    onStep?.(`${step}:before`);
+    try {
+      const result = await this.database.write(async (sql) => {
+        const copy = this.#copy;
+        const before = copy && (await catchUp(sql, copy, this.#recordTables()));
+        const value = await work(sql);
+        if (copy && before) await copy.append(before, await journalAfter(sql, before.sequence));
+        onStep?.(`${step}:uncommitted`);
+        return value;
+      });
+      onStep?.(`${step}:after`);
+      return result;
+    } catch (error) {
+      if (error instanceof StoreError && error.code === 'StoreBroken') onBroken?.();
+      throw error;
+    } finally {
+      onDuration?.(step, performance.now() - begun);
+    }
+  }
+
+  /** Whether the volume has room for new work. */
+  async hasRoom(): Promise<boolean> {
+    return !isFull(await this.#room());
+  }
+  #room(): Promise<Room> {
+    return this.#options.room?.() ?? roomOf(this.#options.folder);
+  }
+  /** For new work, and what it writes. Throws StoreError StorageFull. */
+  async #ensureRoom(bytes = 0): Promise<void> {
+    if (isFull(await this.#room(), bytes)) throw full();
+  }
+  async #fileBytes(): Promise<number> {
+    return (await stat(join(this.#options.folder, this.#file))).size;
   }
 
   #now(): number {
