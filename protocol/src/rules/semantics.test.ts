@@ -2,9 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { semanticVersion, type CanonicalAttribute, type QueryAttribute } from '../catalogue.ts';
 import { changed, nextState, type CatalogueChange } from '../catalogue-change.ts';
 import { encodeCommand, decodeCommand, type Command, type LocalAttribute } from '../commands.ts';
-import { signStatement } from '../evidence.ts';
+import { aCatalogueChange } from '../testing/catalogue-change.ts';
 import { aCatalogue, aGenesis, aPolicy, vaultNames } from '../testing/genesis.ts';
-import { masterKey } from '../testing/keys.ts';
 import { anOffer, registerCommand } from '../testing/statements.ts';
 import { aTask } from '../testing/task.ts';
 import { World } from '../testing/world.ts';
@@ -14,15 +13,6 @@ import { epochEnd } from './windows.ts';
 type Change = Extract<Command, { type: 'catalogue.change' }>;
 const domain = 'retail.purchase';
 const versionOf = (world: World): string => world.state.must('meta').semanticVersion;
-const change = (world: World, changes: CatalogueChange[], at: Partial<Change['statement']> = {}, masters = [0, 2]): Change => {
-  const { changes: decided, staged } = world.state.must('semantics');
-  const statement = { number: decided + 1, base: staged ?? versionOf(world), changes, ...at };
-  const approve = (master: number) => ({
-    master,
-    signature: signStatement(masterKey(master).seed, 'catalogue.change', world.genesisDigest, statement),
-  });
-  return { type: 'catalogue.change', statement, approvals: masters.map(approve) };
-};
 const passEpoch = (world: World): void => {
   world.advance(aPolicy().epoch.lengthMs);
   world.observe();
@@ -82,7 +72,11 @@ describe('G5: a change of the catalogue', () => {
   test('two masters approve; in force from the next epoch; each object is a leaf; the version is the digest', () => {
     const world = World.ready();
     const before = versionOf(world);
-    const command = change(world, [{ kind: 'addQuery', attribute: newAge }, move('age_now', 'registered'), move('age_now', 'active')]);
+    const command = aCatalogueChange(world, [
+      { kind: 'addQuery', attribute: newAge },
+      move('age_now', 'registered'),
+      move('age_now', 'active'),
+    ]);
     expect(decodeCommand(encodeCommand(command))).toEqual(command);
     world.block(command);
     expect(versionOf(world)).toBe(before);
@@ -96,7 +90,7 @@ describe('G5: a change of the catalogue', () => {
   test('S7: deprecated warns; retired and superseded are refused and name the successor; a task admitted earlier goes on', () => {
     const world = World.ready();
     world.block(
-      change(world, [
+      aCatalogueChange(world, [
         { kind: 'addQuery', attribute: newAge },
         move('age_now', 'registered'),
         move('age_now', 'active'),
@@ -106,7 +100,7 @@ describe('G5: a change of the catalogue', () => {
     passEpoch(world);
     const warned = ask(world);
     expect(warned.warnings).toEqual(['Attribute age_group is deprecated. Use age_now.']);
-    world.block(change(world, [move('age_group', 'retired'), move('age_group', 'superseded')]));
+    world.block(aCatalogueChange(world, [move('age_group', 'retired'), move('age_group', 'superseded')]));
     const old = versionOf(world);
     world.advance(epochEnd(world.state, world) - world.time - 1);
     world.observe();
@@ -126,8 +120,8 @@ describe('G5: a change of the catalogue', () => {
   });
   test('several in one epoch build on each other', () => {
     const world = World.ready();
-    world.block(change(world, [{ kind: 'addCanonical', attribute: store }]));
-    const second = change(world, [{ kind: 'addCanonical', attribute: { ...store, name: 'purchase.town' } }]);
+    world.block(aCatalogueChange(world, [{ kind: 'addCanonical', attribute: store }]));
+    const second = aCatalogueChange(world, [{ kind: 'addCanonical', attribute: { ...store, name: 'purchase.town' } }]);
     expect(second.statement.number).toBe(2);
     world.block(second);
     passEpoch(world);
@@ -136,29 +130,33 @@ describe('G5: a change of the catalogue', () => {
     expect(world.state.must('semantics')).toEqual({ changes: 2 });
   });
   test.each<[string, string, (world: World) => Change]>([
-    ['SignatureInvalid', 'one master', (w) => change(w, [{ kind: 'addCanonical', attribute: store }], {}, [1])],
-    ['SignatureInvalid', 'one master twice', (w) => change(w, [{ kind: 'addCanonical', attribute: store }], {}, [1, 1])],
+    ['SignatureInvalid', 'one master', (w) => aCatalogueChange(w, [{ kind: 'addCanonical', attribute: store }], {}, [1])],
+    ['SignatureInvalid', 'one master twice', (w) => aCatalogueChange(w, [{ kind: 'addCanonical', attribute: store }], {}, [1, 1])],
     [
       'SignatureInvalid',
       'altered after it was approved',
       (w) => {
-        const command = change(w, [{ kind: 'addCanonical', attribute: store }]);
+        const command = aCatalogueChange(w, [{ kind: 'addCanonical', attribute: store }]);
         return {
           ...command,
           statement: { ...command.statement, changes: [{ kind: 'addCanonical', attribute: { ...store, name: 'purchase.x' } }] },
         };
       },
     ],
-    ['Conflicts', 'of another version', (w) => change(w, [{ kind: 'addCanonical', attribute: store }], { base: '00'.repeat(32) })],
-    ['Conflicts', 'out of turn', (w) => change(w, [{ kind: 'addCanonical', attribute: store }], { number: 2 })],
-    ['ChangeInvalid', 'unsound', (w) => change(w, [move('nothing', 'active')])],
+    [
+      'Conflicts',
+      'of another version',
+      (w) => aCatalogueChange(w, [{ kind: 'addCanonical', attribute: store }], { base: '00'.repeat(32) }),
+    ],
+    ['Conflicts', 'out of turn', (w) => aCatalogueChange(w, [{ kind: 'addCanonical', attribute: store }], { number: 2 })],
+    ['ChangeInvalid', 'unsound', (w) => aCatalogueChange(w, [move('nothing', 'active')])],
   ])('%s: %s', (code, _, make) => {
     const world = World.ready();
     expect(world.faultOf(make(world))).toBe(code);
   });
   test('once', () => {
     const world = World.ready();
-    const command = change(world, [{ kind: 'addCanonical', attribute: store }]);
+    const command = aCatalogueChange(world, [{ kind: 'addCanonical', attribute: store }]);
     world.block(command);
     expect(world.faultOf(command)).toBe('AlreadyDecided');
   });
@@ -172,20 +170,20 @@ describe('S3: promotion of a local attribute', () => {
   test('needs enough enterprises that report it by name and type', () => {
     const world = World.ready();
     const [one, two, three] = vaultNames as [string, string, string];
-    expect(world.faultOf(change(world, [promote]))).toBe('NotAgreed');
+    expect(world.faultOf(aCatalogueChange(world, [promote]))).toBe('NotAgreed');
     report(world, one, [local]);
     report(world, two, [{ ...local, type: 'integer' }]);
-    expect(world.faultOf(change(world, [promote]))).toBe('NotAgreed');
+    expect(world.faultOf(aCatalogueChange(world, [promote]))).toBe('NotAgreed');
     report(world, three, [local]);
-    world.block(change(world, [promote]));
+    world.block(aCatalogueChange(world, [promote]));
     passEpoch(world);
     expect(world.state.must('canonical', 'purchase.store')).toEqual(store);
   });
   test('how many: the policy says', () => {
     const world = World.ready(aGenesis({ policy: { ...aPolicy(), semantics: { promotionEnterprises: 3 } } }));
     for (const vault of vaultNames.slice(0, 2)) report(world, vault, [local]);
-    expect(world.faultOf(change(world, [promote]))).toBe('NotAgreed');
+    expect(world.faultOf(aCatalogueChange(world, [promote]))).toBe('NotAgreed');
     report(world, vaultNames[2]!, [local]);
-    expect(world.faultOf(change(world, [promote]))).toBeUndefined();
+    expect(world.faultOf(aCatalogueChange(world, [promote]))).toBeUndefined();
   });
 });

@@ -36,6 +36,9 @@ const fromEnterprises: ReadonlySet<Command['type']> = new Set([
   'slice.release',
   'vault.dividends',
   'aggregate.evidence',
+  // Approved by two masters' durable keys: it matters not who brings it (G5).
+  'budget.replenish',
+  'catalogue.change',
 ]);
 
 /** Of the commands that wait (log/pool.ts), a quarter each at most. */

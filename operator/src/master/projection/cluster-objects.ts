@@ -1,5 +1,6 @@
 /** Genesis and log as cluster-scoped objects (rule G7): what each should look like, one at a time. */
-import { digest, encodeCanonical, formatEpsilon, formatSym, semanticVersion, usages, type Actor } from '@scs/protocol';
+import { digest, encodeCanonical, formatEpsilon, formatSym, usages, type Actor, type State } from '@scs/protocol';
+import { catalogueInForce } from '@scs/protocol/rules/semantics.ts';
 import { joinedIndex } from '@scs/protocol/rules/vault-selection.ts';
 import type { ScpKind } from '../../kube/kinds.ts';
 import { odometersOf } from './odometers.ts';
@@ -104,8 +105,8 @@ const actor = ({ genesis, state, leaf }: Sources, name: string): Wanted | undefi
   };
 };
 
-const domain = ({ genesis, state }: Sources, name: string): Wanted | undefined => {
-  const found = genesis.catalogue.domains.find((d) => catalogueName(d.name) === name);
+const domain = ({ genesis, state, leaf }: Sources, name: string): Wanted | undefined => {
+  const found = catalogueInForce(state).domains.find((d) => catalogueName(d.name) === name);
   return (
     found && {
       spec: found,
@@ -113,24 +114,29 @@ const domain = ({ genesis, state }: Sources, name: string): Wanted | undefined =
         observedGeneration: 1,
         vaults: (state.get('index', joinedIndex(found.name)) ?? []).length,
         odometers: odometersOf(state, found, genesis.policy),
+        ...proved(leaf(`domain/${found.name}`)),
       },
     }
   );
 };
-const canonicalAttribute = ({ genesis }: Sources, name: string): Wanted | undefined => {
-  const found = genesis.catalogue.canonicalAttributes.find((a) => catalogueName(a.name) === name);
+/** S1: where it is in its life, under the version in force; its leaf says which definition the masters certified. */
+const attributeStatus = ({ state, leaf }: Sources, key: string, life: string): Wanted['status'] => ({
+  observedGeneration: 1,
+  state: life,
+  semanticVersion: state.must('meta').semanticVersion,
+  ...proved(leaf(key)),
+});
+const canonicalAttribute = (sources: Sources, name: string): Wanted | undefined => {
+  const found = catalogueInForce(sources.state).canonicalAttributes.find((a) => catalogueName(a.name) === name);
   if (!found) return undefined;
   const { state, ...spec } = found;
-  return { spec, status: { observedGeneration: 1, state, semanticVersion: semanticVersion(genesis.catalogue) } };
+  return { spec, status: attributeStatus(sources, `canonical/${found.name}`, state) };
 };
-const queryAttribute = ({ genesis }: Sources, name: string): Wanted | undefined => {
-  const found = genesis.catalogue.queryAttributes.find((a) => catalogueName(a.name) === name);
+const queryAttribute = (sources: Sources, name: string): Wanted | undefined => {
+  const found = catalogueInForce(sources.state).queryAttributes.find((a) => catalogueName(a.name) === name);
   if (!found) return undefined;
   const { state, derivation, ...rest } = found;
-  return {
-    spec: { ...rest, derivation: flatRule(derivation) },
-    status: { observedGeneration: 1, state, semanticVersion: semanticVersion(genesis.catalogue) },
-  };
+  return { spec: { ...rest, derivation: flatRule(derivation) }, status: attributeStatus(sources, `attribute/${found.name}`, state) };
 };
 
 const builders: { readonly [K in ClusterKind]: (sources: Sources, name: string) => Wanted | undefined } = {
@@ -155,23 +161,28 @@ export const wantedNames = ({ genesis, state }: Sources): readonly (readonly [Cl
     ...numbers(Math.max(0, current - SHOWN.epochs + 1), current).map((n) => ['Epoch', `epoch-${n}`] as const),
     ...settlementNames(state).map((name) => ['Settlement', name] as const),
     ...genesis.actors.map((a) => ['Actor', actorName(a)] as const),
-    ...genesis.catalogue.domains.map((d) => ['Domain', catalogueName(d.name)] as const),
-    ...genesis.catalogue.canonicalAttributes.map((a) => ['CanonicalAttribute', catalogueName(a.name)] as const),
-    ...genesis.catalogue.queryAttributes.map((a) => ['QueryAttribute', catalogueName(a.name)] as const),
+    ...catalogueNames(state),
   ];
 };
+const domainNames = (state: State) => catalogueInForce(state).domains.map((d) => ['Domain', catalogueName(d.name)] as const);
+const catalogueNames = (state: State): readonly (readonly [ClusterKind, string])[] => [
+  ...domainNames(state),
+  ...catalogueInForce(state).canonicalAttributes.map((a) => ['CanonicalAttribute', catalogueName(a.name)] as const),
+  ...catalogueInForce(state).queryAttributes.map((a) => ['QueryAttribute', catalogueName(a.name)] as const),
+];
 
 /** The objects that show a record of the state; those of genesis never change. */
-export const objectsOfKey = (key: string, { genesis }: Pick<Sources, 'genesis'>): readonly (readonly [ClusterKind, string])[] => {
+export const objectsOfKey = (
+  key: string,
+  { genesis, state }: Pick<Sources, 'genesis' | 'state'>,
+): readonly (readonly [ClusterKind, string])[] => {
   const slash = key.indexOf('/');
   const [kind, name] = [key.slice(0, slash), key.slice(slash + 1)];
   if (kind === 'epoch') return [['Epoch', `epoch-${name}`]];
   if (kind === 'settlement') return [['Settlement', `settlement-${name}`]];
   if (kind === 'actor') return genesis.actors.filter((a) => a.address === name).map((a) => ['Actor', actorName(a)] as const);
-  if (kind === 'odometer') {
-    const domain = name.slice(name.lastIndexOf('/') + 1);
-    return genesis.catalogue.domains.filter((d) => d.name === domain).map((d) => ['Domain', catalogueName(d.name)] as const);
-  }
-  if (kind === 'vault' || kind === 'replenishment') return genesis.catalogue.domains.map((d) => ['Domain', catalogueName(d.name)] as const);
-  return [];
+  if (kind === 'odometer') return [['Domain', catalogueName(name.slice(name.lastIndexOf('/') + 1))]];
+  if (kind === 'vault' || kind === 'replenishment') return domainNames(state);
+  // A change of the catalogue: all of it is of another semantic version from then on.
+  return kind === 'semantics' ? catalogueNames(state) : [];
 };

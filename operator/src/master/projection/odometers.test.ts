@@ -32,6 +32,7 @@ test('B4: each Vault and usage it offers, with what each actor took in the epoch
 
 test('an odometer or a replenishment that changes shows in its domain', () => {
   const shown = ['Domain', 'retail.purchase'];
-  expect(objectsOfKey(`odometer/${vaultNames[0]}/marketing/retail.purchase`, { genesis })).toEqual([shown]);
-  expect(objectsOfKey('replenishment/marketing', { genesis })).toContainEqual(shown);
+  const sources = { genesis, state: World.ready(genesis).state };
+  expect(objectsOfKey(`odometer/${vaultNames[0]}/marketing/retail.purchase`, sources)).toEqual([shown]);
+  expect(objectsOfKey('replenishment/marketing', sources)).toContainEqual(shown);
 });

@@ -14,6 +14,7 @@ import {
   hex,
   PolicyVersionSpec,
   QueryAttributeSpec,
+  QueryAttributeStatus,
   rootFromPath,
   parseSym,
   settlementLeafOf,
@@ -29,9 +30,10 @@ import {
 } from '@scs/protocol';
 import { vaultNames } from '@scs/protocol/testing/genesis.ts';
 import { masterKey } from '@scs/protocol/testing/keys.ts';
+import { aCatalogueChange } from '@scs/protocol/testing/catalogue-change.ts';
 import { aTask } from '@scs/protocol/testing/task.ts';
 import { World } from '@scs/protocol/testing/world.ts';
-import { clusterKinds, wantedNames, wantedObject, type Sources } from './cluster-objects.ts';
+import { clusterKinds, objectsOfKey, wantedNames, wantedObject, type Sources } from './cluster-objects.ts';
 import { taskConditions } from './conditions.ts';
 import { resultFiles, sameFiles } from './result-files.ts';
 import { sameStatus } from './same.ts';
@@ -257,6 +259,26 @@ describe('G7: cluster-scoped objects', () => {
     expect(EpochStatus.parse(epoch?.status)).toEqual(epoch?.status);
     const actors = names.filter(([kind]) => kind === 'Actor').map(([kind, name]) => wantedObject(sources, kind, name)?.status);
     for (const status of actors) expect(ActorStatus.parse(status)).toEqual(status);
+  });
+  test('S1, G5: a change of the catalogue shows from the next epoch on, with the leaf that two masters certified', () => {
+    const world = World.ready();
+    const name = 'age-group';
+    const of = () => wantedObject(sourcesOf(world), 'QueryAttribute', name)!;
+    const [before] = [of()];
+    world.block(
+      aCatalogueChange(world, [{ kind: 'move', layer: 'query', name: 'age_group', to: 'deprecated', successor: 'product_group' }]),
+    );
+    expect([of().spec, of().status['state']]).toEqual([before!.spec, 'active']);
+    world.advance(world.genesis.policy.epoch.lengthMs);
+    expect(of().spec).toMatchObject({ successor: 'product_group' });
+    expect(QueryAttributeStatus.parse(of().status)).toMatchObject({
+      state: 'deprecated',
+      semanticVersion: world.state.must('meta').semanticVersion,
+    });
+    expect(of().status['semanticVersion']).not.toBe(before!.status['semanticVersion']);
+    const changed = objectsOfKey('semantics/', sourcesOf(world));
+    expect(changed).toContainEqual(['QueryAttribute', name]);
+    expect(changed).toContainEqual(['Domain', 'retail.purchase']);
   });
   test('P1: a batch is shown from its first waiting task on, in each of its states', () => {
     const world = World.ready();

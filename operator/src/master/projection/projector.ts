@@ -113,7 +113,7 @@ export class Projector {
 
   #recordChanged(key: string): void {
     if (key.startsWith('task/')) this.#add(key as Key);
-    for (const [kind, name] of objectsOfKey(key, this.#o)) this.#queue.addAfter(`object/${kind}/${name}`, this.#delay(COALESCE_MS));
+    for (const [kind, name] of objectsOfKey(key, this.#sources())) this.#queue.addAfter(`object/${kind}/${name}`, this.#delay(COALESCE_MS));
   }
   #add(key: Key): void {
     this.#queue.addAfter(key, this.#delay(0));
