@@ -4,22 +4,26 @@
  */
 import {
   decodeCanonical,
-  decodeSliceOutput,
+  audienceCommitment,
+  decodeSliceRelease,
   encodeSliceOutput,
   envelopeAad,
+  fromHex,
   outputCommitment,
   outputLength,
+  type KeptAudience,
   SignedSliceEvidence,
   sliceEvidenceDigest,
   statementFits,
   type SliceOutput,
+  type SliceRelease,
   type TaskRecord,
 } from '@scs/protocol';
 import { open, type MastersPort } from '@scs/proto';
 import { certifiedTask } from './certified.ts';
 import { dutyOf, isFinished, partOf } from './duty.ts';
 import { enclaveRefusal } from './enclave-check.ts';
-import type { Judge } from './judge.ts';
+import { taskRefusal, type Judge } from './judge.ts';
 import { refusal, type Refusal } from './refusal.ts';
 import { sendReceipt } from './statements.ts';
 import type { Reservation, StoredOutput } from './store/reservations.ts';
@@ -52,10 +56,10 @@ const outputOf = async (
   { store }: ReleaseContext,
   { sealedOutput, enc }: ReleaseAsked,
   envelope: string,
-): Promise<SliceOutput | undefined> => {
+): Promise<SliceRelease | undefined> => {
   try {
     const plain = await open(store.keys.sealPrivateKey, 'slice-release', { enc, ciphertext: sealedOutput }, envelopeAad(envelope));
-    return decodeSliceOutput(plain);
+    return decodeSliceRelease(plain);
   } catch {
     // Sealed to another key, altered, or no output inside: the same to us.
     return undefined;
@@ -66,6 +70,7 @@ const outputOf = async (
 const evidenceRefusal = (
   { evidence, signature }: SignedSliceEvidence,
   output: SliceOutput,
+  audience: KeptAudience | undefined,
   record: TaskRecord,
   { store, genesisDigest }: ReleaseContext,
 ): Refusal | undefined => {
@@ -78,14 +83,20 @@ const evidenceRefusal = (
   if (!statementFits(enclave.signKey, 'slice.evidence', genesisDigest, evidence, signature))
     return refusal('EvidenceInvalid', 'the evidence is not signed by its enclave');
   if (outputCommitment(output) !== evidence.outputCommitment) return refusal('EvidenceInvalid', 'the output does not open its commitment');
+  if (
+    (audience && audienceCommitment(audience)) !== evidence.audienceCommitment ||
+    (audience !== undefined) !== (record.plan!.audience !== undefined)
+  )
+    return refusal('EvidenceInvalid', 'the audience is not the one that the plan and the evidence speak of');
   return output.cells.length === outputLength(record.plan!)
     ? undefined
     : refusal('EvidenceInvalid', 'the output has not the cells of the plan');
 };
 
-const storeFaults: Record<'ConsentChanged' | 'AlreadyStored' | 'NotReserved', string> = {
+const storeFaults: Record<'ConsentChanged' | 'AlreadyStored' | 'NotReserved' | 'AudienceUnfit', string> = {
   ConsentChanged: 'a subject revoked consent; open the slice again and run it on the fresh snapshot',
   AlreadyStored: 'an output of this slice is stored already; open the slice again to get it',
+  AudienceUnfit: 'the audience is not of the subjects that this Vault charged',
   NotReserved: 'this Vault holds no reservation for the task',
 };
 
@@ -98,15 +109,16 @@ export const release = async (asked: ReleaseAsked, context: ReleaseContext): Pro
   const before = await store.output(asked.task);
   if (!before) {
     if (record.state !== 'dispatched' || !record.envelope || !record.plan) return no('TooLate', `the task is ${record.state}`);
-    const unfit = enclaveRefusal(record, part.enclave?.sealKey ?? '', context, store.vault);
+    const unfit = enclaveRefusal(record, part.enclave?.sealKey ?? '', context, store.vault) ?? taskRefusal(record, context);
     if (unfit) return { ok: false, refusal: unfit };
   }
   if (!record.envelope) return no('TooLate', `the task is ${record.state}`);
   const signed = evidenceOf(asked.evidence);
-  const output = await outputOf(context, asked, record.envelope);
-  if (!output) return no('SealInvalid', "the output does not open with this Vault's key");
+  const opened = await outputOf(context, asked, record.envelope);
+  if (!opened) return no('SealInvalid', "the output does not open with this Vault's key");
+  const { audience, ...output } = opened;
   if (!signed) return no('EvidenceInvalid', 'the evidence is not canonical evidence of a slice');
-  const unfit = before ? undefined : evidenceRefusal(signed, output, record, context);
+  const unfit = before ? undefined : evidenceRefusal(signed, output, audience, record, context);
   if (unfit) return { ok: false, refusal: unfit };
   const stored = await store.storeOutput({
     task: asked.task,
@@ -115,6 +127,7 @@ export const release = async (asked: ReleaseAsked, context: ReleaseContext): Pro
     consentCommitment: signed.evidence.consentCommitment,
     output: encodeSliceOutput(output),
     evidence: asked.evidence,
+    ...(audience && { audience: { bitmap: fromHex(audience.bitmap), expiresSeconds: record.plan!.audience!.expiresSeconds } }),
   });
   if (!stored.ok) return no(stored.code, storeFaults[stored.code]);
   return decideRelease(stored.stored, stored.reservation, context);

@@ -3,9 +3,11 @@ import type { Sql } from './database.ts';
 
 /**
  * reserved, opened, released, given back   a task of `by`: its budget reserved, its snapshot sent to an enclave, output left or not
+ * activated                                one account's, by the operator: its audience of a task was sent to the webhook (T1)
  * seen, exported, key added, key removed   one account's, by `subject` or `operator`
  */
-export type AccessKind = 'reserved' | 'opened' | 'released' | 'given back' | 'seen' | 'exported' | 'key added' | 'key removed';
+export type AccessKind =
+  'reserved' | 'opened' | 'released' | 'given back' | 'activated' | 'seen' | 'exported' | 'key added' | 'key removed';
 export interface Access {
   /** Civil time in milliseconds. */
   readonly time: number;

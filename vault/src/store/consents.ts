@@ -66,6 +66,7 @@ export const eraseSubject = async (sql: Sql, subject: string, recordTables: read
 export const eraseAccount = async (sql: Sql, id: bigint, recordTables: readonly string[]): Promise<void> => {
   for (const table of recordTables) await sql.run(`DELETE FROM ${table} WHERE subject = $id::BIGINT`, { id });
   await sql.run('DELETE FROM consents WHERE id = $id::BIGINT', { id });
+  await sql.run('DELETE FROM audience_members WHERE id = $id::BIGINT', { id });
   await sql.run('DELETE FROM subject_keys WHERE id = $id::BIGINT', { id });
   await sql.run('DELETE FROM subjects WHERE id = $id::BIGINT', { id });
   for (const usage of usages) await raiseVersion(sql, consentVersion(usage));

@@ -30,7 +30,8 @@ export type JournalKind =
   | 'output'
   | 'commit'
   | 'release'
-  | 'replenish';
+  | 'replenish'
+  | 'activate';
 
 export const EMPTY: JournalHead = { sequence: 0n, head: '0'.repeat(64) };
 

@@ -16,6 +16,7 @@ import { named, type Database, type Sql } from './database.ts';
  * import_reports what a file brought, and what of it did not map and why; for the operator alone
  * source_objects objects of buckets that were imported
  * quota_uses    who reserved when, for the quotas of the manifest
+ * audiences     who released tasks selected, until they expire (T1); `sent` is when one was activated
  * subject_keys  keys with which subjects sign their requests (C4)
  */
 const migrations: readonly (readonly string[])[] = [
@@ -52,6 +53,10 @@ const migrations: readonly (readonly string[])[] = [
        stored BIGINT NOT NULL, duplicates BIGINT NOT NULL, unmatched VARCHAR NOT NULL)`,
     'CREATE TABLE source_objects (place VARCHAR NOT NULL, etag VARCHAR NOT NULL)',
     'CREATE TABLE quota_uses (task VARCHAR NOT NULL, submitter VARCHAR NOT NULL, usage VARCHAR NOT NULL, ask BIGINT NOT NULL, time BIGINT NOT NULL)',
+  ],
+  [
+    'CREATE TABLE audiences (task VARCHAR NOT NULL, expires BIGINT NOT NULL)',
+    'CREATE TABLE audience_members (task VARCHAR NOT NULL, id BIGINT NOT NULL, sent BIGINT)',
   ],
 ];
 export const SCHEMA_VERSION = migrations.length;
