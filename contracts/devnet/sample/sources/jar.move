@@ -43,6 +43,17 @@ module sample::jar {
         note: String
     }
 
+    /// What `sow` and `swell` write: Aptos bounds how much one transaction may.
+    struct Field has key {
+        rows: Table<u64, u64>,
+        bytes: vector<u8>
+    }
+
+    #[event]
+    struct Shout has drop, store {
+        bytes: vector<u8>
+    }
+
     fun init_module(publisher: &signer) {
         let token = object::create_named_object(publisher, b"TOKEN");
         primary_fungible_store::create_primary_store_enabled_fungible_asset(
@@ -91,6 +102,42 @@ module sample::jar {
     public entry fun check(message: vector<u8>, public_key: vector<u8>, signature: vector<u8>) {
         let pk = ed25519::new_unvalidated_public_key_from_bytes(public_key);
         assert!(ed25519::signature_verify_strict(&ed25519::new_signature_from_bytes(signature), &pk, message), E_BAD_SIGNATURE);
+    }
+
+    /// One write for each row.
+    public entry fun sow(who: &signer, count: u64) {
+        let rows = table::new();
+        for (i in 0..count) table::add(&mut rows, i, i);
+        move_to(who, Field { rows, bytes: vector[] });
+    }
+
+    /// One write of so many bytes and some.
+    public entry fun swell(who: &signer, count: u64) {
+        move_to(who, Field { rows: table::new(), bytes: bytes(count) });
+    }
+
+    /// Events of so many bytes each, and some.
+    public entry fun shout(_who: &signer, times: u64, count: u64) {
+        let loud = bytes(count);
+        for (_i in 0..times) event::emit(Shout { bytes: loud });
+    }
+
+    /// Two who agree.
+    public entry fun mint_for_both(one: &signer, other: &signer, amount: u64) acquires Jar {
+        mint(one, amount);
+        mint(other, amount);
+    }
+
+    /// At least so many bytes, by the native that costs least.
+    fun bytes(count: u64): vector<u8> {
+        let kibibyte = x"00";
+        for (_i in 0..10) {
+            let copied = kibibyte;
+            kibibyte.append(copied);
+        };
+        let (parts, kibibytes) = (vector[], (count + 1023) / 1024);
+        for (_i in 0..kibibytes) parts.push_back(kibibyte);
+        bcs::to_bytes(&parts)
     }
 
     /// Never ends: what gas limits are for.
