@@ -9,7 +9,10 @@ import { evaluated } from './decide.ts';
 import { commandsFor } from './pool.ts';
 import { countsAt } from './roster.ts';
 import { type Intent, leaderOf, ownStream, set, type State, type Turn } from './state.ts';
-import { horizon, type Stream } from './stream.ts';
+import { horizon, type Stream, with1 } from './stream.ts';
+
+/** A draft older than this gets a new time before it is offered. */
+const STALE_MS = 20;
 
 const offer = (view: number, height: bigint, block: string, bytes: Uint8Array): Intent => ({
   body: { kind: 'prepare', view, height, block },
@@ -33,20 +36,34 @@ const parentOf = (turn: Turn, own: Stream, next: bigint): Tip | undefined => {
 const identityWaits = (turn: Turn, next: bigint): boolean => turn.state.chain.roster.some((i) => i.from >= next);
 
 /** A master offers nothing that it would not take: it looks at its own block too. */
-const looked = (turn: Turn, { digest, block, bytes }: NonNullable<State['draft']>): Intent | undefined => {
-  const fits = believed(turn, digest, bytes, new Set(), false);
+const looked = (turn: Turn, parent: Tip, draft: NonNullable<State['draft']>): Intent | undefined => {
+  const fits = believed(turn, draft.digest, draft.bytes, new Set(), false);
   if (fits === undefined) return undefined;
   const { draft: _, ...rest } = turn.state;
   turn.state = rest;
+  const { block, digest, bytes } = fits ? stamped(turn, parent, draft) : draft;
   return fits ? offer(turn.state.view, block.height, digest, bytes) : undefined;
 };
+
+/**
+ * The look took time, and voters hold a first proposal against their clocks (T5): what was found true of the commands is true of the
+ * same commands at a later time, as long as the rules still take them.
+ */
+const stamped = (turn: Turn, parent: Tip, draft: NonNullable<State['draft']>): NonNullable<State['draft']> => {
+  if (turn.state.now - draft.block.time <= STALE_MS) return draft;
+  const made = draftOf({ ...draft.block, time: Math.max(parent.time, turn.state.now) });
+  if (!evaluated(turn, parent, made.digest, made.bytes).ok) return draft;
+  set(turn, { judged: with1(turn.state.judged, made.digest, 'fits') });
+  return made;
+};
+const draftOf = (block: Block): NonNullable<State['draft']> => ({ digest: blockDigest(block), block, bytes: encodeBlock(block) });
 
 const fresh = (turn: Turn, own: Stream, next: bigint): Intent | undefined => {
   const { env, state } = turn;
   const parent = parentOf(turn, own, next);
   if (!parent) return undefined;
   const { draft } = state;
-  if (draft?.block.height === next && draft.block.parent === parent.head.block) return looked(turn, draft);
+  if (draft?.block.height === next && draft.block.parent === parent.head.block) return looked(turn, parent, draft);
   const time = Math.max(parent.time, state.now);
   const oldest = state.pool.values().next().value?.since ?? state.now;
   const full = state.pool.size >= env.limits.batchCommands || state.now - oldest >= env.limits.batchDelayMs;
@@ -54,9 +71,9 @@ const fresh = (turn: Turn, own: Stream, next: bigint): Intent | undefined => {
   if (commands.length === 0 && !identityWaits(turn, next)) return undefined;
   const { generation } = env;
   const block: Block = { height: next, generation, parent: parent.head.block, time, proposer: env.index, commands: [...commands] };
-  const made = { digest: blockDigest(block), block, bytes: encodeBlock(block) };
+  const made = draftOf(block);
   set(turn, { draft: made });
-  return looked(turn, made);
+  return looked(turn, parent, made);
 };
 
 export const prepareDue = (turn: Turn): Intent | undefined => {

@@ -21,6 +21,8 @@ export interface Case {
   readonly again: boolean;
   readonly parent: Tip;
   readonly after: Records;
+  /** When it came in, by this master's clock. */
+  readonly arrived: number;
 }
 export interface JudgeOptions {
   readonly witness: Witness;
@@ -50,7 +52,13 @@ const tipWith = (env: Environment, state: State, digest: string, depth = 0): Tip
 };
 
 /** What `judge` needs of the state at the time it was asked; undefined when the block does not fit the rules here. */
-export const caseOf = (env: Environment, state: State, digest: string, bytes: Uint8Array, again: boolean): Case | undefined => {
+export const caseOf = (
+  env: Environment,
+  state: State,
+  digest: string,
+  bytes: Uint8Array,
+  again: boolean,
+): Omit<Case, 'arrived'> | undefined => {
   const block = blockOf(bytes);
   const parent = block && tipWith(env, state, block.parent);
   if (!parent) return undefined;
@@ -60,7 +68,7 @@ export const caseOf = (env: Environment, state: State, digest: string, bytes: Ui
 
 export const judge = async ({ witness, clockBoundMs, clock, random }: JudgeOptions, it: Case, signal: AbortSignal): Promise<Verdict> => {
   const { block } = it;
-  const late = timeFault(block.time, it.parent.time, clock.now(), clockBoundMs, it.again);
+  const late = timeFault(block.time, it.parent.time, it.arrived, clockBoundMs, it.again);
   if (late) return { fits: false, why: late.code };
   for (let look = 1; ; look += 1) {
     const testimony = await witness.check(block, it.parent.records, it.after);

@@ -9,13 +9,14 @@ import { errorFields, type Logger } from '../../../kube/logger.ts';
 import { DiskError, type Disk } from '../../log/disk.ts';
 import type { Tip } from '../chain.ts';
 import type { Environment } from '../environment.ts';
+import type { Message } from '../messages.ts';
 import { recover, type CounterNow, type Remembered } from '../recover.ts';
 import { type Condition, type HeldVote, type Input, type Output, type State, type Stored } from '../state.ts';
 import { step } from '../step.ts';
 import type { AgreementStore } from './agreement-store.ts';
 import { CounterGone, type CounterPort } from './counter-port.ts';
 import type { Inbox } from './inbox.ts';
-import { caseOf, judge, type JudgeOptions } from './judge.ts';
+import { type Case, caseOf, judge, type JudgeOptions } from './judge.ts';
 import { encodeMessage, type Packet } from './wire-codec.ts';
 
 export interface MachineOptions {
@@ -42,6 +43,7 @@ export interface MachineOptions {
 
 const TICK_MS = 20;
 const BLOCKS_A_PAGE = 16;
+const ARRIVALS_KEPT = 256;
 const retry = { baseMs: 10, capMs: 1_000 };
 const isPromise = (record: Stored, own: string): boolean =>
   record.kind === 'intent' || record.kind === 'vote' || (record.kind === 'message' && record.message.ui.key === own);
@@ -55,6 +57,8 @@ export class Machine {
   #tickedAt = -Infinity;
   #failed = false;
   #rosterLength: number;
+  /** When each offered block came in, by this master's clock: T5 asks how late it was then, not how long it has waited here since. */
+  readonly #arrivals = new Map<string, number>();
   /** Blocks taken from a peer since it was last told how far this master is. */
   readonly #fetched = new Map<number, number>();
 
@@ -162,6 +166,7 @@ export class Machine {
         records.some((r) => isPromise(r, own)),
         () => {
           for (const record of records) {
+            if (record.kind === 'message') this.#noteArrival(record.message);
             if (record.kind === 'certified') told.push(adopt(record.tip, record.certificate));
             else store.write(record);
           }
@@ -177,6 +182,13 @@ export class Machine {
       onDiskFault(error);
       return false;
     }
+  }
+
+  #noteArrival({ body }: Message): void {
+    if (body.kind !== 'prepare' || this.#arrivals.has(body.block)) return;
+    this.#arrivals.set(body.block, this.#o.clock.now());
+    const oldest = this.#arrivals.keys().next().value;
+    if (this.#arrivals.size > ARRIVALS_KEPT && oldest !== undefined) this.#arrivals.delete(oldest);
   }
 
   #one(output: Exclude<Output, { kind: 'decided' }>): void {
@@ -195,7 +207,7 @@ export class Machine {
         return this.#track(this.#createUi(this.#state.own.key, output.digest));
       case 'judge': {
         const it = caseOf(env, this.#state, output.block, output.bytes, output.again);
-        return this.#track(this.#judge(output.block, it));
+        return this.#track(this.#judge(output.block, it && { ...it, arrived: this.#arrivals.get(output.block) ?? this.#o.clock.now() }));
       }
       case 'refused':
         return this.#o.onRefused(output.command, output.why);
@@ -230,7 +242,7 @@ export class Machine {
     }
   }
 
-  async #judge(block: string, it: ReturnType<typeof caseOf>): Promise<void> {
+  async #judge(block: string, it: Case | undefined): Promise<void> {
     const { judging, inbox, logger } = this.#o;
     let fits = false;
     let command: number | undefined;
