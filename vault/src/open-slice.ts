@@ -21,6 +21,7 @@ import {
 import { sealContext } from '@scs/proto';
 import { certifiedEnvelope, certifiedTask } from './certified.ts';
 import { enclaveRefusal } from './enclave-check.ts';
+import { taskRefusal } from './judge.ts';
 import { noiseSeed } from './noise-seed.ts';
 import { refusal, type Refusal } from './refusal.ts';
 import { decideRelease, type ReleaseContext } from './release.ts';
@@ -72,6 +73,9 @@ export const openSlice = async (task: string, sealKey: string, context: ReleaseC
   if (mismatch) return no(mismatch);
   const stored = await store.output(task);
   if (stored) return openStored(stored, known, sealKey, context);
+  // C5: the manifest may have been narrowed since the answer; what B3 released before stays released.
+  const refused = taskRefusal(record, context);
+  if (refused) return no(refused);
   const reservation = await store.refresh(task);
   if (!reservation) return no(refusal('NotReserved', 'this Vault holds no reservation for the task'));
   return { ok: true, parts: sealSnapshot(record, reservation, sealKey, context) };
