@@ -9,6 +9,7 @@ import { machine } from './machine.ts';
 import { micro } from './micro.ts';
 import { privacy } from './privacy.ts';
 import { plain, writeFigures, type Report } from './report.ts';
+import { vault } from './vault/benchmark.ts';
 import { throughput } from './throughput/benchmark.ts';
 
 const usage = `node test/bench/main.ts [options] [benchmark ...]
@@ -17,6 +18,7 @@ const usage = `node test/bench/main.ts [options] [benchmark ...]
   throughput   tasks/s with fake pods, beside bare Jobs; memory and processor time
   micro        rules, Merkle state, certificates, noise, encoding, beside bare crypto and Map
   privacy      samplers beside OpenDP's; a million random steps of the budget ledger
+  vault        reservations, queries, import, 1 M to 10 M records, beside bare DuckDB
   devnet       the embedded chain beside the bare Move VM
   chain        batches by tasks and escrows, trees of claims, claims a second
 
@@ -48,6 +50,7 @@ const main = async (): Promise<void> => {
     throughput: () => throughput(taskCounts(values.tasks ?? (values.quick ? '10' : '100,1000'))),
     micro: () => micro(values.quick),
     privacy: () => privacy(values.quick),
+    vault: () => vault(values.quick),
     devnet: () => devnet(values.quick),
     chain: () => chain(values.quick),
   };
