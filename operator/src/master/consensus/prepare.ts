@@ -13,6 +13,8 @@ import { horizon, type Stream, with1 } from './stream.ts';
 
 /** A draft older than this gets a new time before it is offered. */
 const STALE_MS = 20;
+/** So long nothing is expected to become due by the passing of time alone. */
+const BARREN_MS = 50;
 
 const offer = (view: number, height: bigint, block: string, bytes: Uint8Array): Intent => ({
   body: { kind: 'prepare', view, height, block },
@@ -67,13 +69,22 @@ const fresh = (turn: Turn, own: Stream, next: bigint): Intent | undefined => {
   const time = Math.max(parent.time, state.now);
   const oldest = state.pool.values().next().value?.since ?? state.now;
   const full = state.pool.size >= env.limits.batchCommands || state.now - oldest >= env.limits.batchDelayMs;
-  const commands = full ? commandsFor(turn, parent, time) : [];
-  if (commands.length === 0 && !identityWaits(turn, next)) return undefined;
+  const commands = full && !isBarren(turn, parent) ? commandsFor(turn, parent, time) : [];
+  if (commands.length === 0 && !identityWaits(turn, next)) {
+    if (full && !isBarren(turn, parent)) set(turn, { barren: { pool: state.pool, parent: parent.head.block, at: state.now } });
+    return undefined;
+  }
   const { generation } = env;
   const block: Block = { height: next, generation, parent: parent.head.block, time, proposer: env.index, commands: [...commands] };
   const made = draftOf(block);
   set(turn, { draft: made });
   return looked(turn, parent, made);
+};
+
+/** These commands came to nothing on this parent a moment ago: asked at every input, the rules would do little else. */
+const isBarren = ({ state }: Turn, parent: Tip): boolean => {
+  const { barren, pool, now } = state;
+  return barren !== undefined && barren.pool === pool && barren.parent === parent.head.block && now - barren.at < BARREN_MS;
 };
 
 export const prepareDue = (turn: Turn): Intent | undefined => {

@@ -55,6 +55,8 @@ export interface State {
   /** Own block that is looked at before it is offered. */
   readonly draft?: { readonly digest: string; readonly block: Block; readonly bytes: Uint8Array };
   readonly pool: ReadonlyMap<string, Waiting>;
+  /** The pool that held nothing for a block on that parent, and when. */
+  readonly barren?: { readonly pool: ReadonlyMap<string, Waiting>; readonly parent: string; readonly at: number };
   /** Own counter identity; its pending message. `muted`: why it says nothing. */
   readonly own: { readonly key: string; readonly intent?: Intent; readonly muted?: string };
   /** Set when safety is known to be broken: nothing more is said. */
