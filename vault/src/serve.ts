@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import type { S3Place } from '@scs/protocol';
 import { createMasters } from '@scs/proto';
 import { authoritiesOf } from '@scs/proto/tls.ts';
+import { Catalogues } from './catalogues.ts';
 import { socketPath, startAdmin } from './admin/socket.ts';
 import { ConfigError, type VaultConfig } from './config.ts';
 import { Follower } from './follow.ts';
@@ -13,6 +14,7 @@ import { restore } from './backup/backup.ts';
 import { KeyKeeper } from './keys/key-file.ts';
 import { errorCode, type Logger } from './logger.ts';
 import { backupPlaceOf, bucketOf, journalCopyOf, keyRingOf } from './places.ts';
+import { Dividends } from './dividends/dividends.ts';
 import { startRights } from './rights/server.ts';
 import { startServer, type Health } from './server.ts';
 import { Upkeep } from './upkeep.ts';
@@ -71,7 +73,8 @@ export const serve = async (config: VaultConfig, signal: AbortSignal): Promise<v
     onFault: (master, code) => log.warn({ master, code }, 'a master did not serve'),
   });
   cleanup.defer(() => masters.close());
-  const context = { store, masters, genesis, genesisDigest, manifest };
+  const catalogues = new Catalogues(genesis, masters, (catalogue) => store.learn(catalogue));
+  const context = { store, masters, genesis, genesisDigest, manifest, catalogues };
   const server = await startServer({
     ...context,
     listen: env.SCS_LISTEN,
@@ -82,9 +85,11 @@ export const serve = async (config: VaultConfig, signal: AbortSignal): Promise<v
     onCall: probes.countCall,
   });
   cleanup.defer(() => server.close());
+  const dividends = await Dividends.open({ ...context, log });
   if (manifest.rights) {
     const rights = await startRights({
       store,
+      dividends,
       genesis,
       manifest,
       log,
@@ -119,7 +124,7 @@ export const serve = async (config: VaultConfig, signal: AbortSignal): Promise<v
     if (!ending.aborted) health = roomy ? SERVING : FULL;
   });
   await Promise.race([
-    Promise.all([follower.run(ending), keepUp(upkeep, ending), room]),
+    Promise.all([follower.run(ending), keepUp(upkeep, ending), dividends.run(ending), room]),
     aborted(ending).then(() => aborted(undefined, STOP_GRACE_MS)),
   ]);
   if (broken.signal.aborted) throw new StoreError('StoreBroken', "the Vault's file must be opened anew", undefined);

@@ -5,6 +5,7 @@ import { parseDividendProofs, dividendProofsJson } from '@scs/protocol/dividend-
 import { potName } from '@scs/protocol/rules/dividend-pots.ts';
 import { aGenesis, aPolicy } from '@scs/protocol/testing/genesis.ts';
 import { anOffer, registerCommand } from '@scs/protocol/testing/statements.ts';
+import { testKey } from '@scs/protocol/testing/keys.ts';
 import { aTask } from '@scs/protocol/testing/task.ts';
 import { World } from '@scs/protocol/testing/world.ts';
 import { importConsents, importRecords } from '../import/import.ts';
@@ -13,6 +14,7 @@ import { quoted } from '../store/database.ts';
 import type { VaultStore } from '../store/vault-store.ts';
 import { aFolder, DOMAIN, openStore, parquetOf } from '../testing/a-store.ts';
 import { manifestOf, OURS, WorldMasters } from '../testing/a-group.ts';
+import { Issuer, openRights, rightsManifest, send, signed } from '../testing/a-rights.ts';
 import { Dividends } from './dividends.ts';
 
 const genesis = aGenesis();
@@ -45,7 +47,12 @@ const scene = async (people: Readonly<Record<string, string>>, open = false) => 
   const uid = world.submit(aTask().named('drawn').signed(genesis));
   const plan = world.task(uid).plan!;
   const reserved = await store.reserve({
-    ...{ task: uid, submitter: world.task(uid).spec.submitter, nonce: uid, domain: DOMAIN, usage: 'marketing', ask: plan.microRho },
+    task: uid,
+    submitter: world.task(uid).spec.submitter,
+    nonce: uid,
+    domain: DOMAIN,
+    usage: 'marketing',
+    ask: plan.microRho,
     limit: 10n ** 9n,
   });
   expect(reserved.ok).toBe(true);
@@ -71,6 +78,33 @@ const scene = async (people: Readonly<Record<string, string>>, open = false) => 
   return { store, world, masters, dividends, uid, again: () => Dividends.open(options) };
 };
 const isPublished = (world: World): boolean => world.state.map.get(dividendKey(1n)) !== undefined;
+
+describe('K6: over HTTPS', () => {
+  test('a producer gets their own proofs by the key of their account, and nobody else anything', async () => {
+    const producer = testKey('a producer');
+    const { folder, remove } = await aFolder();
+    cleanups.push(remove);
+    const { store, dividends } = await scene({ s1: producer.address, s2: BERT });
+    await dividends.turn();
+    const issuer = await Issuer.make();
+    let now = Date.UTC(2026, 5, 1);
+    const server = await openRights(folder, store, rightsManifest(issuer.jwks), { dividends, now: () => now });
+    now += 60_000; // nonces from before its start are taken for used
+    cleanups.push(() => server.close());
+    let nonces = 0;
+    const asked = (path: string, seed: string) => {
+      const signing = { seed, vaultKey: store.keys.publicKey, nonce: `nonce-of-a-request-${++nonces}`, now };
+      return send(server.port, { path, headers: signed({ path }, signing) });
+    };
+    const own = await asked('/v1/dividends', producer.seed);
+    const { proofs, receipts } = own.json as { proofs: object; receipts: object[] };
+    expect([own.status, receipts.length]).toEqual([200, 1]);
+    expect(parseDividendProofs(proofs).claims[0]!.amount).toBe(26_250_000n / 2n ** 14n);
+    expect((await asked('/v1/dividends', testKey('somebody').seed)).status).toBe(401);
+    expect((await asked('/v1/held', producer.seed)).status).toBe(403);
+    expect((await send(server.port, { path: '/v1/dividends' })).status).toBe(401);
+  });
+});
 
 describe('K6: a Vault publishes its dividends', () => {
   test('once the epoch is closed: every charged subject earns the same; proofs fit the certified root; the Vault signs receipts', async () => {

@@ -26,6 +26,7 @@ import { errorCode, type Logger } from '../logger.ts';
 import type { VaultStore } from '../store/vault-store.ts';
 import {
   chargedBy,
+  earns,
   leavesOf,
   makeTables,
   noteNothing,
@@ -145,6 +146,11 @@ export class Dividends {
   #tree(epoch: number, bits: number, leaves: Parameters<typeof growBlindTree>[2]) {
     const secret = createHmac('sha256', fromHex(this.#o.store.keys.subjectKey)).update(`SCS::dividends::v1/${epoch}`).digest();
     return growBlindTree(secret, bits, leaves, () => setImmediate());
+  }
+
+  /** Whether the account has leaves here at all. */
+  earns(account: string): Promise<boolean> {
+    return this.#o.store.database.read((sql) => earns(sql, account));
   }
 
   /** The producer's own claims, newest first, with a receipt each. The caller has made sure that it is the producer who asks. */

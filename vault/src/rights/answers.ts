@@ -1,17 +1,20 @@
 /** What the Vault answers to subjects and auditors (rules C4, B4): from the store to the API's shapes. */
 import type { z } from 'zod';
-import { usages, type Usage } from '@scs/protocol';
+import { dividendProofsJson, usages, type Usage } from '@scs/protocol';
+import type { Dividends } from '../dividends/dividends.ts';
 import { limitOf, type Judge } from '../judge.ts';
 import { odometerBy } from '../store/audit-view.ts';
 import { consentsBy, heldBy, keysBy, MAX_RECORDS, usesBy, type HeldRecords, type SubjectUses } from '../store/subject-view.ts';
 import type { VaultStore } from '../store/vault-store.ts';
-import type { Audit, Consents, Erased, Export, Holdings, Keys, NewKey, OperationName, Service, Uses } from './api.ts';
+import type { Audit, Consents, Earnings, Erased, Export, Holdings, Keys, NewKey, OperationName, Service, Uses } from './api.ts';
 import { csvOf } from './csv.ts';
 import { Refused } from './problem.ts';
 import type { Caller } from './who.ts';
 
 export interface RightsContext extends Pick<Judge, 'genesis' | 'manifest'> {
   readonly store: VaultStore;
+  /** Where the Vault reckons dividends (K6). */
+  readonly dividends?: Pick<Dividends, 'earnedBy' | 'earns'>;
   /** Civil time in milliseconds. */
   readonly now: () => number;
 }
@@ -145,6 +148,15 @@ const auditAnswer = async (context: RightsContext, before: string | undefined): 
   };
 };
 
+const earningsAnswer = async ({ dividends }: RightsContext, account: string): Promise<z.input<typeof Earnings>> => {
+  if (!dividends) throw new Refused('NotFound');
+  const { claims, receipts } = await dividends.earnedBy(account);
+  return {
+    proofs: dividendProofsJson({ account, claims }),
+    receipts: receipts.map(({ epoch, number, amount, signature }) => ({ epoch, number: `${number}`, amount: `${amount}`, signature })),
+  };
+};
+
 const keyChanged = async (context: RightsContext, subject: string, publicKey: string, added: boolean): Promise<z.infer<typeof Keys>> => {
   const change = { subject, publicKey, by: 'subject' } as const;
   if (added) {
@@ -191,6 +203,7 @@ const forSubject = async (
 export const answer = (name: OperationName, context: RightsContext, caller: Caller | undefined, asked: Asked): Promise<unknown> => {
   if (name === 'service') return Promise.resolve(service(context));
   if (name === 'audit' && caller?.kind === 'auditor') return auditAnswer(context, (asked.query as { before?: string }).before);
+  if (name === 'dividends' && caller?.kind === 'producer') return earningsAnswer(context, caller.account);
   if (caller?.kind === 'subject') return forSubject(name, context, caller.subject, asked);
   return Promise.reject(new Refused('NotPermitted'));
 };

@@ -115,13 +115,31 @@ export const Audit = z
   })
   .meta({ description: 'Limits, odometers and tasks; nothing of a subject.' });
 
+const Base = z
+  .string()
+  .regex(/^\d{1,20}$/)
+  .meta({ description: 'Base units of SYM (10^-8), a whole number as text.' });
+const Address = z.string().regex(/^0x[0-9a-f]{64}$/);
+const Hash = z.string().regex(/^[0-9a-f]{64}$/);
+export const Earnings = z
+  .strictObject({
+    proofs: z
+      .strictObject({
+        account: Address,
+        claims: z.array(z.strictObject({ number: Base, index: z.int(), amount: Base, path: z.array(Hash) })),
+      })
+      .meta({ description: 'As a file, what kubectl symphony claim --dividends takes (K6).' }),
+    receipts: z.array(z.strictObject({ epoch: z.int(), number: Base, amount: Base, signature: z.string().regex(/^[0-9a-f]{128}$/) })),
+  })
+  .meta({ description: "Proofs of the producer's own dividends, newest first, and the Vault's signed word for each." });
+
 export const Erasure = z.strictObject({ confirm: z.literal('erase') });
 export const Erased = z.strictObject({ erased: z.boolean() });
 export const ConsentChange = z.strictObject({ state: ConsentState });
 export const NewKey = z.strictObject({ publicKey: PublicKey });
 
-/** Who may ask: anyone; a subject; an auditor. */
-export type Audience = 'anyone' | 'subject' | 'auditor';
+/** Who may ask: anyone; a subject; an auditor; a producer, by the key of their account. */
+export type Audience = 'anyone' | 'subject' | 'auditor' | 'producer';
 export interface Operation {
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
   /** One `{parameter}` at most, the last segment. */
@@ -201,6 +219,14 @@ export const operations = {
     reply: Keys,
     writes: true,
   }),
+  dividends: operation({
+    method: 'GET',
+    path: '/v1/dividends',
+    summary: 'What my records earned, with the proofs to claim it on the chain',
+    audience: 'producer',
+    reply: Earnings,
+    writes: true,
+  }),
   audit: operation({
     method: 'GET',
     path: '/v1/audit',
@@ -230,5 +256,6 @@ export const components = {
   Export,
   Erasure,
   Erased,
+  Earnings,
   Audit,
 } as const;

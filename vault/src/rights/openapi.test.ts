@@ -20,7 +20,7 @@ test('every operation says who may ask', () => {
   const paths = document['paths'] as Record<string, Record<string, { security: object[] }>>;
   for (const { path, method, audience } of Object.values(operations))
     expect(paths[path]?.[method.toLowerCase()]?.security.map((way) => Object.keys(way)[0])).toEqual(
-      { anyone: [], subject: ['token', 'signature'], auditor: ['signature'] }[audience],
+      { anyone: [], subject: ['token', 'signature'], auditor: ['signature'], producer: ['signature'] }[audience],
     );
 });
 

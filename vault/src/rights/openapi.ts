@@ -36,6 +36,7 @@ const security: Readonly<Record<Audience, readonly Json[]>> = {
   anyone: [],
   subject: [{ token: [] }, { signature: [] }],
   auditor: [{ signature: [] }],
+  producer: [{ signature: [] }],
 };
 
 const operationOf = (id: string, operation: Operation): Json => ({

@@ -108,7 +108,7 @@ class RightsService {
   constructor(options: RightsOptions) {
     this.#options = options;
     const rights = options.manifest.rights!;
-    this.#gatekeeper = new Gatekeeper(rights, options.store, options.now);
+    this.#gatekeeper = new Gatekeeper(rights, options.store, options.now, options.dividends);
     this.#headers = securityHeaders(rights);
     const document = { type: 'application/json', bytes: Buffer.from(JSON.stringify(openApi(VERSION))) };
     this.#files = new Map([...pageFiles(options.page), ['/openapi.json', document]]);
@@ -148,7 +148,7 @@ class RightsService {
   async #admit({ operation }: Route, request: Parameters<Gatekeeper['callerOf']>[0]): Promise<Caller | undefined> {
     if (operation.audience === 'anyone') return undefined;
     const caller = await this.#gatekeeper.callerOf(request);
-    const name = caller.kind === 'subject' ? `subject ${caller.subject}` : `auditor ${caller.publicKey}`;
+    const name = `${caller.kind} ${caller.kind === 'subject' ? caller.subject : caller.kind === 'auditor' ? caller.publicKey : caller.account}`;
     const rate = operation.writes ? this.#writes : this.#reads;
     if (!rate.take(name, this.#options.now())) throw new Refused('TooManyRequests');
     if (caller.kind !== operation.audience) throw new Refused('NotPermitted');
