@@ -57,6 +57,7 @@ export class Follower {
   async settle(record: TaskRecord): Promise<void> {
     const { store, onDone } = this.#options;
     if (!partOf(record, store.vault)) return;
+    await this.#options.catalogues?.learn(record.semanticVersion);
     const reservation = await store.reservation(record.uid);
     const stored = reservation ? await store.output(record.uid) : undefined;
     const duty = dutyOf(record, store.vault, reservation, stored !== undefined);

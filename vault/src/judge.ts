@@ -19,12 +19,15 @@ import {
 } from '@scs/protocol';
 import { subjectLimit } from '@scs/protocol/rules/ledger.ts';
 import { useRefusal } from '@scs/protocol/rules/consent.ts';
+import type { Catalogues } from './catalogues.ts';
 import { refusal, type Refusal } from './refusal.ts';
 
 export interface Judge {
   readonly genesis: Genesis;
   readonly genesisDigest: string;
   readonly manifest: VaultSpec;
+  /** Beside the genesis' catalogue, those that governance has made since. */
+  readonly catalogues?: Pick<Catalogues, 'of' | 'learn'>;
 }
 
 /** N5: whoever administers the API server can spend nobody's escrow, nor anybody's privacy. */
@@ -43,10 +46,13 @@ const authorizationRefusal = ({ namespace, name, spec }: TaskRecord, { genesis, 
 };
 
 /** S6: the plan follows from the terms, the catalogue and the policy; the Vault resolves it by itself. */
-const planRefusal = (record: TaskRecord, plan: Plan, { genesis }: Judge): Refusal | undefined => {
+const planRefusal = (record: TaskRecord, plan: Plan, { genesis, catalogues }: Judge): Refusal | undefined => {
   if (record.policyVersion !== genesis.policy.version)
     return refusal('PolicyUnknown', `policy version ${record.policyVersion} is not known here`);
-  const own = resolveQuery(termsOf(record.spec), genesis.catalogue, genesis.policy, record.epoch);
+  const version = record.semanticVersion;
+  const catalogue = catalogues ? catalogues.of(version) : genesis.catalogue;
+  if (!catalogue) return refusal('CatalogueUnknown', `semantic version ${version} is not known here`);
+  const own = resolveQuery(termsOf(record.spec), catalogue, genesis.policy, record.epoch);
   return own.ok && equalBytes(encodePlan(own.value.plan), encodePlan(plan))
     ? undefined
     : refusal('PlanMismatch', 'the certified plan does not follow from the task’s terms');

@@ -94,14 +94,16 @@ export const migrate = async (database: Database, catalogue: Catalogue, domains:
         for (const statement of statements) await sql.run(statement);
         await sql.run('INSERT INTO migrations VALUES ($version, $now)', { version: i + 1, now });
       });
-  for (const domain of domains) await database.write((sql) => addDomain(sql, domain, columnsOf(catalogue, domain)));
+  for (const domain of domains) await database.write(async (sql) => void (await addDomain(sql, domain, columnsOf(catalogue, domain))));
 };
 
-const addDomain = async (sql: Sql, domain: string, columns: readonly Column[]): Promise<void> => {
+/** True when the domain's table had columns added. */
+export const addDomain = async (sql: Sql, domain: string, columns: readonly Column[]): Promise<boolean> => {
   const table = recordsTable(domain);
   await sql.run(`CREATE TABLE IF NOT EXISTS ${table} (subject BIGINT NOT NULL, producer BIGINT NOT NULL)`);
   await sql.run(`CREATE TABLE IF NOT EXISTS ${keysTable(domain)} (subject BIGINT NOT NULL, key VARCHAR NOT NULL)`);
   const existing = new Set((await sql.rows(`SELECT column_name AS name FROM (DESCRIBE ${table})`)).map((row) => row['name']));
-  for (const column of columns)
-    if (!existing.has(column.name)) await sql.run(`ALTER TABLE ${table} ADD COLUMN ${named(column.name)} ${sqlType(column)}`);
+  const added = columns.filter(({ name }) => !existing.has(name));
+  for (const column of added) await sql.run(`ALTER TABLE ${table} ADD COLUMN ${named(column.name)} ${sqlType(column)}`);
+  return added.length > 0;
 };

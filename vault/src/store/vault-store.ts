@@ -35,7 +35,7 @@ import { noteUse, quotaFault } from './quotas.ts';
 import { full, isFull, roomOf, type Room } from './room.ts';
 import { FIRST_FILE, nextFile, removeOtherFiles } from './files.ts';
 import { Mutex } from './mutex.ts';
-import { columnsOf, keysTable, migrate, recordsTable } from './schema.ts';
+import { addDomain, columnsOf, keysTable, migrate, recordsTable } from './schema.ts';
 import {
   currentSnapshot,
   forgetSnapshots,
@@ -46,7 +46,7 @@ import {
   type SnapshotFolders,
 } from './snapshots.ts';
 import { addKey, removeKey, type KeyChange, type KeyChanged } from './subject-keys.ts';
-import { consentVersion, subjectId, versionOf } from './subjects.ts';
+import { consentVersion, raiseVersion, recordsVersion, subjectId, versionOf } from './subjects.ts';
 
 export interface StoreOptions extends Pick<DatabaseOptions, 'key' | 'file' | 'httpfs' | 'memoryLimitBytes' | 'threads'> {
   /** `namespace/name`. */
@@ -123,10 +123,12 @@ export class VaultStore {
   readonly #copy: JournalCopy | undefined;
   /** Copies of the whole file, one at a time. */
   readonly #copying = new Mutex(4);
+  #catalogue: Catalogue;
   #file: string;
 
   private constructor(options: StoreOptions, database: Database, keys: VaultKeys, folders: VaultStore['folders']) {
     this.#options = options;
+    this.#catalogue = options.catalogue;
     this.#file = options.file ?? FIRST_FILE;
     this.database = database;
     this.keys = keys;
@@ -174,7 +176,19 @@ export class VaultStore {
     return this.#options.domains;
   }
   get catalogue(): Catalogue {
-    return this.#options.catalogue;
+    return this.#catalogue;
+  }
+  /** A catalogue that governance made since: its canonical attributes become columns, and the next snapshots have them (S1). */
+  async learn(catalogue: Catalogue): Promise<void> {
+    for (const domain of this.domains) {
+      const columns = columnsOf(catalogue, domain);
+      if (columns.length <= columnsOf(this.#catalogue, domain).length) continue;
+      await this.database.write(async (sql) => {
+        if (await addDomain(sql, domain, columns)) await raiseVersion(sql, recordsVersion(domain));
+      });
+    }
+    const inForce = (of: Catalogue) => this.domains.reduce((sum, domain) => sum + columnsOf(of, domain).length, 0);
+    if (inForce(catalogue) > inForce(this.#catalogue)) this.#catalogue = catalogue;
   }
 
   close(): Promise<void> {
@@ -472,7 +486,7 @@ export class VaultStore {
   }
 
   async #attempt(sql: Sql, of: { id: bigint; task: string; domain: string; usage: Usage; attempt: bigint }) {
-    const columns = columnsOf(this.#options.catalogue, of.domain).map(({ name }) => name);
+    const columns = columnsOf(this.#catalogue, of.domain).map(({ name }) => name);
     const snapshot = await currentSnapshot(sql, { domain: of.domain, usage: of.usage, columns }, this.folders);
     this.#options.onStep?.('snapshot:sealed');
     const receipt = await consentReceipt(
