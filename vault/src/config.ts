@@ -32,6 +32,8 @@ const Environment = z.object({
   SCS_BACKUP: path.optional(),
   /** Credentials of buckets and KMS, as files. */
   SCS_CLOUD: path.optional(),
+  /** T1: folder with the key that signs activations. */
+  SCS_ACTIVATION: path.optional(),
   /** C4: certificate and page of the subjects' service, which runs when the manifest has `rights`. */
   SCS_RIGHTS_TLS: path.default('/etc/scs/rights-tls'),
   SCS_RIGHTS_PAGE: path.default('/app/rights'),

@@ -6,12 +6,13 @@
  *   import --consents [--format csv]    < file     consents
  *   backup    backups    rotate-key    imports
  *   consent --subject <s> --usage <u> --state granted|revoked      erase --subject <s>      subject --subject <s>
+ *   audiences    activate --task <uid> --message <text>
  *   key --subject <s> --key <Ed25519 public key, hex> [--remove]   lets a key sign for a subject over HTTPS, or no longer
  *
  * All but serve talk to the serving process beside them, over its local socket; see docs for the environment.
  */
 import { parseArgs } from 'node:util';
-import { actFor, importFrom, keepUp } from './admin/client.ts';
+import { actFor, activateFrom, importFrom, keepUp } from './admin/client.ts';
 import type { Outcome } from './admin/socket.ts';
 import { ConfigError, readConfig, readEnvironment } from './config.ts';
 import { errorCode } from './logger.ts';
@@ -32,6 +33,8 @@ const options = {
   usage: { type: 'string' },
   state: { type: 'string' },
   key: { type: 'string' },
+  task: { type: 'string' },
+  message: { type: 'string' },
   remove: { type: 'boolean', default: false },
 } as const;
 
@@ -61,7 +64,10 @@ const run = async (args: readonly string[]): Promise<number> => {
     case 'backups':
     case 'rotate-key':
     case 'imports':
+    case 'audiences':
       return finish(await keepUp(data, positionals[0] as 'backup', say));
+    case 'activate':
+      return finish(await activateFrom(data, { task: values.task, message: values.message }, say));
     case 'consent':
       return finish(await actFor(data, 'consent', { subject: values.subject, usage: values.usage, state: values.state }));
     case 'erase':
@@ -75,7 +81,7 @@ const run = async (args: readonly string[]): Promise<number> => {
     }
     default:
       throw new ConfigError(
-        `unknown command ${positionals[0]}; known: serve, import, backup, backups, rotate-key, imports, consent, erase, subject, key`,
+        `unknown command ${positionals[0]}; known: serve, import, backup, backups, rotate-key, imports, audiences, activate, consent, erase, subject, key`,
       );
   }
 };

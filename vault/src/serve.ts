@@ -4,6 +4,7 @@ import type { S3Place } from '@scs/protocol';
 import { createMasters } from '@scs/proto';
 import { authoritiesOf } from '@scs/proto/tls.ts';
 import { Catalogues } from './catalogues.ts';
+import { activationDoor } from './activation/door.ts';
 import { socketPath, startAdmin } from './admin/socket.ts';
 import { ConfigError, type VaultConfig } from './config.ts';
 import { Follower } from './follow.ts';
@@ -63,7 +64,8 @@ export const serve = async (config: VaultConfig, signal: AbortSignal): Promise<v
   cleanup.defer(() => store.close());
   const place = backupPlaceOf(config);
   const upkeep = new Upkeep({ store, keeper, place, manifest, log, now: () => Date.now(), onDone: probes.countTask });
-  const admin = await startAdmin(store, upkeep, socketPath(env.SCS_DATA), log);
+  const activation = activationDoor({ store, manifest, keyFolder: env.SCS_ACTIVATION, log, now: () => Date.now() });
+  const admin = await startAdmin({ store, upkeep, activation }, socketPath(env.SCS_DATA), log);
   cleanup.defer(() => admin.close());
   const masters = createMasters({
     addresses: env.SCS_MASTERS,

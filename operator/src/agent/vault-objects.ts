@@ -1,6 +1,7 @@
 /** Objects of one Vault (rule C5, ARCHITECTURE "Vault"): pure functions from the resource to what should exist. */
 import { createHash } from 'node:crypto';
 import { VaultSpec, type Vault } from '@scs/protocol';
+import { activationParts } from './activation-objects.ts';
 import { scpKind } from '../kube/kinds.ts';
 import type { ConfigMap, KubeObject, Secret, Service, StatefulSet } from '../kube/objects.ts';
 import { ownerReference } from '../kube/owner.ts';
@@ -110,6 +111,7 @@ export const vaultStatefulSet = (vault: Vault, config: Pick<AgentConfig, 'master
   const { storage } = spec;
   const places = placesOf(spec);
   const rights = rightsParts(spec);
+  const activation = activationParts(spec);
   const name = vaultObjectName(vault.metadata.name);
   return {
     apiVersion: 'apps/v1',
@@ -142,6 +144,7 @@ export const vaultStatefulSet = (vault: Vault, config: Pick<AgentConfig, 'master
                 { name: 'SCS_DATA', value: '/var/lib/scs' },
                 { name: 'SCS_DATA_KEY', value: '/etc/scs/data-key/key' },
                 ...places.env,
+                ...activation.env,
               ],
               ports: [{ name: 'grpc', containerPort: VAULT_PORT }, HEALTH_PORT, ...rights.ports],
               securityContext: containerSecurity()!,
@@ -158,6 +161,7 @@ export const vaultStatefulSet = (vault: Vault, config: Pick<AgentConfig, 'master
                 { name: 'tmp', mountPath: '/tmp' },
                 ...places.mounts,
                 ...rights.mounts,
+                ...activation.mounts,
               ],
             },
           ],
@@ -169,6 +173,7 @@ export const vaultStatefulSet = (vault: Vault, config: Pick<AgentConfig, 'master
             memoryVolume('tmp', '256Mi'),
             ...places.volumes,
             ...rights.volumes,
+            ...activation.volumes,
           ],
         },
       },
@@ -214,7 +219,12 @@ export const vaultNetworkPolicy = (vault: Vault, { masters }: Pick<AgentConfig, 
         },
         ...rights.ingress,
       ],
-      egress: [{ ports: masterPorts(masters).map(tcp) }, { ports: [{ port: 53, protocol: 'UDP' }, tcp(53)] }, ...rights.egress],
+      egress: [
+        { ports: masterPorts(masters).map(tcp) },
+        { ports: [{ port: 53, protocol: 'UDP' }, tcp(53)] },
+        ...rights.egress,
+        ...activationParts(vault.spec).egress,
+      ],
     },
   };
 };

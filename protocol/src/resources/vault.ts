@@ -56,6 +56,17 @@ export const VaultSpec = z.object({
     .max(253)
     .optional()
     .describe('PersistentVolumeClaim with the files of those `sources` that name no bucket.'),
+  activation: z
+    .object({
+      url: z
+        .string()
+        .regex(/^https:[/][/][^ ]+$/)
+        .max(500)
+        .describe('HTTPS address that takes batches of subjects with a message.'),
+      keySecret: z.string().min(1).max(253).describe('Secret with the entry `key`, at least 32 bytes, that signs each request.'),
+    })
+    .optional()
+    .describe('Webhook that kept audiences are activated through, by the operator (rule T1); absent = none are.'),
   rights: RightsSpec.optional().describe('Serves data subjects over HTTPS (rule C4); absent = not served.'),
 });
 export const VaultStatus = z.object({

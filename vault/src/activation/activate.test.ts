@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import { cp, mkdir } from 'node:fs/promises';
+import { cp, mkdir, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -10,6 +10,7 @@ import { selectedNumbers } from '../store/audiences.ts';
 import type { VaultStore } from '../store/vault-store.ts';
 import { aFolder, bought, DOMAIN, fill, granted, openStore, VAULT } from '../testing/a-store.ts';
 import { activate, audiences } from './activate.ts';
+import { activationDoor } from './door.ts';
 import { httpWebhook, signatureOf, webhookUrl, WebhookError, type Batch, type Webhook } from './webhook.ts';
 
 const START = 1_767_225_600_000;
@@ -187,4 +188,17 @@ test('over HTTP: signed, no redirects, only https beyond this machine', async ()
   expect(() => webhookUrl('http://example.org/')).toThrow('must be https');
   expect(() => webhookUrl('https://user:secret@example.org/')).toThrow('no password');
   expect(() => httpWebhook(webhookUrl('https://example.org/'), new Uint8Array(8), now)).toThrow('fewer than 32');
+});
+
+test('the local door says what is missing', async () => {
+  const activation = { url: 'https://127.0.0.1:1/', keySecret: 'coupons' };
+  const door = (manifest: object, keyFolder?: string) => activationDoor({ store, manifest, keyFolder, log, now });
+  await expect(door({}).activate('t1', 'm')).rejects.toMatchObject({ code: 'ActivationNotConfigured' });
+  await expect(door({ activation }, folder).activate('t1', 'm')).rejects.toMatchObject({ code: 'ActivationKeyMissing' });
+  await writeFile(join(folder, 'key'), new Uint8Array(32).fill(7));
+  expect(await door({ activation }, folder).activate('t1', 'm')).toMatchObject({ code: 'AudienceUnknown' });
+  await stored('t1', [1]);
+  await store.commit('t1', 10n, 3n);
+  expect(await door({ activation }, folder).list()).toEqual(['t1  of 0xabc  until 2026-01-01T01:00:00.000Z']);
+  await expect(door({ activation }, folder).activate('t1', 'm')).rejects.toMatchObject({ code: 'WebhookUnreachable' });
 });

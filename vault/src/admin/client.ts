@@ -68,6 +68,9 @@ export const actFor = (data: string, what: 'consent' | 'erase' | 'subject' | 'ke
 /** What is done for the Vault itself; lines of progress go to `say`. */
 export const keepUp = (
   data: string,
-  what: 'backup' | 'backups' | 'rotate-key' | 'imports',
+  what: 'backup' | 'backups' | 'rotate-key' | 'imports' | 'audiences',
   say: (line: string) => void,
 ): Promise<Outcome> => ask(data, `/${what}`, undefined, say);
+/** T1: activates a kept audience; progress goes to `say`. */
+export const activateFrom = (data: string, body: { task: unknown; message: unknown }, say: (line: string) => void): Promise<Outcome> =>
+  ask(data, '/activate', JSON.stringify(body), say);

@@ -7,6 +7,7 @@
  *   POST /backup      POST /backups      POST /rotate-key      POST /imports
  *   POST /consent  {subject, usage, state}      POST /erase {subject}      POST /subject {subject}
  *   POST /key {subject, publicKey, remove}
+ *   POST /audiences      POST /activate {task, message}
  */
 import { chmod, rm } from 'node:fs/promises';
 import http from 'node:http';
@@ -14,6 +15,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { usages } from '@scs/protocol';
 import { consentStates } from '@scs/protocol/rules/consent.ts';
+import { MAX_MESSAGE } from '../activation/activate.ts';
+import { ActivationError, type ActivationDoor } from '../activation/door.ts';
+import { WebhookError } from '../activation/webhook.ts';
 import { ImportError } from '../import/import-error.ts';
 import { importConsents, importRecords } from '../import/import.ts';
 import { importReports } from '../import/report.ts';
@@ -29,6 +33,7 @@ const subject = z.string().min(1).max(MAX_SUBJECT_LENGTH);
 const Consent = z.strictObject({ subject, usage: z.enum(usages), state: z.enum(consentStates) });
 const Subject = z.strictObject({ subject });
 const Key = z.strictObject({ subject, publicKey: z.string().regex(/^[0-9a-f]{64}$/), remove: z.boolean() });
+const Activate = z.strictObject({ task: z.string().min(1).max(64), message: z.string().min(1).max(MAX_MESSAGE) });
 const FileQuery = z.strictObject({
   file: z.string().regex(/^[0-9a-f-]{36}$/),
   format: z.enum(['parquet', 'csv']),
@@ -76,7 +81,12 @@ const changeKey = async (store: VaultStore, { subject: of, publicKey, remove }: 
   return no(added.code, added.code === 'KeyTaken' ? 'the key belongs to somebody already' : 'no more keys fit; remove one first');
 };
 
-const answer = async (store: VaultStore, upkeep: Upkeep, request: http.IncomingMessage, say: Say): Promise<Outcome> => {
+export interface Behind {
+  readonly store: VaultStore;
+  readonly upkeep: Upkeep;
+  readonly activation: ActivationDoor;
+}
+const answer = async ({ store, upkeep, activation }: Behind, request: http.IncomingMessage, say: Say): Promise<Outcome> => {
   const url = new URL(request.url ?? '/', 'http://vault');
   const unknown = no('SubjectUnknown', 'nothing is held of this subject');
   switch (`${request.method} ${url.pathname}`) {
@@ -109,6 +119,15 @@ const answer = async (store: VaultStore, upkeep: Upkeep, request: http.IncomingM
       const view = await viewOf(store, asked.subject);
       return view ? { ok: true, ...view } : unknown;
     }
+    case 'POST /audiences':
+      for (const line of await activation.list()) say(line);
+      return { ok: true };
+    case 'POST /activate': {
+      const { task, message } = Activate.parse(await bodyOf(request));
+      const done = await activation.activate(task, message);
+      if (done.ok) say(`${done.activated} activated`);
+      return done;
+    }
     case 'POST /key':
       return changeKey(store, Key.parse(await bodyOf(request)));
     default:
@@ -117,7 +136,8 @@ const answer = async (store: VaultStore, upkeep: Upkeep, request: http.IncomingM
 };
 
 const failure = (error: unknown): Outcome => {
-  if (error instanceof ImportError) return no(error.code, error.message);
+  if (error instanceof ImportError || error instanceof ActivationError || error instanceof WebhookError)
+    return no(error.code, error.message);
   if (error instanceof z.ZodError) return no('RequestInvalid', z.prettifyError(error));
   if (error instanceof RangeError || error instanceof SyntaxError) return no('RequestInvalid', 'the request is malformed or too large');
   return no(errorCode(error), 'the Vault could not do it; nothing was changed');
@@ -126,12 +146,12 @@ const failure = (error: unknown): Outcome => {
 export interface AdminSocket {
   close(): Promise<void>;
 }
-export const startAdmin = async (store: VaultStore, upkeep: Upkeep, path: string, log: Logger): Promise<AdminSocket> => {
+export const startAdmin = async (behind: Behind, path: string, log: Logger): Promise<AdminSocket> => {
   await rm(path, { force: true });
   const server = http.createServer({ maxHeaderSize: 8_192, headersTimeout: 5_000 }, (request, response) => {
     response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' });
     const serve = async (): Promise<void> => {
-      const outcome = await answer(store, upkeep, request, (line) => response.write(`${line}\n`)).catch(failure);
+      const outcome = await answer(behind, request, (line) => response.write(`${line}\n`)).catch(failure);
       if (!outcome.ok) log.warn({ code: outcome.code }, 'a local request failed');
       response.end(`${JSON.stringify(outcome)}\n`);
     };
