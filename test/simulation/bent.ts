@@ -7,6 +7,7 @@ import { bodyDigest } from '@scs/operator/master/consensus/messages.ts';
 import type { Input, Intent, Output, State } from '@scs/operator/master/consensus/state.ts';
 import type { Algorithm } from './algorithm.ts';
 import type { Master } from './master.ts';
+import type { Said } from './network.ts';
 import { FORMATION, SimulatedCounter } from './trust.ts';
 
 type Send = Extract<Output, { kind: 'send' }>;
@@ -29,6 +30,8 @@ export interface Lie {
   readonly recalls?: (state: State, means: Means) => State;
   readonly says?: (intent: Intent, state: State, means: Means) => Intent;
   readonly sends?: (send: Send, state: State, means: Means) => readonly Output[];
+  /** What it says on formations (N9); undefined for nothing. */
+  readonly forms?: (to: number, wire: Said, means: Means) => Said | undefined;
 }
 
 const PAST_MOST = 12;
@@ -71,9 +74,10 @@ export class Bent {
   }
 
   /** The machine underneath, with the lies around it. */
-  around({ step, recover }: Algorithm): Algorithm {
+  around(machine: Algorithm): Algorithm {
+    const { step } = machine;
     return {
-      recover,
+      ...machine,
       step: (env, state, input) => {
         this.#remember(state, input);
         if (!this.active) return step(env, state, input);
@@ -84,6 +88,11 @@ export class Bent {
         return this.#twist(next.state, next.outputs);
       },
     };
+  }
+  /** What becomes of a message on formations. */
+  forms(to: number, wire: Said): Said | undefined {
+    if (!this.active) return wire;
+    return this.#fold((lie, said: Said | undefined) => (said && lie.forms ? lie.forms(to, said, this.#means()) : said), wire);
   }
   #remember(state: State, input: Input): void {
     this.#steps += 1;

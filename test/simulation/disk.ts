@@ -1,6 +1,8 @@
 /** A master's disk: what was stored since the last sync is lost in a crash. */
 import type { Certificate, Head } from '@scs/protocol';
-import type { Tip } from '@scs/operator/master/consensus/chain.ts';
+import type { Chain, Tip } from '@scs/operator/master/consensus/chain.ts';
+import type { Confirmation, Signed } from '@scs/operator/master/consensus/formation.ts';
+import type { OpenFormation } from '@scs/operator/master/consensus/formation-step.ts';
 import type { Message } from '@scs/operator/master/consensus/messages.ts';
 import type { Remembered } from '@scs/operator/master/consensus/recover.ts';
 import type { Roster } from '@scs/operator/master/consensus/roster.ts';
@@ -12,6 +14,8 @@ interface Contents {
   readonly votes: Map<bigint, Head>;
   readonly anchors: Map<string, number>;
   intent?: { readonly key: string; readonly intent: Intent };
+  opened?: OpenFormation;
+  confirmation?: Signed<Confirmation>;
 }
 const blank = (): Contents => ({ blocks: [], messages: new Map(), votes: new Map(), anchors: new Map() });
 
@@ -19,6 +23,8 @@ export class SimulatedDisk {
   #contents: Contents = blank();
   /** An older copy was put back. */
   tampered = false;
+  /** It was erased, and no identity that began after that is admitted yet: what was promised before is not known. */
+  lost = false;
   #unsynced: Stored[] = [];
 
   store(record: Stored): void {
@@ -34,17 +40,18 @@ export class SimulatedDisk {
     this.sync();
   }
   erase(): void {
+    this.lost = true;
     this.#contents = blank();
     this.#unsynced = [];
   }
   copy(): Contents {
-    const { blocks, messages, votes, anchors, intent } = this.#contents;
+    const { blocks, messages, votes, anchors, ...rest } = this.#contents;
     return {
       blocks: [...blocks],
       messages: new Map(messages),
       votes: new Map(votes),
       anchors: new Map(anchors),
-      ...(intent ? { intent } : {}),
+      ...rest,
     };
   }
   restore(contents: Contents): void {
@@ -52,15 +59,40 @@ export class SimulatedDisk {
     this.#contents = contents;
     this.#unsynced = [];
   }
+  confirm(confirmation: Signed<Confirmation>): void {
+    this.sync();
+    this.#contents.confirmation = confirmation;
+  }
+  confirmation(): Signed<Confirmation> | undefined {
+    return this.#contents.confirmation;
+  }
+  /** What was said in the formation before is of no use to anybody. */
+  open(formation: OpenFormation): void {
+    this.sync();
+    const { intent: _, ...rest } = this.#contents;
+    this.#contents = { ...rest, opened: formation, messages: new Map(), anchors: new Map() };
+  }
+  opened(): OpenFormation | undefined {
+    return this.#contents.opened;
+  }
   vote(height: bigint): Head | undefined {
     return this.#contents.votes.get(height);
   }
   blocks(from: bigint, most: number): Contents['blocks'] {
     return this.#contents.blocks.slice(Number(from) - 1, Number(from) - 1 + most);
   }
-  remembered(base: Tip, roster: Roster): Remembered {
+  remembered(base: Tip, roster: Roster, chain?: Chain): Remembered {
     const { blocks, messages, votes, anchors, intent } = this.#contents;
-    return { base, anchors, roster, blocks, messages: [...messages.values()], votes: [...votes.values()], ...(intent ? { intent } : {}) };
+    return {
+      base,
+      anchors,
+      roster,
+      ...(chain ? { chain } : {}),
+      blocks,
+      messages: [...messages.values()],
+      votes: [...votes.values()],
+      ...(intent ? { intent } : {}),
+    };
   }
 
   #write(record: Stored): void {

@@ -1,11 +1,12 @@
 /** The lies, one each: what issue and rules name a Byzantine master by. Each is a rule of the real machine, bent. */
 import { blockDigest, decodeBlock, encodeBlock, type Block } from '@scs/protocol';
 import { lastDecided } from '@scs/operator/master/consensus/chain.ts';
+import { signConfirmation, signStatement } from '@scs/operator/master/consensus/formation.ts';
 import type { Body, Message, Wire } from '@scs/operator/master/consensus/messages.ts';
 import type { Intent, Output, State } from '@scs/operator/master/consensus/state.ts';
 import { nameOf, toyCommand } from '@scs/operator/master/log/testing/toy-rules.ts';
 import type { Lie, Means } from './bent.ts';
-import { signVote } from './trust.ts';
+import { seedOf, signVote } from './trust.ts';
 
 type Send = Extract<Output, { kind: 'send' }>;
 const pick = <T>(items: readonly T[], random: () => number): T | undefined => items[Math.floor(random() * items.length)];
@@ -210,7 +211,27 @@ const falseBlocks: Lie = {
   },
 };
 
+/** Re-formation: another counter, another head, another set to each; silence to one. */
+const formsTwo: Lie = {
+  name: 'lies in re-formation',
+  forms: (to, wire, { victim, self, second, random }) => {
+    if (to !== victim) return wire;
+    const seed = seedOf(self.index);
+    if (wire.kind === 'statement') {
+      const { value } = wire.statement;
+      const kind = random();
+      if (kind < 0.2) return undefined;
+      const change = kind < 0.6 ? { key: second.key } : kind < 0.8 ? { certified: null } : { formation: value.formation + 1 };
+      return { kind: 'statement', statement: signStatement(seed, { ...value, ...change }), attestation: change.key ?? value.key };
+    }
+    if (wire.kind === 'confirmation' && random() < 0.5)
+      return { kind: 'confirmation', confirmation: signConfirmation(seed, { ...wire.confirmation.value, set: 'ee'.repeat(32) }) };
+    return wire;
+  },
+};
+
 export const lies: readonly Lie[] = [
+  formsTwo,
   blocksOfItsOwn,
   twoBlocks,
   elsewhere,

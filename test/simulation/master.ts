@@ -2,14 +2,22 @@
 import { decodeBlock, encodeCommand, hex, type Command } from '@scs/protocol';
 import type { Tip } from '@scs/operator/master/consensus/chain.ts';
 import type { Environment, Limits } from '@scs/operator/master/consensus/environment.ts';
-import type { Wire } from '@scs/operator/master/consensus/messages.ts';
-import type { Roster } from '@scs/operator/master/consensus/roster.ts';
-import type { Input, Output, State } from '@scs/operator/master/consensus/state.ts';
+import {
+  type FormationInput,
+  type FormationOutput,
+  type FormationState,
+  formationState,
+  takesPart,
+} from '@scs/operator/master/consensus/formation-step.ts';
+import { latestOf, type Roster } from '@scs/operator/master/consensus/roster.ts';
+import { type Input, othersOf, type Output, type State } from '@scs/operator/master/consensus/state.ts';
 import { nameOf, toyRules } from '@scs/operator/master/log/testing/toy-rules.ts';
 import type { Algorithm } from './algorithm.ts';
 import type { Clockwork } from './clockwork.ts';
 import { SimulatedDisk } from './disk.ts';
+import { chainFrom, formationEnv, given, standingOf } from './forming.ts';
 import { type Invariants, Violation } from './invariants.ts';
+import type { Said } from './network.ts';
 import { certificateHolds, counterKey, FORMATION, GENESIS, SimulatedCounter, signVote, uiHolds, voteHolds } from './trust.ts';
 
 export const LIMITS: Limits = {
@@ -24,6 +32,8 @@ export const LIMITS: Limits = {
   heldMessages: 64,
 };
 export const TICK_MS = 40;
+/** Ticks between a master's words on formations. */
+const FORMATION_TICKS = 10;
 const CLOCK_BOUND_MS = 5_000;
 const BLOCKS_A_PAGE = 16;
 
@@ -46,7 +56,7 @@ export interface World {
   readonly random: () => number;
   readonly invariants: Invariants;
   readonly roster: Roster;
-  send(from: number, to: number, wire: Wire): void;
+  send(from: number, to: number, wire: Said): void;
   trace(line: string): void;
   isHonest(master: number): boolean;
   /** Whether this key is that of a counter made for this master: what attestation and durable key prove. */
@@ -56,7 +66,8 @@ export interface World {
 
 export class Master {
   readonly index: number;
-  readonly env: Environment;
+  env: Environment;
+  formation: FormationState<string>;
   readonly disk = new SimulatedDisk();
   counter: SimulatedCounter;
   state: State | undefined;
@@ -67,11 +78,13 @@ export class Master {
   /** Counts its starts: what it knew in memory is gone with each. */
   life = 0;
   #counters = 0;
+  #ticks = 0;
 
   constructor(index: number, world: World, counter: SimulatedCounter) {
     this.index = index;
     this.#world = world;
     this.counter = counter;
+    this.formation = formationState(given(world.roster));
     this.env = {
       index,
       genesis: GENESIS,
@@ -93,14 +106,21 @@ export class Master {
   start(): void {
     if (this.state) return;
     this.life += 1;
-    const { roster } = this.#world;
-    const { counter } = this;
-    const back = this.#world
-      .algorithm()
-      .recover(this.env, this.disk.remembered(baseTip(), roster), { key: counter.key, last: counter.last }, this.now());
-    this.state = back.state;
-    this.#carryOut(back.outputs);
+    this.formation = formationState(this.disk.opened() ?? given(this.#world.roster), this.disk.confirmation());
+    this.#begin();
     this.#tick(this.life);
+  }
+  /** Takes up the agreement in the formation that is open. */
+  #begin(): void {
+    const opened = this.formation.opened ?? given(this.#world.roster);
+    const { counter } = this;
+    this.env = { ...this.env, formation: opened.id };
+    const start = baseTip();
+    const chain = chainFrom(this.env, start, this.disk.blocks(1n, Infinity), opened);
+    const remembered = this.disk.remembered({ ...start, head: { ...start.head, ...opened.base } }, opened.roster, chain);
+    const back = this.#world.algorithm().recover(this.env, remembered, { key: counter.key, last: counter.last }, this.now());
+    this.state = takesPart(this.formation) ? back.state : this.#world.algorithm().leave(back.state);
+    this.#carryOut(back.outputs);
   }
 
   crash(): void {
@@ -118,6 +138,53 @@ export class Master {
     this.#world.madeCounter(this.counter, this.index);
   }
 
+  /** Whatever a peer says. */
+  hear(from: number, wire: Said): void {
+    if (!this.state) return;
+    if (wire.kind === 'hello' || wire.kind === 'statement' || wire.kind === 'confirmation' || wire.kind === 'opened')
+      return this.#form({ kind: 'wire', from, wire });
+    this.take({ kind: 'message', from, wire });
+  }
+  #form(input: FormationInput<string>): void {
+    const env = formationEnv(this.index, (key, master) => this.#world.isCounterOf(key, master));
+    const { state, outputs } = this.#world.algorithm().formationStep(env, this.formation, input);
+    if (state.condition?.code !== this.formation.condition?.code && state.condition)
+      this.#world.trace(`master ${this.index}: ${state.condition.code}`);
+    this.formation = state;
+    for (const output of outputs) {
+      if (!this.state) return;
+      this.fuse -= 1;
+      if (this.fuse <= 0) return this.crash();
+      this.#formed(output);
+    }
+  }
+  #formed(output: FormationOutput<string>): void {
+    switch (output.kind) {
+      case 'store':
+        this.disk.confirm(output.confirmation);
+        this.#world.trace(`master ${this.index} confirms formation ${output.confirmation.value.formation}`);
+        if (this.state) this.state = this.#world.algorithm().leave(this.state);
+        return;
+      case 'attest': {
+        const { value } = output;
+        // a stream begins at 1, so a counter that has counted makes way for a new one
+        if (this.counter.last > 0) return this.loseCounter();
+        const { key } = this.counter;
+        if (key === value.key) this.#soon(2, () => this.#form({ kind: 'attested', value, attestation: key }));
+        return;
+      }
+      case 'broadcast':
+        for (const to of othersOf(this.index)) this.#world.send(this.index, to, output.wire);
+        return;
+      case 'send':
+        return this.#world.send(this.index, output.to, output.wire);
+      case 'opened':
+        this.disk.open(output.formation);
+        this.#world.trace(`master ${this.index} opens formation ${output.formation.number} at ${output.formation.base.height}`);
+        return this.#begin();
+    }
+  }
+
   take(input: Input): void {
     if (!this.state) return;
     const next = this.#world.algorithm().step(this.env, this.state, input);
@@ -128,16 +195,23 @@ export class Master {
     this.take({ kind: 'command', bytes: encodeCommand(command) });
   }
 
-  #later(ms: number, input: () => Input): void {
+  #soon(ms: number, act: () => void): void {
     const life = this.life;
     this.#world.clockwork.after(ms, () => {
-      if (life === this.life && this.state) this.take(input());
+      if (life === this.life && this.state) act();
     });
+  }
+  #later(ms: number, input: () => Input): void {
+    this.#soon(ms, () => this.take(input()));
   }
   #tick(life: number): void {
     this.#world.clockwork.after(TICK_MS, () => {
       if (life !== this.life || !this.state) return;
       this.take({ kind: 'tick', now: this.now() });
+      this.#ticks += 1;
+      if (this.state && latestOf(this.state.chain.roster, this.index)?.key === this.counter.key) this.disk.lost = false;
+      if (this.#ticks % FORMATION_TICKS === 0 && this.state)
+        this.#form({ kind: 'tick', now: this.#world.clockwork.now, standing: standingOf(this.index, this.state, this.counter, this.disk) });
       this.#tick(life);
     });
   }

@@ -33,11 +33,15 @@ registerHooks({
   },
 });
 
+const load = <K extends keyof Algorithm>(file: string, index: number): Promise<Pick<Algorithm, K>> =>
+  import(`${folder}${file}?mutation=${index}`) as Promise<Pick<Algorithm, K>>;
 /** The algorithm with the mutation of that index in `mutations`. */
 export const mutant = async (index: number): Promise<Algorithm> => {
-  const [{ step }, { recover }] = await Promise.all([
-    import(`${folder}step.ts?mutation=${index}`) as Promise<Pick<Algorithm, 'step'>>,
-    import(`${folder}recover.ts?mutation=${index}`) as Promise<Pick<Algorithm, 'recover'>>,
+  const [{ step }, { recover }, { formationStep }, { leave }] = await Promise.all([
+    load<'step'>('step.ts', index),
+    load<'recover'>('recover.ts', index),
+    load<'formationStep'>('formation-step.ts', index),
+    load<'leave'>('leave.ts', index),
   ]);
-  return { step, recover };
+  return { step, recover, formationStep, leave };
 };

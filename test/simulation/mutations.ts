@@ -328,4 +328,9 @@ export const sought: readonly Mutation[] = [
   ...inFile('chain.ts', [['time runs back', "if (block.time < parent.time) return { ok: false, why: 'time runs back' };", '', seed(1)]]),
 ];
 
-export const mutations: readonly Mutation[] = [...prepares, ...commits, ...views, ...streams, ...decisions, ...recoveries];
+const formations = [
+  ...inFile('receive.ts', [['reads on after it left', 'if (state.left || !stream ||', 'if (!stream ||', scene('commitsAfterwards')]]),
+  ...inFile('formation-step.ts', [['confirms with something uncertified', '!standing.quiet || ', '', scene('decidedUncertified')]]),
+];
+
+export const mutations: readonly Mutation[] = [...formations, ...prepares, ...commits, ...views, ...streams, ...decisions, ...recoveries];

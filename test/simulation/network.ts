@@ -1,6 +1,10 @@
 /** Messages between masters: delayed, and so reordered; lost, repeated, cut off. */
+import type { FormationWire } from '@scs/operator/master/consensus/formation-step.ts';
 import type { Wire } from '@scs/operator/master/consensus/messages.ts';
 import type { Clockwork } from './clockwork.ts';
+
+/** In the simulation a counter's key is its attestation. */
+export type Said = Wire | FormationWire<string>;
 
 export interface Weather {
   lossRate: number;
@@ -13,8 +17,8 @@ export class Network {
   readonly cut = new Set<string>();
   readonly #clockwork: Clockwork;
   readonly #random: () => number;
-  readonly #deliver: (from: number, to: number, wire: Wire) => void;
-  constructor(clockwork: Clockwork, random: () => number, deliver: (from: number, to: number, wire: Wire) => void) {
+  readonly #deliver: (from: number, to: number, wire: Said) => void;
+  constructor(clockwork: Clockwork, random: () => number, deliver: (from: number, to: number, wire: Said) => void) {
     this.#clockwork = clockwork;
     this.#random = random;
     this.#deliver = deliver;
@@ -28,7 +32,7 @@ export class Network {
     Object.assign(this.weather, { lossRate: 0, repeatRate: 0, delayMs: 5 });
   }
 
-  send(from: number, to: number, wire: Wire): void {
+  send(from: number, to: number, wire: Said): void {
     const { lossRate, repeatRate, delayMs } = this.weather;
     const times = this.#random() < lossRate ? 0 : this.#random() < repeatRate ? 2 : 1;
     for (let i = 0; i < times; i += 1)

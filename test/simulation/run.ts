@@ -3,7 +3,6 @@
  * it, with at most one master faulty, everything submitted must be (rules N1, N7).
  */
 import type { Command } from '@scs/protocol';
-import type { Wire } from '@scs/operator/master/consensus/messages.ts';
 import type { Roster } from '@scs/operator/master/consensus/roster.ts';
 import { seeded } from '@scs/operator/master/log/testing/random.ts';
 import { toyCommand } from '@scs/operator/master/log/testing/toy-rules.ts';
@@ -14,7 +13,7 @@ import { Equivocations } from './equivocations.ts';
 import { Invariants, Violation } from './invariants.ts';
 import { lies } from './lies.ts';
 import { admissionOf, Master, type World } from './master.ts';
-import { Network } from './network.ts';
+import { Network, type Said } from './network.ts';
 import { SimulatedCounter } from './trust.ts';
 
 export interface Outcome {
@@ -27,6 +26,8 @@ export interface Outcome {
 }
 const CHAOS_MS = 6_000;
 const PEACE_MS = 60_000;
+/** Of peace, where nothing need go on. */
+const STOPPED_MS = 5_000;
 const TRACE_LINES = 400;
 
 export class Run {
@@ -39,6 +40,7 @@ export class Run {
   readonly faults: Record<string, number> = {};
   readonly equivocations = new Equivocations();
   liar: Bent | undefined;
+  powerLost = false;
   readonly #owners = new Map<string, number>();
   #names = 0;
   readonly #wanted: string[] = [];
@@ -48,6 +50,7 @@ export class Run {
     this.network = new Network(this.clockwork, this.random, (from, to, wire) => this.#deliver(from, to, wire));
     this.invariants = new Invariants((master) => this.isHonest(master));
     const counters = [0, 1, 2].map((i) => new SimulatedCounter(`${i}/0`));
+    for (const [index, { key }] of counters.entries()) this.#owners.set(key, index);
     const roster: Roster = counters.map(({ key }, master) => ({ master, key, from: 1n }));
     const world = (index: number): World => ({
       algorithm: () => (this.liar?.index === index ? this.liar.around(algorithm) : algorithm),
@@ -55,7 +58,10 @@ export class Run {
       random: this.random,
       invariants: this.invariants,
       roster,
-      send: (from, to, wire) => this.network.send(from, to, wire),
+      send: (from, to, wire) => {
+        const said = this.liar?.index === from ? this.liar.forms(to, wire) : wire;
+        if (said) this.network.send(from, to, said);
+      },
       trace: (line) => this.note(line),
       isHonest: (master) => this.isHonest(master),
       isCounterOf: (key, master) => this.#owners.get(key) === master,
@@ -87,7 +93,7 @@ export class Run {
     const by = {
       random: this.random,
       rate,
-      send: (to: number, wire: Wire) => this.network.send(index, to, wire),
+      send: (to: number, wire: Said) => this.network.send(index, to, wire),
       trace: (line: string) => this.note(line),
     };
     this.liar = new Bent(this.master(index), chosen, by);
@@ -100,9 +106,9 @@ export class Run {
     if (this.random() < 0.5) this.submitEverywhere(toyCommand(admissionOf(liar.index, liar.second)));
   }
 
-  #deliver(from: number, to: number, wire: Wire): void {
+  #deliver(from: number, to: number, wire: Said): void {
     if (wire.kind === 'vote' && this.isHonest(to)) this.equivocations.delivered(this.master(to), wire.head, wire.vote);
-    this.master(to).take({ kind: 'message', from, wire });
+    this.master(to).hear(from, wire);
   }
 
   submit(): void {
@@ -128,7 +134,7 @@ export class Run {
   askAdmission(): void {
     for (const master of this.honest()) {
       const { state } = master;
-      if (state?.own.muted !== undefined) this.#replaceCounter(master);
+      if (state?.own.muted !== undefined && !state.left) this.#replaceCounter(master);
       else if (state && !state.chain.roster.some((i) => i.key === master.counter.key)) this.submitEverywhere(this.admission(master));
     }
   }
@@ -167,6 +173,7 @@ export class Run {
       this.resubmit();
       this.clockwork.until(this.clockwork.now + 250);
       if (this.#settled()) return;
+      if (this.powerLost && this.liar && this.clockwork.now > until - PEACE_MS + STOPPED_MS) return;
     }
     const states = this.masters.map((m) => m.state && `${m.index}: view ${m.state.view} certified ${m.state.chain.certified.head.height}`);
     const unproved = this.equivocations.provable().filter((offence) => !this.invariants.proved.has(offence));
@@ -175,13 +182,30 @@ export class Run {
   }
 }
 
+/** Masters die with their counters: fewer than two are left of the formation, and all three must form anew (N9). */
+const powerLoss = (run: Run, masters: readonly Master[]): void => {
+  run.count(`${masters.length} counters lost at once`);
+  run.powerLost = true;
+  for (const master of masters) {
+    master.loseCounter();
+    master.crash();
+  }
+};
+
 /** Restores an old disk, loses a counter, loses a disk with it: each makes the one faulty master of the run. */
 const misfortune = (run: Run): (() => void) => {
   const { random } = run;
   const master = run.master(Math.floor(random() * 3));
-  const kind = Math.floor(random() * 3);
+  const kind = Math.floor(random() * 5);
   if (kind === 0) return () => (run.count('counter lost'), master.loseCounter(), master.crash());
   if (kind === 1) return () => (run.count('disk lost'), master.loseCounter(), master.crash(), master.disk.erase());
+  if (kind === 2) return () => powerLoss(run, run.masters);
+  if (kind === 3)
+    return () =>
+      powerLoss(
+        run,
+        run.masters.filter((m) => m !== master),
+      );
   const old = master.disk.copy();
   return () => (run.count('old disk'), master.crash(), master.disk.restore(old));
 };
@@ -246,6 +270,9 @@ const chaos = (run: Run, hostile: boolean): void => {
   }
   const liesFrom = random() * CHAOS_MS * (hostile ? 0.1 : 0.8);
   const bad = lying ? undefined : random() < 0.6 ? 500 + random() * 4_000 : undefined;
+  // beside a liar two dead counters are three faults: nothing may go wrong, but nothing need go on
+  if (lying && random() < 0.25)
+    clockwork.after(1_000 + random() * 4_000, () => powerLoss(run, random() < 0.5 ? run.masters : run.honest()));
   if (bad !== undefined) clockwork.after(bad * 0.5, () => clockwork.after(bad * 0.5, misfortune(run)));
   while (clockwork.now < CHAOS_MS) {
     if (random() < 0.25) weather(run);

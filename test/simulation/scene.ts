@@ -13,6 +13,7 @@ import type { Algorithm } from './algorithm.ts';
 import { Clockwork } from './clockwork.ts';
 import { Invariants, Violation } from './invariants.ts';
 import { baseTip, Master, type World } from './master.ts';
+import type { Said } from './network.ts';
 import { FORMATION, SimulatedCounter, signVote } from './trust.ts';
 
 const MOVE_MS = 60_000;
@@ -35,6 +36,8 @@ export class Scene {
   /** The liar's counter, as the roster has it. */
   readonly counter: SimulatedCounter;
   readonly trace: string[] = [];
+  /** What correct masters say on formations reaches the other, if nothing else does. */
+  forming = false;
   /** All that correct masters sent, each message once. */
   readonly #heard: Message[] = [];
   readonly #said: Message[] = [];
@@ -45,6 +48,7 @@ export class Scene {
   constructor(algorithm: Algorithm, liar: number) {
     this.liar = liar;
     const counters = [0, 1, 2].map((i) => new SimulatedCounter(`${i}/0`));
+    for (const [index, { key }] of counters.entries()) this.#owners.set(key, index);
     const roster: Roster = counters.map(({ key }, master) => ({ master, key, from: 1n }));
     const world: World = {
       algorithm: () => algorithm,
@@ -83,14 +87,15 @@ export class Scene {
     return this.state(index).chain.certified.head.height;
   }
 
-  #send(from: number, to: number, wire: Wire): void {
+  #send(from: number, to: number, wire: Said): void {
     if (wire.kind === 'stream' && !this.#heard.some((m) => m.ui.key === wire.message.ui.key && m.ui.counter === wire.message.ui.counter)) {
       this.#heard.push(wire.message);
       const { body, ui } = wire.message;
       this.note(`master ${from} says ${describe(body)} @${ui.counter}`);
     }
     this.clockwork.after(1, () => {
-      if (this.#open.has(`${from}-${to}`)) this.master(to).take({ kind: 'message', from, wire });
+      const forms = wire.kind === 'hello' || wire.kind === 'statement' || wire.kind === 'confirmation' || wire.kind === 'opened';
+      if (this.#open.has(`${from}-${to}`) || (forms && this.forming)) this.master(to).hear(from, wire);
     });
   }
   pass(ms: number): void {
@@ -169,8 +174,8 @@ export class Scene {
     for (const message of messages) if (message) this.wire(to, { kind: 'stream', message });
     this.pass(WORK_MS);
   }
-  wire(to: number, wire: Wire): void {
-    this.master(to).take({ kind: 'message', from: this.liar, wire });
+  wire(to: number, wire: Said): void {
+    this.master(to).hear(this.liar, wire);
   }
   vote(to: number, head: Head): void {
     this.note(`liar votes for ${head.height} ${head.block.slice(0, 8)} to ${to}`);
@@ -242,14 +247,19 @@ export type Play = (scene: Scene) => void;
 export interface Script {
   readonly liar: number;
   readonly play: Play;
+  /** More than one fault: nothing need go on after it. */
+  readonly stops?: boolean;
 }
 
 /** What broke; undefined when the scene passes. */
-export const perform = ({ liar, play }: Script, algorithm: Algorithm): { readonly failure?: string; readonly trace: readonly string[] } => {
+export const perform = (
+  { liar, play, stops }: Script,
+  algorithm: Algorithm,
+): { readonly failure?: string; readonly trace: readonly string[] } => {
   const scene = new Scene(algorithm, liar);
   try {
     play(scene);
-    scene.close();
+    if (!stops) scene.close();
     return { trace: scene.trace };
   } catch (thrown) {
     const failure =

@@ -14,6 +14,7 @@ import {
   type Head,
   type Vote,
 } from '@scs/protocol';
+import type { Group } from '@scs/operator/master/consensus/formation.ts';
 import type { Ui } from '@scs/operator/master/consensus/messages.ts';
 
 export const GENESIS = 'ab'.repeat(32);
@@ -30,12 +31,16 @@ export const certificateHolds = ({ head, votes }: Certificate): boolean =>
   votes.length >= 2 &&
   votes.every((v, i) => v.master > (votes[i - 1]?.master ?? -1) && voteHolds(head, v));
 
+const DURABLE_SEEDS = ['01', '02', '03'].map((byte) => byte.repeat(32));
+export const seedOf = (master: number): string => DURABLE_SEEDS[master] ?? '';
+/** Formations are rare, and their signatures real. */
+export const GROUP: Group = { genesis: GENESIS, generation: FIRST_GENERATION, keys: DURABLE_SEEDS.map(publicKeyOf) };
+
 /** The same two heads under real keys, through the check that `scs::accountability` makes; its code when that refuses them. */
 export const faultForContract = (first: { head: Head; vote: Vote }, second: { head: Head; vote: Vote }): string | undefined => {
-  const seeds = ['01', '02', '03'].map((byte) => byte.repeat(32));
   const { master } = first.vote;
-  const signed = ({ head }: { head: Head }) => ({ head, signature: sign(seeds[master] ?? '', decideMessage(head)) });
-  const committee = { generation: FIRST_GENERATION, keys: seeds.map(publicKeyOf) };
+  const signed = ({ head }: { head: Head }) => ({ head, signature: sign(seedOf(master), decideMessage(head)) });
+  const committee = { generation: GROUP.generation, keys: GROUP.keys };
   return equivocationFault({ master, votes: [signed(first), signed(second)] }, GENESIS, committee)?.code;
 };
 

@@ -36,7 +36,9 @@ const halt = (turn: Turn, code: 'Fork' | 'DecidedInvalid', message: string): voi
 const decide = (turn: Turn, tip: Tip, bytes: Uint8Array): void => {
   const block = blockOf(bytes);
   if (!block) return;
-  const chain = withDecided(turn.env, turn.state.chain, tip, block);
+  // at or below the base, admissions were those of the formation before
+  const env = tip.head.height > turn.state.base.height ? turn.env : { ...turn.env, admissions: () => [] };
+  const chain = withDecided(env, turn.state.chain, tip, block);
   set(turn, {
     chain,
     streams: streamsFor(turn.state.streams, chain.roster, turn.state.base),

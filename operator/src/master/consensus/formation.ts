@@ -55,7 +55,7 @@ export type FormationFault =
   | { readonly code: 'DiskBlank'; readonly master: number }
   | { readonly code: 'NotConfirmed'; readonly confirmed: number };
 
-interface Group {
+export interface Group {
   readonly genesis: string;
   readonly generation: bigint;
   /** Durable keys in order of master. */

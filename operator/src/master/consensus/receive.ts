@@ -61,7 +61,7 @@ export const receive = (turn: Turn, message: Message): void => {
   const { env, state } = turn;
   const { key, counter } = message.ui;
   const stream = state.streams.get(key);
-  if (!stream || stream.fault !== undefined || counter < stream.next) return;
+  if (state.left || !stream || stream.fault !== undefined || counter < stream.next) return;
   const held = state.held.get(key) ?? new Map<number, Message>();
   if (held.has(counter) || (held.size >= env.limits.heldMessages && counter !== stream.next)) return;
   if (!isWhole(message) || !env.holds.ui(message.ui, uiDigest(env, message))) return;

@@ -59,6 +59,8 @@ export interface State {
   readonly barren?: { readonly pool: ReadonlyMap<string, Waiting>; readonly parent: string; readonly at: number };
   /** Own counter identity; its pending message. `muted`: why it says nothing. */
   readonly own: { readonly key: string; readonly intent?: Intent; readonly muted?: string };
+  /** It has confirmed another formation, and reads no stream of this one any more (`leave`). */
+  readonly left?: boolean;
   /** Set when safety is known to be broken: nothing more is said. */
   readonly halted?: string;
 }
