@@ -1,9 +1,10 @@
 /** For tests: the slice's side, as its sidecar plays it; real keys, a real simulated attestation, cells as given. */
 import {
   attest,
+  audienceCommitment,
   decodeSliceInput,
   encodeCanonical,
-  encodeSliceOutput,
+  encodeSliceRelease,
   envelopeAad,
   identityOf,
   noiseCells,
@@ -12,6 +13,7 @@ import {
   publicKeyOf,
   signStatement,
   type Command,
+  type KeptAudience,
   type SignedSliceEvidence,
   type SliceInput,
   type SliceOutput,
@@ -70,7 +72,12 @@ export class SliceEnclave {
   }
 
   /** Noises `cells` with the Vault's seed and signs the evidence. */
-  async compute(task: string, input: SnapshotInput, cells: readonly bigint[]): Promise<ReleaseAsked & { readonly output: SliceOutput }> {
+  async compute(
+    task: string,
+    input: SnapshotInput,
+    cells: readonly bigint[],
+    audience?: KeptAudience,
+  ): Promise<ReleaseAsked & { readonly output: SliceOutput }> {
     const { plan, noiseSeed } = input;
     const output = { cells: noiseCells(fromHex(noiseSeed), cells, plan.cellsPerSubject, plan.epsilon), nonce: outputNonce(noiseSeed) };
     const { attestation, signKey, sealKey } = this.ready(task).statement;
@@ -85,12 +92,13 @@ export class SliceEnclave {
       snapshotCommitment: input.snapshot.commitment,
       consentCommitment: input.consent.commitment,
       outputCommitment: outputCommitment(output),
+      ...(audience && { audienceCommitment: audienceCommitment(audience) }),
     };
     const signed: SignedSliceEvidence = {
       evidence,
       signature: signStatement(this.#signSeed, 'slice.evidence', this.#genesisDigest, evidence),
     };
-    const sealed = await seal(input.vaultSealKey, 'slice-release', encodeSliceOutput(output), envelopeAad(input.envelope));
+    const sealed = await seal(input.vaultSealKey, 'slice-release', encodeSliceRelease({ ...output, ...(audience && { audience }) }), envelopeAad(input.envelope));
     return { task, evidence: encodeCanonical(signed), sealedOutput: sealed.ciphertext, enc: sealed.enc, output };
   }
 }
