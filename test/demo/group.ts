@@ -80,7 +80,7 @@ const make = async (folder: string, launcher: string, genesisFile: string, measu
   await keygen('simulated-root');
   await Promise.all([
     keygen('publisher'),
-    ...identities.masters.map((i) => keygen('master', i)),
+    ...identities.masters.map((i) => keygen('master', i, '--simulated-root', join(keys, 'simulated-root'))),
     ...identities.recovery.map((i) => keygen('recovery', i)),
     ...identities.enterprises.map((name) => keygen('enterprise', name, '--simulated-root', join(keys, 'simulated-root'))),
     ...identities.submitters.map((name) => keygen('submitter', name)),

@@ -38,6 +38,13 @@ test.each<[string, Chart, ChartOptions, string]>([
     "submitterNamespaces lists scs, where the masters' keys are",
   ],
   ['a namespace twice', 'scs', { set: [...scs, 'submitterNamespaces={a,a}'] }, '/submitterNamespaces'],
+  [
+    'N2: counters without a runtime class',
+    'scs',
+    { genesis: hardware, set: [...real, 'consensus=minbft'] },
+    "counters.runtimeClassName is required: outside simulation each master's counter runs in a confidential guest of its own",
+  ],
+  ['a way to agree there is none of', 'scs', { set: [...scs, 'consensus=raft'] }, '/consensus'],
   ['a value misspelt', 'scs', { set: [...scs, 'masters.lease=5'] }, "additional properties 'lease' not allowed"],
   ['a log level there is none of', 'scs', { set: [...scs, 'masters.logLevel=loud'] }, '/masters/logLevel'],
   ['no genesis', 'scs-enterprise', { genesis: null }, 'genesis is required: --set-file genesis=genesis.bin'],
@@ -59,6 +66,7 @@ test.each<[string, Chart, ChartOptions, string]>([
 test.each<[Chart, ChartOptions]>([
   ['scs', { set: scs }],
   ['scs', { genesis: hardware, set: real }],
+  ['scs', { set: [...scs, 'consensus=minbft', 'alerts.enabled=true'] }],
   ['scs-enterprise', {}],
   ['scs-enterprise', { genesis: hardware, set: ['runtimeClassName=kata-qemu-snp'] }],
 ])('helm lint finds nothing in %s', async (chart, options) => {
@@ -113,6 +121,30 @@ test('each master is told what its process reads, and of its own keys only', asy
     expect(secrets).toEqual([`scs-master-${index}-keys`]);
   }
 });
+test('N7, N10: with minbft each master has its counter: a pod of its own, an account of its own without a token, and its own keys only', async () => {
+  const objects = await helm.template('scs', {
+    genesis: hardware,
+    set: [...real, 'consensus=minbft', 'counters.runtimeClassName=kata-qemu-snp'],
+  });
+  for (const index of [0, 1, 2]) {
+    const name = `scs-counter-${index}`;
+    const { template } = theOne(objects, 'Deployment', name).spec as { template: { spec: PodSpec & CounterSpec } };
+    expect(template.spec).toMatchObject({
+      serviceAccountName: name,
+      automountServiceAccountToken: false,
+      runtimeClassName: 'kata-qemu-snp',
+    });
+    expect(template.spec.volumes.flatMap(({ secret }) => secret?.secretName ?? [])).toEqual([name]);
+    const master = theOne(objects, 'StatefulSet', `scs-master-${index}`).spec as { template: { spec: PodSpec } };
+    const environment = Object.fromEntries(master.template.spec.containers[0]?.env.map(({ name: key, value }) => [key, value]) ?? []);
+    expect(readConfig(environment)).toMatchObject({ SCS_LOG: 'minbft', SCS_COUNTER: `${name}.scs.svc:7446` });
+  }
+});
+test('with the lease there are no counters', async () => {
+  const objects = await helm.template('scs', { set: scs });
+  expect(objects.filter(({ metadata }) => metadata.name.includes('counter'))).toEqual([]);
+});
+type CounterSpec = { readonly serviceAccountName: string };
 type PodSpec = {
   readonly containers: readonly { readonly env: readonly { readonly name: string; readonly value?: string }[] }[];
   readonly volumes: readonly { readonly secret?: { readonly secretName: string } }[];

@@ -30,7 +30,7 @@ const publicOf = (name: string): PublicFile => PublicFile.parse(JSON.parse(readF
 describe('keygen', () => {
   test.each([
     ['simulated-root', ['root.key'], []],
-    ['master-1', ['durable.key', 'gas.key', 'tls.key'], ['tls.crt']],
+    ['master-1', ['counter.key', 'durable.key', 'gas.key', 'tls.key'], ['counter.crt', 'tls.crt']],
     ['enterprise-acme', ['actor.key', 'chip.json', 'tls.key'], ['tls.crt']],
     ['enterprise-hardware-only', ['actor.key', 'tls.key'], ['tls.crt']],
     ['submitter-roastery', ['actor.key', 'result.key'], []],
@@ -126,7 +126,10 @@ describe('keygen secrets', () => {
     return parseAllDocuments(out).map((d) => d.toJS() as { metadata: { name: string; namespace: string }; data: Record<string, string> });
   };
   test.each([
-    ['master-1', { 'scs-master-1-keys': ['durable.key', 'gas.key', 'tls.crt', 'tls.key'] }],
+    [
+      'master-1',
+      { 'scs-master-1-keys': ['durable.key', 'gas.key', 'tls.crt', 'tls.key'], 'scs-counter-1': ['counter.crt', 'counter.key'] },
+    ],
     ['enterprise-acme', { 'scs-agent-keys': ['actor.key'], 'scs-tls': ['tls.crt', 'tls.key'], 'scs-chip': ['chip.json'] }],
     ['enterprise-hardware-only', { 'scs-agent-keys': ['actor.key'], 'scs-tls': ['tls.crt', 'tls.key'] }],
   ])('%s', async (name, wanted) => {

@@ -3,7 +3,7 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { addressOf, chipStatement, publicKeyOf, sign } from '@scs/protocol';
 import { createAuthority, issue } from '@scs/proto/authority.ts';
-import { enterpriseIdentity, masterIdentity } from '@scs/proto/tls.ts';
+import { counterIdentity, enterpriseIdentity, masterIdentity } from '@scs/proto/tls.ts';
 import type { Command, Invocation } from '../command.ts';
 import { CliError, UsageError } from '../errors.ts';
 import { PublicFile, readSeed, writeKeyFolder } from '../keys/key-folder.ts';
@@ -22,14 +22,23 @@ const tlsOf = async (seed: string, identity: string, from: Date) => {
   return { authority: authority.certificatePem, tls: await issue(authority, seed, identity, from, CERTIFICATE_YEARS) };
 };
 
-const master = async (index: number, from: Date) => {
+const master = async (index: number, from: Date, simulatedRoot: string | undefined) => {
   const durable = newSeed();
   const gas = newSeed();
   const { authority, tls } = await tlsOf(durable, masterIdentity(index), from);
+  // its trusted counter (N7) speaks with its master only, under the same authority
+  const counter = await issue({ certificatePem: authority }, durable, counterIdentity(index), from, CERTIFICATE_YEARS);
   return {
     public: { ...publicOf('master', `master-${index}`, durable), tlsAuthority: authority, gasAddress: addressOf(publicKeyOf(gas)) },
-    secrets: { 'durable.key': durable, 'gas.key': gas, 'tls.key': tls.keyPem },
+    secrets: {
+      'durable.key': durable,
+      'gas.key': gas,
+      'tls.key': tls.keyPem,
+      'counter.key': counter.keyPem,
+      ...(simulatedRoot && { 'chip.json': simulatedChip(simulatedRoot) }),
+    },
     certificatePem: tls.certificatePem,
+    counterPem: counter.certificatePem,
   };
 };
 
@@ -70,13 +79,14 @@ const kinds: readonly string[] = PublicFile.shape.kind.options;
 const make = async (kind: string | undefined, name: string | undefined, invocation: Invocation) => {
   const yesterday = new Date(invocation.now().getTime() - 86_400_000);
   const chipRoot = invocation.text('simulated-root');
+  const root = async (): Promise<string | undefined> => (chipRoot === undefined ? undefined : readSeed(chipRoot, 'root.key'));
   switch (kind) {
     case 'master': {
       if (!/^[012]$/.test(name ?? '')) throw new UsageError('keygen master needs the index 0, 1 or 2.');
-      return master(Number(name), yesterday);
+      return master(Number(name), yesterday, await root());
     }
     case 'enterprise':
-      return enterprise(nameOf(name), yesterday, chipRoot === undefined ? undefined : await readSeed(chipRoot, 'root.key'));
+      return enterprise(nameOf(name), yesterday, await root());
     case 'submitter':
     case 'producer':
       return submitter(kind, nameOf(name));
@@ -106,7 +116,7 @@ KIND   master (NAME is its index 0, 1 or 2), enterprise, submitter, producer, pu
 Writes FOLDER/<kind>-<name>/ with secrets (mode 0600) and public.json, the only file to hand on.
 
   --out FOLDER              where; the folder must exist (default: .)
-  --simulated-root FOLDER   enterprises: give it a chip of the simulated enclave, certified by this root.
+  --simulated-root FOLDER   enterprises, and masters for their counters: give it a chip of the simulated enclave, certified by this root.
                             Only for machines without SEV-SNP or TDX; production genesis files refuse it.
 
 Example: kubectl symphony keygen enterprise acme --out keys`,

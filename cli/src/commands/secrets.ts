@@ -13,7 +13,14 @@ interface SecretLayout {
 }
 /** Which files go into which Secret, by kind of identity. */
 const layouts: Readonly<Record<string, (name: string) => readonly SecretLayout[]>> = {
-  master: (name) => [{ name: `scs-${name}-keys`, files: ['durable.key', 'gas.key', 'tls.crt', 'tls.key'] }],
+  master: (name) => {
+    const counter = name.replace('master', 'counter');
+    return [
+      { name: `scs-${name}-keys`, files: ['durable.key', 'gas.key', 'tls.crt', 'tls.key'] },
+      { name: `scs-${counter}`, files: ['counter.crt', 'counter.key'], optional: true },
+      { name: `scs-${counter}-chip`, files: ['chip.json'], optional: true },
+    ];
+  },
   enterprise: () => [
     { name: 'scs-agent-keys', files: ['actor.key'] },
     { name: 'scs-tls', files: ['tls.crt', 'tls.key'] },

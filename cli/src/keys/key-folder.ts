@@ -35,6 +35,7 @@ export const SECRET_FILES = [
   'recovery.key',
   'root.key',
   'tls.key',
+  'counter.key',
   'chip.json',
 ] as const;
 type SecretFile = (typeof SECRET_FILES)[number];
@@ -42,7 +43,12 @@ type SecretFile = (typeof SECRET_FILES)[number];
 /** Writes a folder that must not exist yet: a key is never overwritten. */
 export const writeKeyFolder = async (
   folder: string,
-  content: { readonly public: PublicFile; readonly secrets: Partial<Record<SecretFile, string>>; readonly certificatePem?: string },
+  content: {
+    readonly public: PublicFile;
+    readonly secrets: Partial<Record<SecretFile, string>>;
+    readonly certificatePem?: string;
+    readonly counterPem?: string;
+  },
 ): Promise<void> => {
   try {
     await mkdir(folder, { recursive: false, mode: 0o700 });
@@ -58,6 +64,7 @@ export const writeKeyFolder = async (
   }
   for (const [name, text] of Object.entries(content.secrets)) await writeFile(join(folder, name), text, { mode: 0o600, flag: 'wx' });
   if (content.certificatePem) await writeFile(join(folder, 'tls.crt'), content.certificatePem);
+  if (content.counterPem) await writeFile(join(folder, 'counter.crt'), content.counterPem);
   await writeFile(join(folder, 'public.json'), `${JSON.stringify(content.public, null, 2)}\n`);
 };
 

@@ -20,6 +20,7 @@ import { TaskStreams } from './api/task-streams.ts';
 import type { AgreementStore } from './consensus/runtime/agreement-store.ts';
 import type { CounterPort } from './consensus/runtime/counter-port.ts';
 import { PeerStreams } from './consensus/runtime/grpc-link.ts';
+import { agreementMetrics } from './consensus/runtime/metrics.ts';
 import { MinbftLog } from './consensus/runtime/minbft-log.ts';
 import { PeerLink } from './consensus/runtime/peer-link.ts';
 import type { Disk } from './log/disk.ts';
@@ -30,7 +31,10 @@ import { Proposer } from './proposer.ts';
 import { rulesOf } from './rules.ts';
 import { ChainReader } from './settlement/chain-reader.ts';
 import type { Chain } from './settlement/chain.ts';
+import { chainAway } from './settlement/chain-away.ts';
 import { SettlementEffects } from './settlement/effects.ts';
+import { equivocationIn } from './settlement/equivocations.ts';
+import { GasWatch } from './settlement/gas-watch.ts';
 import { TaskIndex } from './task-index.ts';
 import { TaskObjects } from './task-objects.ts';
 import { createWitness } from './witness.ts';
@@ -148,13 +152,14 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
   const becomePrimary = (): void => projector.lookAtAll();
   const shared = { genesisDigest, index, seed: o.seed, disk, rules, witness, candidates: proposer, clock, logger, onRound };
   const lease = o.agreement ? undefined : new LeaseLog(leaseOptions(o, shared, committee, others, becomePrimary));
+  const links = new Map(others.map((peer) => [peer.index, new PeerLink({ open: () => peer.channel(), clock, random: Math.random })]));
   const minbft =
     o.agreement &&
     new MinbftLog({
       ...shared,
       ...o.agreement,
       genesis,
-      links: new Map(others.map((peer) => [peer.index, new PeerLink({ open: () => peer.channel(), clock, random: Math.random })])),
+      links,
       random: Math.random,
       onPrimary: becomePrimary,
     });
@@ -178,6 +183,7 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
     log,
     clock,
     logger,
+    offences: () => disk.offenceProofs(16).flatMap((stored) => equivocationIn(stored, genesisDigest, committee) ?? []),
     onLanded: () => reader.request(),
     onFault: (code) => metrics.chainFault(code),
   });
@@ -187,8 +193,11 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
     streams: () => streams.count(),
     offences: () => disk.offences(),
     chainReadAt: () => reader.lastReadAt(),
+    gas: () => gas.balance(),
+    settlementStuck: () => effects.stuck() !== undefined,
     waiting: () => proposer.waiting(),
   });
+  if (minbft) agreementMetrics(registry, { log: minbft, links });
   const events = createEventRecorder({
     cluster,
     controller: 'scp.symphony.foundation/master',
@@ -198,6 +207,23 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
     clock,
     logger,
     signal: stopping.signal,
+  });
+  const gas = new GasWatch({
+    chain,
+    clock,
+    logger,
+    onLow: ({ reason, message }) =>
+      events.record({
+        regarding: {
+          apiVersion: 'coordination.k8s.io/v1',
+          kind: 'Lease',
+          metadata: { namespace: o.namespace, name: o.leaseName ?? 'scs-proposer' },
+        },
+        type: 'Warning',
+        reason,
+        action: 'Settle',
+        note: `Master ${index}: ${message}`,
+      }),
   });
   const projector: Projector = new Projector({
     cluster,
@@ -210,7 +236,7 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
     committee,
     clock,
     logger,
-    notAdmitting: () => probe.notAdmitting(),
+    notAdmitting: () => probe.notAdmitting() ?? chainAway(log.state(), clock.now(), genesis.policy.settlement.maxEscrowAgeMs),
     observer: queueMetrics(registry, 'projection'),
     ...(o.followMs !== undefined && { followMs: o.followMs }),
   });
@@ -285,7 +311,14 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
   );
   log.start();
   projector.start();
-  const loops = Promise.all([sync(), sweep(), probe.run(stopping.signal), reader.run(stopping.signal), effects.run(stopping.signal)]);
+  const loops = Promise.all([
+    sync(),
+    sweep(),
+    probe.run(stopping.signal),
+    reader.run(stopping.signal),
+    effects.run(stopping.signal),
+    gas.run(stopping.signal),
+  ]);
 
   return {
     log,

@@ -7,7 +7,7 @@ import { backoffMs } from '../../../kube/backoff.ts';
 import type { Clock } from '../../../kube/clock.ts';
 import { errorFields, type Logger } from '../../../kube/logger.ts';
 import { DiskError, type Disk } from '../../log/disk.ts';
-import type { Tip } from '../chain.ts';
+import { blockOf, type Tip } from '../chain.ts';
 import type { Environment } from '../environment.ts';
 import type { Message } from '../messages.ts';
 import { recover, type CounterNow, type Remembered } from '../recover.ts';
@@ -37,9 +37,16 @@ export interface MachineOptions {
   readonly onCondition: (code: Condition, message: string) => void;
   /** This master has to begin as a new identity: its counter is another one by now, or the stream of the one with this key is `spoilt`. */
   readonly onIdentityLost: (why: string, spoilt?: string) => void;
+  /** A view was entered. */
+  readonly onView: (cause: ViewCause) => void;
+  /** A block was certified: milliseconds since it was offered here. */
+  readonly onRound: (ms: number, commands: number) => void;
   /** The disk can't be written: nothing more is said. */
   readonly onDiskFault: (error: DiskError) => void;
 }
+
+/** Why a view ended: this master found it stalled or outlived, or two others had asked for the next. */
+export type ViewCause = 'stalled' | 'asked';
 
 const TICK_MS = 20;
 const BLOCKS_A_PAGE = 16;
@@ -120,9 +127,11 @@ export class Machine {
       this.#tickedAt = now;
       inputs.unshift({ kind: 'tick', now });
     }
+    const { view, wanted } = this.#state;
     const outputs: Output[] = [];
     for (const input of inputs) this.#step(input, outputs);
     this.#carryOut(outputs);
+    if (this.#state.view > view) this.#o.onView(wanted >= this.#state.view ? 'stalled' : 'asked');
     if (!this.#o.inbox.isEmpty()) this.wake();
   }
 
@@ -152,8 +161,10 @@ export class Machine {
     const records = outputs.flatMap((o) => (o.kind === 'store' ? [o.record] : []));
     if (records.length > 0 && !this.#store(records, told)) return;
     for (const output of outputs) {
-      if (output.kind === 'decided') told.shift()?.();
-      else this.#one(output);
+      if (output.kind === 'decided') {
+        told.shift()?.();
+        this.#noteRound(output.tip);
+      } else this.#one(output);
     }
   }
 
@@ -184,6 +195,10 @@ export class Machine {
     }
   }
 
+  #noteRound({ head, bytes }: Tip): void {
+    const arrived = this.#arrivals.get(head.block);
+    if (arrived !== undefined) this.#o.onRound(Math.max(0, this.#o.clock.now() - arrived), blockOf(bytes)?.commands.length ?? 0);
+  }
   #noteArrival({ body }: Message): void {
     if (body.kind !== 'prepare' || this.#arrivals.has(body.block)) return;
     this.#arrivals.set(body.block, this.#o.clock.now());

@@ -5,9 +5,7 @@
 import {
   certificateFault,
   decideMessage,
-  decodeCommand,
   encodeCanonical,
-  encodeCommand,
   FIRST_GENERATION,
   sign,
   signStatement,
@@ -24,22 +22,21 @@ import { type Clock } from '../../../kube/clock.ts';
 import { errorFields, type Logger } from '../../../kube/logger.ts';
 import type { Disk, DiskError } from '../../log/disk.ts';
 import type { Candidates, Decided, Decision, Log, Witness } from '../../log/log.ts';
-import { Pool } from '../../log/pool.ts';
 import { Replica } from '../../log/replica.ts';
 import type { Rules } from '../../log/rules-port.ts';
-import { blockOf, decidedHeight, lastDecided, type Tip } from '../chain.ts';
+import { blockOf, decidedHeight, type Tip } from '../chain.ts';
 import { DEFAULT_LIMITS, type Environment, type Limits } from '../environment.ts';
-import { commandDigest } from '../pool.ts';
 import type { CounterNow } from '../recover.ts';
 import { identityOf, latestOf } from '../roster.ts';
 import { type HeldVote, leaderOf, ownStream, type State } from '../state.ts';
 import { uiHolds } from '../usig.ts';
 import type { AgreementStore } from './agreement-store.ts';
 import { certifiedTip, chainAtStart } from './chain-at-start.ts';
+import { CommandDesk } from './command-desk.ts';
 import type { CounterPort } from './counter-port.ts';
 import { FormationExchange, type Formation, type FormationCondition } from './formation-exchange.ts';
 import { Inbox } from './inbox.ts';
-import { Machine } from './machine.ts';
+import { Machine, type ViewCause } from './machine.ts';
 import type { PeerLink } from './peer-link.ts';
 import { decodeMessage, encodeMessage, type Packet, type PeerMessage } from './wire-codec.ts';
 
@@ -70,11 +67,20 @@ export interface AgreementCondition {
   readonly message: string;
 }
 
+export interface Agreement {
+  readonly view: number;
+  /** Number of the formation of counters; 0 before the first. */
+  readonly formation: number;
+  /** Key of this master's counter. */
+  readonly counter: string;
+  /** Height of the last decided block. */
+  readonly decided: number;
+  readonly machine: State | undefined;
+}
+
 /** Batches form by themselves while a message waits for its counter, so nothing is held back on purpose. */
 export const RUNTIME_LIMITS: Limits = { ...DEFAULT_LIMITS, batchDelayMs: 0, batchCommands: 1_000 };
 const EVERY_MS = 300;
-/** What is due and not proposed for so long, another master puts forward too: then a primary that leaves it loses its view. */
-const OVERDUE_MS = 400;
 const ADMIT_EVERY_MS = 2_000;
 
 export class MinbftLog implements Log {
@@ -82,11 +88,10 @@ export class MinbftLog implements Log {
   readonly #committee: Committee;
   readonly #limits: Limits;
   readonly #replica: Replica;
-  readonly #pool: Pool;
+  readonly #desk: CommandDesk;
   readonly #inbox: Inbox;
   readonly #exchange: FormationExchange;
   readonly #stopping = new AbortController();
-  readonly #offered = new Map<string, number>();
   #machine: Machine | undefined;
   #counter: CounterNow | undefined;
   /** The last block written, which may not be told yet. */
@@ -99,9 +104,10 @@ export class MinbftLog implements Log {
   #wasPrimary = false;
   #running: Promise<void> | undefined;
   #lastTurnAt: number;
-  #gatherDue = false;
   #woken = new AbortController();
-  readonly #viewChanges = new Map<string, number>();
+  /** Height of each peer by its last word. */
+  readonly #peerHeights = new Map<number, bigint>();
+  readonly #viewHandlers: ((cause: ViewCause) => void)[] = [];
 
   /** Reads the disk; throws DiskError, ReplicaError or RangeError. */
   constructor(options: MinbftOptions) {
@@ -120,8 +126,17 @@ export class MinbftLog implements Log {
       logger,
     });
     this.#written = this.#replica.state();
-    this.#pool = new Pool({ clock });
     this.#inbox = new Inbox(() => clock.now());
+    this.#desk = new CommandDesk({
+      rules,
+      candidates: options.candidates,
+      inbox: this.#inbox,
+      clock,
+      state: () => (this.#halted ? undefined : this.#machine?.state()),
+      certified: () => ({ records: this.state(), height: this.height() }),
+      isPrimary: () => this.isPrimary(),
+      wake: () => this.#machine?.wake(),
+    });
     this.#exchange = new FormationExchange({
       genesis,
       genesisDigest,
@@ -139,8 +154,7 @@ export class MinbftLog implements Log {
       onOpened: () => this.#loseIdentity('a new formation is open'),
     });
     this.#replica.onDecided(({ block }) => {
-      this.#pool.decided(block.commands, block.height);
-      this.#gather();
+      this.#desk.decided(block.commands, block.height);
     });
     this.#lastTurnAt = clock.now();
   }
@@ -153,7 +167,7 @@ export class MinbftLog implements Log {
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#woken.abort();
-    this.#pool.close();
+    this.#desk.close();
     await Promise.all([...this.#o.links.values()].map((link) => link.stop()));
     await this.#running;
     await this.#machine?.stop();
@@ -174,7 +188,8 @@ export class MinbftLog implements Log {
         this.#counterSilent = true;
       }
       if (this.#counter) this.#exchange.tick();
-      this.#offerDue();
+      this.#notePrimary();
+      this.#desk.offerDue();
       await clock.sleep(EVERY_MS, AbortSignal.any([this.#stopping.signal, this.#woken.signal]));
       if (this.#woken.signal.aborted && !this.#stopping.signal.aborted) this.#woken = new AbortController();
     }
@@ -204,7 +219,7 @@ export class MinbftLog implements Log {
     this.#machine = this.#machineWith(now);
     if (this.#exchange.hasStated()) this.#machine.silence('it has stated that its stream ended (N9)');
     this.#machine.start();
-    for (const command of this.#pool.commands()) this.#push(command);
+    this.#desk.pushAll();
     const { roster } = this.#machine.state().chain;
     const retired = identityOf(roster, now.key) !== undefined && latestOf(roster, index)?.key !== now.key;
     if (retired) this.#counter = await this.#o.counter.renew(now.key);
@@ -242,13 +257,18 @@ export class MinbftLog implements Log {
         logger,
         send: (to, packet) => links.get(to)?.send(packet),
         adopt: (decided, certificate) => this.#adopt(decided, certificate),
-        onRefused: (bytes, why) => this.#refused(bytes, why),
+        onRefused: (bytes, why) => this.#desk.refused(bytes, why),
         onEvidence: (first, second) => this.#evidence(first, second),
         onCondition: (code, message) => {
           logger.warn({ code }, message);
           if (code === 'Fork' || code === 'DecidedInvalid') this.#halt(code, message);
         },
         onIdentityLost: (why, spoilt) => this.#loseIdentity(why, spoilt),
+        onView: (cause) => {
+          for (const handler of this.#viewHandlers) handler(cause);
+          this.#desk.gather();
+        },
+        onRound: (ms, commands) => this.#o.onRound?.(ms, commands),
         onDiskFault: (error: DiskError) => this.#halt(error.code, error.message),
       },
       remembered,
@@ -296,61 +316,11 @@ export class MinbftLog implements Log {
 
   // --- commands ----------------------------------------------------------------------------------------------------------------
 
-  async propose(command: Command): Promise<Decision> {
-    const { decision, fresh } = this.#pool.add(command);
-    if (fresh) this.#push(command);
-    return decision;
+  propose(command: Command): Promise<Decision> {
+    return this.#desk.propose(command);
   }
-  #push(command: Command): void {
-    this.#inbox.put('own', { kind: 'command', bytes: encodeCommand(command) });
-    this.#machine?.wake();
-  }
-  #refused(bytes: Uint8Array, why: string): void {
-    const command = decodeCommand(bytes);
-    const { rules, clock } = this.#o;
-    const at = { time: Math.max(this.time(), clock.now()), height: this.height() + 1n };
-    const applied = rules.apply(this.state(), command, at);
-    const message = applied.ok ? (refusals[why] ?? 'it was not taken now; try again') : applied.fault.message;
-    const code = why === 'NotBorneOut' ? 'Unavailable' : why;
-    this.#offered.delete(commandDigest(bytes));
-    this.#pool.refused(command, code, message);
-    this.#o.candidates.refused(command, code, message);
-  }
-
   wake(): void {
-    this.#gather();
-  }
-  /** Once for all that happens in one turn of the event loop. */
-  #gather(): void {
-    if (this.#gatherDue) return;
-    this.#gatherDue = true;
-    setImmediate(() => {
-      this.#gatherDue = false;
-      this.#offerDue();
-    });
-  }
-  /** What the state calls for and what this master has gathered: by the primary at once, by the others when it is overdue. */
-  #offerDue(): void {
-    const machine = this.#machine;
-    if (!machine || this.#stopping.signal.aborted || this.#halted) return;
-    const { rules, candidates, clock } = this.#o;
-    this.#notePrimary();
-    const now = clock.now();
-    const state = machine.state();
-    const { records } = lastDecided(state.chain);
-    const due = [...rules.next(records, now), ...candidates.take(records, now)];
-    const seen = new Set<string>();
-    for (const command of due) {
-      const bytes = encodeCommand(command);
-      const id = commandDigest(bytes);
-      seen.add(id);
-      const since = this.#offered.get(id) ?? now;
-      this.#offered.set(id, since);
-      if (state.pool.has(id) || !(this.isPrimary() || now - since >= OVERDUE_MS)) continue;
-      this.#inbox.put('own', { kind: 'command', bytes });
-    }
-    for (const id of this.#offered.keys()) if (!seen.has(id)) this.#offered.delete(id);
-    if (!this.#inbox.isEmpty()) machine.wake();
+    this.#desk.gather();
   }
   #notePrimary(): void {
     const is = this.isPrimary();
@@ -425,6 +395,7 @@ export class MinbftLog implements Log {
         this.#exchange.take(from, message);
         return 'taken';
       default: {
+        if (message.kind === 'status') this.#peerHeights.set(from, message.certified);
         const room = this.#inbox.put(from, { kind: 'message', from, wire: message }, resume);
         this.#machine?.wake();
         return room ? 'taken' : 'full';
@@ -470,7 +441,7 @@ export class MinbftLog implements Log {
     return this.#lastTurnAt;
   }
   pending(): readonly Command[] {
-    return this.#pool.commands();
+    return this.#desk.pending();
   }
   /** Why this master can't take part now, if so. */
   condition(): AgreementCondition | FormationCondition | undefined {
@@ -484,14 +455,23 @@ export class MinbftLog implements Log {
     return undefined;
   }
   /** For metrics and `kubectl symphony masters`. */
-  agreement(): { readonly view: number; readonly formation: number; readonly counter: string; readonly machine: State | undefined } {
+  agreement(): Agreement {
     const machine = this.#machine?.state();
-    return { view: machine?.view ?? 0, formation: this.#exchange.formation()?.number ?? 0, counter: this.#counter?.key ?? '', machine };
+    return {
+      view: machine?.view ?? 0,
+      formation: this.#exchange.formation()?.number ?? 0,
+      counter: this.#counter?.key ?? '',
+      decided: machine ? Number(decidedHeight(machine.chain)) : 0,
+      machine,
+    };
+  }
+  /** Blocks that a peer is behind, by its last word. */
+  lagOf(peer: number): number {
+    const theirs = this.#peerHeights.get(peer) ?? 0n;
+    return Math.max(0, Number(this.height() - theirs));
+  }
+  /** Told of each view that this master enters. */
+  onView(handler: (cause: ViewCause) => void): void {
+    this.#viewHandlers.push(handler);
   }
 }
-
-const refusals: Readonly<Record<string, string>> = {
-  Busy: 'too many commands wait; try again',
-  TimedOut: 'not decided in time; it may still be',
-  NotBorneOut: 'the masters could not bear it out by their own reading; try again',
-};
