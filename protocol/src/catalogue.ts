@@ -95,6 +95,18 @@ export type MeasureBounds = z.infer<typeof MeasureBounds>;
 export type QueryAttribute = z.infer<typeof QueryAttribute>;
 export type Catalogue = z.infer<typeof Catalogue>;
 
+/** The domain and those above it, nearest first (S4): what is theirs is its own, too. Empty when there is no such domain. */
+export const lineageOf = ({ domains }: Pick<Catalogue, 'domains'>, of: string): readonly string[] => {
+  const names: string[] = [];
+  let domain = domains.find((d) => d.name === of);
+  while (domain && !names.includes(domain.name)) {
+    names.push(domain.name);
+    const { parent } = domain;
+    domain = domains.find((d) => d.name === parent);
+  }
+  return names;
+};
+
 /** The same objects, each list by name. */
 export const sortedCatalogue = ({ domains, canonicalAttributes, queryAttributes }: Catalogue): Catalogue => {
   const sorted = <T extends { name: string }>(items: readonly T[]) => items.toSorted((a, b) => (a.name < b.name ? -1 : 1));

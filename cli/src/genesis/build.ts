@@ -1,6 +1,6 @@
 /** Genesis (rule G7) from what a person wrote and the public files that it names. */
 import { dirname, resolve } from 'node:path';
-import { Catalogue, Genesis, type Policy } from '@scs/protocol';
+import { Catalogue, catalogueProblem, Genesis, type Policy } from '@scs/protocol';
 import { CliError } from '../errors.ts';
 import { readPublic, readText, type PublicFile } from '../keys/key-folder.ts';
 import { checked, parseYaml } from '../yaml-file.ts';
@@ -110,7 +110,7 @@ export const buildGenesis = async (file: string, measurements: readonly string[]
     recoveryKeys: recovery.map((r) => r.publicKey),
     policy: policyOf(config.policy, measurements),
     actors,
-    catalogue: checked(Catalogue, await yaml(at(config.catalogue)), config.catalogue, CODE),
+    catalogue: soundCatalogue(await yaml(at(config.catalogue)), config.catalogue),
     chain: {
       chainId: config.chain.chainId,
       contract: publisher.address,
@@ -121,4 +121,12 @@ export const buildGenesis = async (file: string, measurements: readonly string[]
     enclave: await enclaveOf(config, at),
   };
   return checked(Genesis, genesis, 'the genesis', CODE);
+};
+
+/** S1, S2, S4: names that lead nowhere are found here, and not by the first task that uses them. */
+const soundCatalogue = (value: unknown, file: string): Catalogue => {
+  const catalogue = checked(Catalogue, value, file, CODE);
+  const problem = catalogueProblem(catalogue);
+  if (problem !== undefined) throw new CliError(CODE, `${file} is not sound: ${problem}.`);
+  return catalogue;
 };

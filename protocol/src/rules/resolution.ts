@@ -3,7 +3,7 @@
  * of terms, catalogue, policy and epoch; neither the catalogue's order nor the order of predicates changes the plan's digest.
  */
 import { parseEpsilon } from '../amounts.ts';
-import { semanticVersion, type CanonicalAttribute, type Catalogue, type Domain, type QueryAttribute } from '../catalogue.ts';
+import { lineageOf, semanticVersion, type CanonicalAttribute, type Catalogue, type QueryAttribute } from '../catalogue.ts';
 import { hex } from '../encoding/bytes.ts';
 import { encodeCanonical } from '../encoding/canonical.ts';
 import { rhoOfParts } from '../mechanisms/output-noise.ts';
@@ -33,18 +33,6 @@ export interface Resolution {
   readonly warnings: readonly string[];
 }
 
-/** The domain and its ancestors, nearest first (S4). */
-const lineage = (catalogue: Catalogue, name: string): readonly string[] => {
-  const names: string[] = [];
-  let domain: Domain | undefined = catalogue.domains.find((d) => d.name === name);
-  while (domain && !names.includes(domain.name)) {
-    names.push(domain.name);
-    const { parent } = domain;
-    domain = catalogue.domains.find((d) => d.name === parent);
-  }
-  return names;
-};
-
 const stateRejection = (named: string, { state, successor }: QueryAttribute | CanonicalAttribute): Rejection | undefined => {
   if (state === 'proposed' || state === 'registered') return { code: 'UnknownAttribute', attribute: named };
   if (state !== 'retired' && state !== 'superseded') return undefined;
@@ -65,7 +53,9 @@ const derive = (catalogue: Catalogue, wanted: string, name: string): Resolved<De
   if (!canonical) return refused(attribute ? { code: 'UnknownAttribute', attribute: source } : unknownAttribute(catalogue, name));
   const retired = (attribute && stateRejection(name, attribute)) ?? stateRejection(name, canonical);
   if (retired) return refused(retired);
-  const foreign = [attribute?.domain ?? canonical.domain, canonical.domain].find((domain) => !lineage(catalogue, wanted).includes(domain));
+  const foreign = [attribute?.domain ?? canonical.domain, canonical.domain].find(
+    (domain) => !lineageOf(catalogue, wanted).includes(domain),
+  );
   if (foreign !== undefined) return refused({ code: 'CrossDomainNotApproved', attribute: name, domain: foreign, wanted });
   return resolved({ attribute, canonical });
 };

@@ -1,5 +1,5 @@
 /** Tables of the Vault. Migrations are only ever added; each runs once, in one transaction with its entry. */
-import type { Catalogue } from '@scs/protocol';
+import { lineageOf, type Catalogue } from '@scs/protocol';
 import { named, type Database, type Sql } from './database.ts';
 
 /**
@@ -71,10 +71,10 @@ export interface Column {
   readonly type: keyof typeof SQL_TYPES;
 }
 export const sqlType = ({ type }: Column): (typeof SQL_TYPES)[keyof typeof SQL_TYPES] => SQL_TYPES[type];
-/** Columns of a domain's records: its canonical attributes that were ever in force, by name. */
+/** Columns of a domain's records: canonical attributes, its own and those of the domains above it, that were ever in force, by name (S4). */
 export const columnsOf = (catalogue: Catalogue, domain: string): readonly Column[] =>
   catalogue.canonicalAttributes
-    .filter((a) => a.domain === domain && a.state !== 'proposed' && a.state !== 'registered')
+    .filter((a) => lineageOf(catalogue, domain).includes(a.domain) && a.state !== 'proposed' && a.state !== 'registered')
     .map(({ name, type }) => ({ name, type }))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
 
