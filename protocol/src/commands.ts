@@ -107,7 +107,7 @@ export const EconomyReading = z.strictObject({
   /** In the dividend pot and under no root (K6). */
   unpromised: counter,
   /** Of each kind of leaf, the last that has landed with all before it. */
-  landed: z.strictObject({ 'node-rewards': counter, dividends: counter, slash: counter }),
+  landed: z.strictObject({ 'node-rewards': counter, dividends: counter, slash: counter, governance: counter }),
   bonds: z
     .array(
       z.discriminatedUnion('role', [
@@ -131,6 +131,12 @@ export const ReplenishStatement = z.strictObject({ usage: z.enum(usages), epoch:
 /** What a Vault promises its subjects for a closed epoch (K6): the root over their leaves. Signed by the Vault's key. */
 export const VaultDividends = z.strictObject({ vault, epoch: z.int().min(0), root: key });
 export type VaultDividends = z.infer<typeof VaultDividends>;
+/** What proves an offence without anybody's judgement (G3): see rules/offences.ts. */
+export const OffenceProof = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('release'), receipt: ReleaseReceipt, signature }),
+  z.strictObject({ kind: z.literal('aggregate'), task: uid, aggregate: SignedAggregateEvidence }),
+]);
+export type OffenceProof = z.infer<typeof OffenceProof>;
 export const EscrowReading = z.strictObject({ account: address, balance: z.bigint().min(0n), withdrawing: z.bigint().min(0n) });
 
 export const Command = z.discriminatedUnion('type', [
@@ -151,6 +157,7 @@ export const Command = z.discriminatedUnion('type', [
     slices: z.array(SignedSliceEvidence).min(1).max(1000),
   }),
   z.strictObject({ type: z.literal('vault.dividends'), statement: VaultDividends, signature }),
+  z.strictObject({ type: z.literal('offence.report'), proof: OffenceProof }),
   z.strictObject({ type: z.literal('counter.admit'), statement: CounterStatement, signature }),
   /** Two masters' approval, by their durable keys (B2, G5). */
   z.strictObject({

@@ -237,6 +237,8 @@ export interface Records {
   economy: EconomyRecord;
   bond: BondRecord;
   pot: PotRecord;
+  /** A penalty that is decided: whose, and the number of its leaf `slash/<n>`. */
+  offence: { readonly offender: string; readonly number: bigint };
   credit: { readonly balance: bigint };
   work: { readonly done: number };
   index: readonly string[];
@@ -246,7 +248,7 @@ export type RecordKind = keyof Records;
 /**
  * keys: meta/ · semantics/ · catalogue/<semantic version> · domain/, canonical/, attribute/<name> · actor/<address> · vault/<ns>/<name> · task/<uid> · escrow/<address> · odometer/<ns>/<name>/<usage>/<domain> ·
  * replenishment/<usage> ·
- * epoch/<n> · settlement/<n> · settlement/<leaf kind>-<n> · economy/ · bond/enterprise/<address> · bond/master/<public key> · work/<epoch>/<address> · pot/<epoch>/<ns>/<name> · credit/<address> · nonce/<address>/<nonce> · journal/<ns>/<name> · counter/<master> · queue/<name> · index/<name> · and raw BCS: envelope/<uid> · batch/<n> · <leaf kind>/<n> · committee/<generation>
+ * epoch/<n> · settlement/<n> · settlement/<leaf kind>-<n> · economy/ · bond/enterprise/<address> · bond/master/<public key> · work/<epoch>/<address> · pot/<epoch>/<ns>/<name> · credit/<address> · offence/<uid>/<what>/<who> · nonce/<address>/<nonce> · journal/<ns>/<name> · counter/<master> · queue/<name> · index/<name> · and raw BCS: envelope/<uid> · batch/<n> · <leaf kind>/<n> · committee/<generation>
  */
 export class State {
   readonly map: MerkleMap;

@@ -1,10 +1,21 @@
 /** Lines on what was done (rules B3, A1-A5, M2, M4, M5, S5): receipts, slices, aggregator, sealed result. */
-import { blobDigest, initialState, statementFits, type Plan, type TaskResult } from '@scs/protocol';
+import { blobDigest, initialState, statementFits, type Genesis, type Plan, type TaskResult } from '@scs/protocol';
 import { aggregateFault, sliceFault, taskEvidenceDigest } from '@scs/protocol/rules/aggregation.ts';
+import { economyOf } from '@scs/protocol/economy.ts';
 import { rankAggregators } from '@scs/protocol/rules/dispatch.ts';
 import { receiptOf } from '@scs/protocol/rules/release.ts';
 import { check, skip, type Check } from './check.ts';
 import { differs, first, partOf, same, type Subject } from './subject.ts';
+
+/** What was bonded at the time isn't in the bundle: without stakes all are ranked, with them some may be left out. */
+const withoutStakes = ({ policy: { economy: _, ...policy } }: Genesis): Genesis['policy'] => policy;
+const isRanked = (given: readonly string[], all: readonly string[], { policy }: Genesis): boolean =>
+  economyOf(policy).stakes.enterprise === 0n
+    ? same(given, all)
+    : same(
+        given,
+        all.filter((address) => given.includes(address)),
+      );
 
 export const receipt = ({ record, digest, envelope }: Subject, vault: string): Check =>
   check(`receipt ${vault}`, 'signature', `${vault} charged its subjects' budgets and released this output, before any byte left`, () => {
@@ -34,7 +45,14 @@ export const aggregator = ({ record, genesis, bundle }: Subject): Check =>
     return first(
       enterprise === undefined ? 'the record names none' : undefined,
       enterprise === task.spec.submitter ? 'the aggregator is the submitter' : undefined,
-      differs('the ranking', same(task.aggregators, rankAggregators(initialState(genesis), { ...task, parts: asked }))),
+      differs(
+        'the ranking',
+        isRanked(
+          task.aggregators ?? [],
+          rankAggregators(initialState(genesis), { ...task, parts: asked }, withoutStakes(genesis)),
+          genesis,
+        ),
+      ),
       differs('the enterprise in the evidence', bundle.evidence.aggregate.evidence.enterprise === enterprise),
     );
   });

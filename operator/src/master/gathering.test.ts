@@ -11,6 +11,7 @@ import { ApiError } from '../kube/errors.ts';
 import { AdmissionProbe } from './admission-probe.ts';
 import { silentLogger } from './log/testing/silent-logger.ts';
 import { Proposer } from './proposer.ts';
+import { chainAway } from './settlement/chain-away.ts';
 import { ChainReader } from './settlement/chain-reader.ts';
 import { SettlementEffects } from './settlement/effects.ts';
 import { simulatedChain } from './settlement/simulated-chain.ts';
@@ -77,6 +78,24 @@ describe('proposer', () => {
     expect(requests()).toBe(1);
     read();
     expect(types()).toEqual([]); // for a moment it isn't looked at again
+  });
+
+  test('K2: while the chain is away admission goes on within the limit, then waits with a reason, and goes on again', () => {
+    const world = World.ready(genesis);
+    const { proposer, types, clock } = proposerOn(world);
+    const { maxEscrowAgeMs } = genesis.policy.settlement;
+    const away = () => chainAway(world.state, clock.now(), maxEscrowAgeMs)?.reason;
+    clock.advance(maxEscrowAgeMs);
+    proposer.changed({ type: 'added', object: objectOf() });
+    expect([types(), away()]).toEqual([['task.admit'], undefined]);
+    clock.advance(1);
+    expect([types(), away()]).toEqual([[], 'ChainAway']);
+    clock.advance(3_600_000);
+    expect(types()).toEqual([]); // not rejected for want of a reading, however long
+    world.time = clock.now();
+    world.observe();
+    clock.advance(200);
+    expect([types(), away()]).toEqual([['task.admit'], undefined]);
   });
 
   test('T4: a Task that is gone is cancelled, once the API server itself says so', async () => {

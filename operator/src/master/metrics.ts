@@ -14,6 +14,9 @@ export interface Measured {
   readonly streams: () => number;
   readonly offences: () => number;
   readonly chainReadAt: () => number;
+  /** Base units of gas coin; undefined before the first look. */
+  readonly gas: () => bigint | undefined;
+  readonly settlementStuck: () => boolean;
   readonly waiting: () => number;
 }
 
@@ -37,6 +40,12 @@ export const masterMetrics = (registry: Registry, m: Measured): MasterMetrics =>
   gauge(registry, 'scs_task_streams', 'Open streams of task changes.', m.streams);
   gauge(registry, 'scs_tasks_waiting', 'Task objects that are not in the log yet.', m.waiting);
   gauge(registry, 'scs_chain_read_timestamp_seconds', 'When this master last read the chain.', () => m.chainReadAt() / 1000);
+  gauge(registry, 'scs_gas_balance', "What this master's gas account holds, base units of gas coin; -1 before it was read.", () =>
+    Number(m.gas() ?? -1n),
+  );
+  gauge(registry, 'scs_settlement_stuck', '1 while something cannot land on the chain until somebody acts.', () =>
+    m.settlementStuck() ? 1 : 0,
+  );
   new Gauge({
     name: 'scs_tasks',
     help: 'Tasks by state.',

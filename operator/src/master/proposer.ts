@@ -8,6 +8,7 @@ import type { Clock } from '../kube/clock.ts';
 import type { Change } from '../kube/informer.ts';
 import { type Logger, errorFields } from '../kube/logger.ts';
 import type { Candidates } from './log/log.ts';
+import { isFresh } from './settlement/chain-away.ts';
 import type { ChainReader } from './settlement/chain-reader.ts';
 import { seenTask, type TaskObject, type TaskObjects } from './task-objects.ts';
 
@@ -95,13 +96,16 @@ export class Proposer implements Candidates {
     return commands;
   }
 
-  /** Money that was paid in a moment ago may not be decided yet: asks for a reading instead of having the task rejected. */
+  /**
+   * Money that was paid in a moment ago may not be decided yet: asks for a reading instead of having the task rejected. Without a fresh
+   * reading nothing is admitted, for as long as that takes (K2).
+   */
   #waitsForEscrow(state: State, waiting: Waiting, nowMs: number): boolean {
-    if (nowMs - waiting.since > PATIENCE_MS || waiting.command.type !== 'task.admit') return false;
+    if (waiting.command.type !== 'task.admit') return false;
     const { spec } = waiting.command;
-    const { chain } = state.must('meta');
     const escrow = state.get('escrow', spec.submitter);
-    const fresh = chain !== null && nowMs - chain.time <= this.#o.maxEscrowAgeMs;
+    const fresh = isFresh(state, nowMs, this.#o.maxEscrowAgeMs);
+    if (fresh && nowMs - waiting.since > PATIENCE_MS) return false;
     if (!escrow || (fresh && freeOf(escrow) >= parseSym(spec.maxFee))) return false;
     const reader = this.#o.reader();
     if (fresh && !reader.candidate() && reader.lastReadAt() > waiting.since) return false; // read since, and still too little

@@ -143,6 +143,7 @@ export const createWitness = (o: WitnessOptions): Witness => {
       case 'catalogue.change':
       case 'vault.register':
       case 'vault.dividends':
+      case 'offence.report':
       case 'vault.answer':
       case 'enclave.ready':
       case 'slice.release':

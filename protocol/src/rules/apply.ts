@@ -17,6 +17,7 @@ import { publishDividends } from './dividend-pots.ts';
 import { Draft } from './draft.ts';
 import { isOpen } from './due.ts';
 import { enclaveReady } from './enclave-ready.ts';
+import { reportOffence } from './offences.ts';
 import { dequeue, firstItems } from './queue.ts';
 import { registerVault } from './registration.ts';
 import { releaseSlice } from './release.ts';
@@ -44,6 +45,7 @@ const rules: { readonly [T in CommandType]: Rule<CommandOf<T>> } = {
   'enclave.ready': enclaveReady,
   'slice.release': releaseSlice,
   'vault.dividends': publishDividends,
+  'offence.report': reportOffence,
   'aggregator.replace': (draft, { uid, failed }, ctx) => replaceAggregator(draft, uid, failed, ctx),
   'aggregate.evidence': aggregateEvidence,
   'counter.admit': admitCounter,

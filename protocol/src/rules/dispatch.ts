@@ -7,7 +7,9 @@ import { hex, utf8 } from '../encoding/bytes.ts';
 import { taggedHash } from '../encoding/hash.ts';
 import { encodeEnvelope, envelopeDigest, envelopeKey, type EnvelopeVault, type TaskEnvelope } from '../envelope.ts';
 import { encodePlan } from '../plan.ts';
+import type { Policy } from '../policy.ts';
 import type { TaskRecord, VaultPart } from '../state.ts';
+import { isActiveEnterprise } from './active.ts';
 import { fault, policyOf, type Fault, type RuleContext } from './context.ts';
 import type { Draft, Readable } from './draft.ts';
 import { endTask, withoutReservation } from './ending.ts';
@@ -23,11 +25,11 @@ const MAX_AGGREGATORS = 16;
  * M2, M4: active enterprises that contribute compute, never the submitter; those without a Vault in the task come first, and
  * within each group the order is a hash of task and address, so that the work spreads. A pure function of the state.
  */
-export const rankAggregators = (state: Readable, task: TaskRecord): readonly string[] => {
+export const rankAggregators = (state: Readable, task: TaskRecord, policy: Policy): readonly string[] => {
   const operators = task.parts.filter(isReserved).map(({ enterprise }) => enterprise);
   const ranked = state
     .must('index', AGGREGATORS)
-    .filter((address) => address !== task.spec.submitter && state.get('actor', address)?.state === 'active')
+    .filter((address) => address !== task.spec.submitter && isActiveEnterprise(state, address, policy))
     .map((address) => ({
       address,
       order: (operators.includes(address) ? '1' : '0') + hex(taggedHash('SCS::aggregator', utf8(task.uid), utf8(address))),
@@ -79,7 +81,7 @@ const withoutAbsent = (draft: Draft, task: TaskRecord): TaskRecord => ({
 export const proceedToDispatch = (draft: Draft, task: TaskRecord, ctx: RuleContext): void => {
   const reserved = task.parts.filter(isReserved);
   if (reserved.length < task.spec.coordination.quorum) return endTask(draft, task, 'rejected', quorumRejection(task, reserved.length), ctx);
-  const aggregators = rankAggregators(draft, task);
+  const aggregators = rankAggregators(draft, task, policyOf(ctx.genesis, draft.must('meta').policyVersion));
   if (aggregators.length === 0) return endTask(draft, task, 'rejected', { code: 'NoAggregator' }, ctx);
   return dispatch(draft, withoutAbsent(draft, task), aggregators, ctx);
 };

@@ -139,10 +139,13 @@ describe('M2, M4: the aggregators', () => {
     world.answer(uid, [alder]);
     const task = world.task(uid);
     const [birchAddress, cedarAddress, alderAddress] = ['birch', 'cedar', 'alder'].map((name) => actorKey(name).address);
-    expect(rankAggregators(world.state, task).at(-1)).toBe(alderAddress);
+    expect(rankAggregators(world.state, task, world.genesis.policy).at(-1)).toBe(alderAddress);
     const bySubmitter = { ...task, spec: { ...task.spec, submitter: birchAddress! } };
-    expect(rankAggregators(world.state, bySubmitter)).toEqual([cedarAddress, alderAddress]);
-    const firsts = Array.from({ length: 20 }, (_, i) => rankAggregators(world.state, { ...task, uid: digestOf(`${i}`) })[0]);
+    expect(rankAggregators(world.state, bySubmitter, world.genesis.policy)).toEqual([cedarAddress, alderAddress]);
+    const firsts = Array.from(
+      { length: 20 },
+      (_, i) => rankAggregators(world.state, { ...task, uid: digestOf(`${i}`) }, world.genesis.policy)[0],
+    );
     expect(new Set(firsts)).toEqual(new Set([birchAddress, cedarAddress]));
   });
 

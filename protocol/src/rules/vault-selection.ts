@@ -6,6 +6,7 @@ import type { Plan } from '../plan.ts';
 import type { Policy } from '../policy.ts';
 import type { Rejection } from '../rejection.ts';
 import type { TaskRecord, VaultRecord } from '../state.ts';
+import { isActiveEnterprise } from './active.ts';
 import type { Readable } from './draft.ts';
 import { roomFor, vaultLimit, type Room } from './odometer.ts';
 
@@ -27,7 +28,6 @@ const vaultsOf = (state: Readable, domain: string): readonly VaultRecord[] =>
   (state.get('index', offeringIndex(domain)) ?? []).map((name) => state.must('vault', name));
 const offers = ({ domains }: VaultRecord, { task, plan }: Wanted): boolean =>
   domains.some((d) => d.name === plan.domain && d.usages.includes(plan.usage) && d.classes.includes(task.spec.class));
-const isActive = (state: Readable, { enterprise }: VaultRecord): boolean => state.get('actor', enterprise)?.state === 'active';
 
 const room = (state: Readable, { vault }: VaultRecord, { task, plan, policy }: Wanted): Room => {
   const limit = vaultLimit(policy, plan.usage, plan.overlapBound);
@@ -67,7 +67,7 @@ export const selectVaults = (state: Readable, task: TaskRecord, plan: Plan, poli
   const denying = offering.filter((vault) => !permitting.includes(vault)).map(({ vault }) => vault);
   if (permitting.length < quorum) return no({ code: 'ActorNotPermitted', submitter: task.spec.submitter, vaults: denying });
 
-  const active = permitting.filter((vault) => isActive(state, vault));
+  const active = permitting.filter(({ enterprise }) => isActiveEnterprise(state, enterprise, policy));
   if (active.length < quorum) return no({ code: 'EnterpriseNotActive', vault: permitting.find((v) => !active.includes(v))!.vault });
 
   const rooms = active.map((vault) => ({ vault, room: room(state, vault, wanted) }));

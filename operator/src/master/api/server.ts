@@ -21,6 +21,7 @@ import { decodeCommand, hex, type Command } from '@scs/protocol';
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Log } from '../log/log.ts';
 import { concerns, type TaskIndex } from '../task-index.ts';
+import { proposeOrAccuse } from './accuse.ts';
 import type { Blobs } from './blobs.ts';
 import { inFlight } from './in-flight.ts';
 import { denied, invalid, notFound, tooMuch } from './refusal.ts';
@@ -93,7 +94,7 @@ export const mastersService = (
       const putBack = room(identity, bytes.length);
       if (!putBack) throw tooMuch('too many commands of yours wait already');
       try {
-        const decision = await log.propose(command);
+        const decision = await proposeOrAccuse(log, command);
         return decision.ok ? { height: decision.height } : { code: decision.code, message: decision.message };
       } finally {
         putBack();

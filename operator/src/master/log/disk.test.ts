@@ -80,6 +80,18 @@ test('a file of another group or master, in use or damaged is refused with advic
   expect(codeOf(() => open())).toBe('DiskCorrupt');
 });
 
+test('G4: proofs that a master signed twice are kept, in their order', () => {
+  const disk = open({ file: ':memory:' });
+  disk.storeOffence({ master: 1, height: 4n, proof: Uint8Array.of(1) });
+  disk.storeOffence({ master: 2, height: 5n, proof: Uint8Array.of(2) });
+  expect(disk.offenceProofs(9)).toEqual([
+    { master: 1, proof: Uint8Array.of(1) },
+    { master: 2, proof: Uint8Array.of(2) },
+  ]);
+  expect(disk.offenceProofs(1)).toHaveLength(1);
+  disk.close();
+});
+
 test('blobs are replaced by name, sized by task and dropped together', () => {
   const disk = open({ file: ':memory:' });
   disk.putBlob({ task: 't', name: 'slice/a', bytes: Uint8Array.of(1, 2) });

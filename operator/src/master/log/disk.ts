@@ -50,6 +50,8 @@ export interface Disk {
   /** What proves that a master signed twice; kept for people and for slashing. */
   storeOffence(what: { readonly master: number; readonly height: bigint; readonly proof: Uint8Array }): void;
   offences(): number;
+  /** The first of them, at most `limit`. */
+  offenceProofs(limit: number): readonly { readonly master: number; readonly proof: Uint8Array }[];
   putBlob(blob: StoredBlob): void;
   blob(task: string, name: string): Uint8Array | undefined;
   blobSizes(task: string): readonly { readonly name: string; readonly size: number }[];

@@ -113,6 +113,11 @@ class SqliteDisk implements Disk {
     return Number(integerOf(this.#file.get('SELECT count(*) AS n FROM offences') ?? {}, 'n'));
   }
 
+  offenceProofs(limit: number): readonly { readonly master: number; readonly proof: Uint8Array }[] {
+    const rows = this.#file.all('SELECT master, proof FROM offences ORDER BY id LIMIT ?', limit);
+    return rows.map((row) => ({ master: Number(integerOf(row, 'master')), proof: bytesOf(row, 'proof') }));
+  }
+
   putBlob({ task, name, bytes }: StoredBlob): void {
     this.#file.run('INSERT OR REPLACE INTO blobs (task, name, bytes) VALUES (?, ?, ?)', task, name, bytes);
   }

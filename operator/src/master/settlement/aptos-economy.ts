@@ -74,6 +74,7 @@ const takers: { readonly [K in LeafKind]: Taker } = {
   'node-rewards': { entry: 'settlement::reward_nodes', done: 'settlement::is_rewarded', doneBefore: 'AlreadyRewarded' },
   dividends: { entry: 'dividends::publish', done: 'dividends::is_published', doneBefore: 'AlreadyPublished' },
   slash: { entry: 'staking::slash', done: 'staking::is_slashed', doneBefore: 'AlreadySlashed' },
+  governance: { entry: 'governance::record', done: 'governance::is_recorded', doneBefore: 'AlreadyRecorded' },
 };
 const unless = (fault: ChainFault | undefined, reason: string): void => {
   if (fault && !(fault.code === 'ContractRefused' && fault.reason === reason)) throw new ChainError(fault);
@@ -100,7 +101,7 @@ export class AptosEconomy {
       const owners = new MoveVector(asked.map((a) => AccountAddress.from(a)));
       note(asked, (await this.#node.view('staking::standing', standingAbi, [new U8(stakeRoles.enterprise), owners], ledgerVersion))[0]);
     }
-    const landed: Record<LeafKind, bigint> = { 'node-rewards': 0n, dividends: 0n, slash: 0n };
+    const landed: Record<LeafKind, bigint> = { 'node-rewards': 0n, dividends: 0n, slash: 0n, governance: 0n };
     for (const kind of leafKinds) landed[kind] = await this.#landed(kind, open[kind], ledgerVersion);
     return { minted: integer(minted), unpromised: integer(pot) - integer(promised), bonded, landed };
   }

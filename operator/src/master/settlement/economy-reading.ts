@@ -9,7 +9,7 @@ export const economyQuestion = ({ actors, masters }: Pick<Genesis, 'actors' | 'm
   return {
     enterprises: actors.filter((a) => a.role === 'enterprise').map((a) => a.address),
     masters: masters.map((m) => m.publicKey),
-    open: { 'node-rewards': open('node-rewards'), dividends: open('dividends'), slash: open('slash') },
+    open: { 'node-rewards': open('node-rewards'), dividends: open('dividends'), slash: open('slash'), governance: open('governance') },
   };
 };
 

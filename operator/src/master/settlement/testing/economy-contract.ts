@@ -31,7 +31,7 @@ export const describeEconomy = (name: string, start: () => Promise<ChainUnderTes
     const question = {
       enterprises: [...submitters, worker],
       masters: contractCommittee.keys,
-      open: { 'node-rewards': open, dividends: open, slash: open },
+      open: { 'node-rewards': open, dividends: open, slash: open, governance: open },
     };
     try {
       await use(under, async () => chain.economy(question, await chain.observe([])));
@@ -61,7 +61,7 @@ export const describeEconomy = (name: string, start: () => Promise<ChainUnderTes
         await mint(under);
         await chain.land('node-rewards', 1n, rewards(1n, 10n));
         await Promise.all([chain.land('node-rewards', 1n, rewards(1n, 10n)), another().land('node-rewards', 1n, rewards(1n, 10n))]);
-        expect((await figures()).landed).toEqual({ 'node-rewards': 1n, dividends: 0n, slash: 0n });
+        expect((await figures()).landed).toEqual({ 'node-rewards': 1n, dividends: 0n, slash: 0n, governance: 0n });
         await chain.land('node-rewards', 3n, rewards(3n, 10n));
         expect((await figures()).landed['node-rewards']).toBe(1n); // the second is missing
         await chain.land('node-rewards', 2n, rewards(2n, 10n));
@@ -96,7 +96,11 @@ export const describeEconomy = (name: string, start: () => Promise<ChainUnderTes
         await bond(0, 1_000n);
         const nothing = Object.fromEntries([...submitters, worker, ...contractCommittee.keys].map((holder) => [holder, 0n]));
         expect((await figures()).bonded).toEqual({ ...nothing, [submitters[0]]: 1_000n });
-        const question = { enterprises: submitters, masters: [], open: { 'node-rewards': open, dividends: open, slash: open } };
+        const question = {
+          enterprises: submitters,
+          masters: [],
+          open: { 'node-rewards': open, dividends: open, slash: open, governance: open },
+        };
         expect((await chain.economy(question, before)).bonded[submitters[0]]).toBe(0n);
         const slash: Slash = {
           number: 1n,
