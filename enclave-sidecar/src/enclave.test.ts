@@ -221,6 +221,27 @@ describe('what a Vault may do', () => {
     expect(vault.stored!.output.cells).toEqual(noiseCells(fromHex(vault.noiseSeed), cellsOf[alder]!, cellsPerSubject, epsilon));
   });
 
+  test('C2: a consent revoked while the slice runs: it stops, and runs on the fresh snapshot alone', async () => {
+    await using group = await TestGroup.start();
+    const vault = group.vaults.get(alder)!;
+    const seen: string[] = [];
+    const cells = async (snapshot: string): Promise<readonly bigint[]> => {
+      const fresh = snapshot.includes('fresh');
+      seen.push(fresh ? 'fresh' : 'first');
+      if (fresh) return cellsOf[alder]!;
+      await group.until(() => vault.watched > 0);
+      vault.revoke();
+      await group.until(() => vault.opened.length > 1);
+      // Too late: nobody takes it.
+      return [999n, 999n, 999n];
+    };
+    await group.slice(alder, { cells });
+    await released(group, alder);
+    expect(seen).toEqual(['first', 'fresh']);
+    const { epsilon, cellsPerSubject } = group.world.task(group.uid).plan!;
+    expect(vault.stored!.output.cells).toEqual(noiseCells(fromHex(vault.noiseSeed), cellsOf[alder]!, cellsPerSubject, epsilon));
+  });
+
   test('B3: "released" from the Vault alone moves nothing; the masters’ certified word does', async () => {
     await using group = await TestGroup.start();
     const vault = group.vaults.get(alder)!;

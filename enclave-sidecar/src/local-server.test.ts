@@ -30,9 +30,9 @@ test('an executor that restarts finds its work again; one result counts; all are
   const result = desk.offer(item, never);
   expect(await client.getWork({})).toMatchObject({ task: 't', snapshot: '/s' });
   expect(await client.getWork({})).toMatchObject({ task: 't' });
-  const first = client.finish({ cells: ['7', '0'], program });
+  const first = client.finish({ cells: ['7', '0'], program, round: 1 });
   expect(await result).toMatchObject({ kind: 'cells', cells: [7n, 0n], program });
-  const second = client.finish({ cells: ['8'], program });
+  const second = client.finish({ cells: ['8'], program, round: 1 });
   const late = client.getWork({}).catch((error: unknown) => error);
   desk.close();
   expect(await first).toMatchObject({ released: true });
@@ -43,16 +43,35 @@ test('an executor that restarts finds its work again; one result counts; all are
 test('C2: new work tells who finished to run again', async () => {
   const { desk, client } = await pair();
   const result = desk.offer(item, never);
-  const finishing = client.finish({ cells: ['7'], program });
+  const finishing = client.finish({ cells: ['7'], program, round: 1 });
   await result;
   const again = desk.offer({ ...item, snapshot: '/fresh' }, never);
   expect(await finishing).toMatchObject({ released: false, code: 'RunAgain' });
   expect(await client.getWork({})).toMatchObject({ snapshot: '/fresh' });
-  const failing = client.fail({ code: 'MemoryExceeded', message: 'too little' });
+  const failing = client.fail({ code: 'MemoryExceeded', message: 'too little', round: 2 });
   expect(await again).toEqual({ kind: 'failed', code: 'MemoryExceeded', message: 'too little' });
   desk.close({ released: false, code: 'MemoryExceeded', message: 'too little' });
   expect(await failing).toMatchObject({ released: false, code: 'MemoryExceeded' });
   await expect(client.getWork({})).rejects.toMatchObject({ code: status.FAILED_PRECONDITION, details: 'MemoryExceeded' });
+});
+
+test('C2: work that is withdrawn ends at its doer, and a result of it is not taken for the next', async () => {
+  const { desk, client } = await pair();
+  const stale = new AbortController();
+  const result = desk.offer(item, stale.signal);
+  const { round } = await client.getWork({});
+  const withdrawn = client.withdrawn({ round });
+  stale.abort();
+  expect(await result).toBeUndefined();
+  await withdrawn;
+  const again = desk.offer({ ...item, snapshot: '/fresh' }, never);
+  expect(await client.finish({ cells: ['7'], program, round })).toMatchObject({ released: false, code: 'RunAgain' });
+  const work = await client.getWork({});
+  expect(work).toMatchObject({ snapshot: '/fresh', round: 2 });
+  const finishing = client.finish({ cells: ['8'], program, round: work.round });
+  expect(await again).toMatchObject({ cells: [8n] });
+  desk.close();
+  await finishing;
 });
 
 test.each([
@@ -65,7 +84,7 @@ test.each([
 ])('%s is no result', async (_what, request) => {
   const { desk, client } = await pair();
   const result = desk.offer(item, never);
-  const finishing = client.finish(request);
+  const finishing = client.finish({ ...request, round: 1 });
   expect(await result).toMatchObject({ kind: 'failed', code: 'ExecutorFaulty' });
   desk.close();
   await finishing;
@@ -74,7 +93,7 @@ test.each([
 test('B7: sums may be below zero', async () => {
   const { desk, client } = await pair();
   const result = desk.offer(item, never);
-  const finishing = client.finish({ cells: ['7', '-1', `-${'9'.repeat(38)}`], program });
+  const finishing = client.finish({ cells: ['7', '-1', `-${'9'.repeat(38)}`], program, round: 1 });
   expect(await result).toMatchObject({ kind: 'cells', cells: [7n, -1n, 1n - 10n ** 38n] });
   desk.close();
   await finishing;

@@ -6,11 +6,14 @@ import {
   Enclave,
   FinishReplySchema,
   serviceDefinition,
+  WithdrawnReplySchema,
   WorkSchema,
   type FailRequest,
   type FinishReply,
   type FinishRequest,
   type GetWorkRequest,
+  type WithdrawnReply,
+  type WithdrawnRequest,
   type Work,
 } from '@scs/proto';
 import { MAX_OUTPUT_VALUES } from '@scs/protocol';
@@ -63,8 +66,18 @@ const getWork = (desk: WorkDesk): handleUnaryCall<GetWorkRequest, Work> =>
     if ('task' in answer) return create(WorkSchema, answer);
     return { code: answer.released ? status.ALREADY_EXISTS : status.FAILED_PRECONDITION, details: answer.code };
   });
-const finishing = <Q>(desk: WorkDesk, read: (request: Q) => WorkResult): handleUnaryCall<Q, FinishReply> =>
-  handler<Q, FinishReply>(async (request, signal) => create(FinishReplySchema, { ...(await desk.finish(read(request), signal)) }));
+const finishing = <Q extends { readonly round: number }>(
+  desk: WorkDesk,
+  read: (request: Q) => WorkResult,
+): handleUnaryCall<Q, FinishReply> =>
+  handler<Q, FinishReply>(async (request, signal) =>
+    create(FinishReplySchema, { ...(await desk.finish(read(request), request.round, signal)) }),
+  );
+const withdrawn = (desk: WorkDesk): handleUnaryCall<WithdrawnRequest, WithdrawnReply> =>
+  handler<WithdrawnRequest, WithdrawnReply>(async ({ round }, signal) => {
+    await desk.withdrawn(round, signal);
+    return create(WithdrawnReplySchema);
+  });
 
 export interface LocalServer {
   close(): Promise<void>;
@@ -80,6 +93,7 @@ export const serveExecutor = async (desk: WorkDesk, socket: string): Promise<Loc
     getWork: getWork(desk),
     finish: finishing(desk, resultOf),
     fail: finishing(desk, failureOf),
+    withdrawn: withdrawn(desk),
   });
   rmSync(socket, { force: true });
   await new Promise<void>((resolve, reject) => {

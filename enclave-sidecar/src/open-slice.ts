@@ -17,7 +17,7 @@ import { openContext, type GrpcClient, type OpenContext, type SealedChunk, type 
 import { EnclaveFault } from './fault.ts';
 
 /** What a slice asks of its Vault. */
-export type VaultPort = Pick<GrpcClient<typeof VaultNode>, 'openSlice' | 'release' | 'close'>;
+export type VaultPort = Pick<GrpcClient<typeof VaultNode>, 'openSlice' | 'watchSlice' | 'release' | 'close'>;
 
 export type OpenedSlice =
   | { readonly kind: 'snapshot'; readonly input: SnapshotInput; readonly snapshot: Uint8Array; readonly eligible: Uint8Array }

@@ -116,6 +116,35 @@ const openWithRetry = async (
   return undefined;
 };
 
+/** Aborts when the Vault says that a subject of the running slice has revoked (C2), or with `ended`. */
+const whileConsented = (
+  session: SliceSession,
+  vault: VaultPort,
+  { task }: ExpectedSlice,
+  ended: AbortSignal,
+): { readonly signal: AbortSignal; readonly done: () => void } => {
+  const over = new AbortController();
+  const changed = new AbortController();
+  const watching = AbortSignal.any([ended, over.signal]);
+  setMaxListeners(0, watching);
+  const watch = async (): Promise<void> => {
+    for (let failures = 0; !watching.aborted; failures++)
+      try {
+        for await (const { code } of vault.watchSlice({ task, sealKey: session.keys.sealKey }, { signal: watching }))
+          if (code === 'ConsentChanged' && !watching.aborted) {
+            session.log.info({ code }, 'the running slice stops');
+            return changed.abort();
+          }
+      } catch (error) {
+        // The release asks for consent again, whatever was missed here.
+        if (!watching.aborted) session.log.warn({ code: errorKind(error) }, 'the slice is not watched; trying again');
+        await backOff(failures, session, watching);
+      }
+  };
+  void watch();
+  return { signal: AbortSignal.any([ended, changed.signal]), done: () => over.abort() };
+};
+
 interface Counted {
   readonly cells: readonly bigint[];
   readonly audience: Uint8Array;
@@ -250,8 +279,11 @@ const produce = async (
     const { input } = opened;
     if (computed && sameInput(computed.input, input)) computed = { ...computed, input };
     else {
-      const counted = await count(session, expected, opened, round, ended);
-      if (!counted) return endingNow(session);
+      const stale = whileConsented(session, vault, expected, ended);
+      const counted = await count(session, expected, opened, round, stale.signal).finally(stale.done);
+      if (!counted && ended.aborted) return endingNow(session);
+      // C2: the executor has stopped; a fresh snapshot is without who revoked.
+      if (!counted) continue;
       const output = noised(input, counted.cells);
       const audience = kept(input, counted);
       const evidence = signEvidence(session, expected, input, output, audience, counted.program, attestation);

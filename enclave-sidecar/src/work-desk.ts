@@ -1,5 +1,5 @@
 /**
- * Between the slice and its executor: one piece of work at a time. An executor that restarts finds its work again; its
+ * Between the slice and its executor: one piece of work at a time, each a round; what comes of an earlier round is not taken. An executor that restarts finds its work again; its
  * `finish` is answered when the slice is over, because the pod ends with the executor.
  */
 import { Changes } from './changes.ts';
@@ -11,6 +11,10 @@ export interface WorkItem {
   readonly eligible: string;
   readonly memoryLimitBytes: bigint;
   readonly timeoutMs: number;
+}
+/** As the executor gets it. */
+export interface GivenWork extends WorkItem {
+  readonly round: number;
 }
 export type WorkResult =
   | { readonly kind: 'cells'; readonly cells: readonly bigint[]; readonly audience: Uint8Array; readonly program: string }
@@ -38,17 +42,24 @@ export class WorkDesk {
     this.#changes.announce();
   }
 
-  /** Offers work; whoever finished an earlier piece is told to run again. The executor's result; undefined when `signal` aborts. */
+  /**
+   * Offers work; whoever finished an earlier piece is told to run again. The executor's result; undefined when `signal` aborts: then the
+   * work is withdrawn.
+   */
   offer(item: WorkItem, signal: AbortSignal): Promise<WorkResult | undefined> {
     return new Promise((resolve) => {
-      const giveUp = (): void => resolve(undefined);
+      const round = ++this.#round;
+      const giveUp = (): void => {
+        if (this.#state.kind === 'offered' && this.#state.round === round) this.#become({ kind: 'taken', round });
+        resolve(undefined);
+      };
       const take = (result: WorkResult): void => {
         signal.removeEventListener('abort', giveUp);
         resolve(result);
       };
       if (signal.aborted) return giveUp();
       signal.addEventListener('abort', giveUp, { once: true });
-      this.#become({ kind: 'offered', item, take, round: ++this.#round });
+      this.#become({ kind: 'offered', item, take, round });
     });
   }
 
@@ -58,23 +69,27 @@ export class WorkDesk {
   }
 
   /** The work, when there is some; a reply when all is over; undefined when the caller went away. */
-  async getWork(signal: AbortSignal): Promise<WorkItem | WorkReply | undefined> {
+  async getWork(signal: AbortSignal): Promise<GivenWork | WorkReply | undefined> {
     while (!signal.aborted) {
-      if (this.#state.kind === 'offered') return this.#state.item;
+      if (this.#state.kind === 'offered') return { ...this.#state.item, round: this.#state.round };
       if (this.#state.kind === 'over') return this.#state.reply;
       await this.#changes.next(signal);
     }
     return undefined;
   }
 
-  /** Takes a result; answers when the slice is over or has new work; undefined when the caller went away. */
-  async finish(result: WorkResult, signal: AbortSignal): Promise<WorkReply | undefined> {
+  /** Resolves when the work of that round is wanted no more, or the caller went away. */
+  async withdrawn(round: number, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && this.#state.kind === 'offered' && this.#state.round === round) await this.#changes.next(signal);
+  }
+
+  /** Takes a round's result; answers when the slice is over or has new work; undefined when the caller went away. */
+  async finish(result: WorkResult, round: number, signal: AbortSignal): Promise<WorkReply | undefined> {
     const before = this.#state;
-    if (before.kind === 'offered') {
-      this.#become({ kind: 'taken', round: before.round });
+    if (before.kind === 'offered' && before.round === round) {
+      this.#become({ kind: 'taken', round });
       before.take(result);
     }
-    const round = this.#round;
     while (!signal.aborted) {
       const state: State = this.#state;
       if (state.kind === 'over') return state.reply;

@@ -64,6 +64,7 @@ const within =
     const tooSlow = () => failed('ExecutorTimeout', `The query did not end within ${limits.timeoutMs} ms.`);
     try {
       database = await LockedDatabase.open([files.snapshot, files.eligible], limits);
+      if (expired) return tooSlow();
       const outcome = await work(database, plan, files);
       return expired ? tooSlow() : outcome;
     } catch (thrown) {

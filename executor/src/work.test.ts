@@ -9,11 +9,14 @@ import {
   FinishReplySchema,
   grpcClient,
   serviceDefinition,
+  WithdrawnReplySchema,
   WorkSchema,
   type FailRequest,
   type FinishReply,
   type FinishRequest,
   type GetWorkRequest,
+  type WithdrawnReply,
+  type WithdrawnRequest,
   type Work,
 } from '@scs/proto';
 import { encodePlan, type Plan } from '@scs/protocol';
@@ -48,7 +51,7 @@ interface Sidecar {
   readonly replies: { released?: boolean; code?: string }[];
 }
 /** A sidecar on a Unix socket that answers Finish and Fail from a list; what came is recorded. */
-const sidecar = async ({ getWork, replies }: Sidecar) => {
+const sidecar = async ({ getWork, replies }: Sidecar, withdraw: ReadonlyMap<number, Promise<void>> = new Map()) => {
   const folder = mkdtempSync(join(tmpdir(), 'scs-work-'));
   const server = new Server();
   const came: (FinishRequest | FailRequest)[] = [];
@@ -57,7 +60,11 @@ const sidecar = async ({ getWork, replies }: Sidecar) => {
     const next = replies.shift();
     reply(null, create(FinishReplySchema, next ?? { released: true }));
   };
-  server.addService(serviceDefinition(Enclave), { getWork, finish: answer, fail: answer });
+  // Work is wanted for ever, but for rounds that `withdraw` names.
+  const withdrawn: handleUnaryCall<WithdrawnRequest, WithdrawnReply> = (call, reply) => {
+    void withdraw.get(call.request.round)?.then(() => reply(null, create(WithdrawnReplySchema)));
+  };
+  server.addService(serviceDefinition(Enclave), { getWork, finish: answer, fail: answer, withdrawn });
   const address = `unix:${join(folder, 'enclave.sock')}`;
   await new Promise<void>((resolve, reject) =>
     server.bindAsync(address, ServerCredentials.createInsecure(), (error) => (error ? reject(error) : resolve())),
@@ -96,6 +103,29 @@ test('C2: runs again on a fresh snapshot when told', async () => {
   const { client, came } = await sidecar({ getWork: always(work()), replies: [{ code: 'RunAgain' }, { released: true }] });
   expect(await workUntilReleased(ports(client))).toEqual({ code: 'Released' });
   expect(came).toHaveLength(2);
+});
+
+test('C2: a query whose work is withdrawn ends at once, is handed to nobody, and the next work is done', async () => {
+  const revoked = Promise.withResolvers<void>();
+  let round = 0;
+  const { client, came } = await sidecar(
+    { getWork: (_call, reply) => reply(null, create(WorkSchema, { ...work(), round: ++round })), replies: [{ released: true }] },
+    new Map([[1, revoked.promise]]),
+  );
+  const ends: string[] = [];
+  const runPlan: Ports['runPlan'] = async (_plan, _files, _limits, timer) => {
+    if (round > 1) return done([9n]);
+    const interrupted = Promise.withResolvers<void>();
+    const callOff = timer(600_000, interrupted.resolve);
+    revoked.resolve();
+    await interrupted.promise;
+    callOff();
+    ends.push('interrupted');
+    return failed('ExecutorTimeout', 'it was ended');
+  };
+  expect(await workUntilReleased(ports(client, { runPlan }))).toEqual({ code: 'Released' });
+  expect(ends).toEqual(['interrupted']);
+  expect(came).toMatchObject([{ cells: ['9'], round: 2 }]);
 });
 
 test('B6: ends when the output was stored before', async () => {

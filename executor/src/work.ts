@@ -6,13 +6,13 @@ import { status } from '@grpc/grpc-js';
 import type { Enclave, FinishReply, GrpcClient, Work } from '@scs/proto';
 import { decodeCanonical, Plan } from '@scs/protocol';
 import { done, failed, type ExecutorFault, type Outcome } from './fault.ts';
-import type { Limits } from './locked-database.ts';
+import { realTimer, type Limits, type Timer } from './locked-database.ts';
 import type { Files } from './run-plan.ts';
 
 export interface Ports {
-  readonly enclave: Pick<GrpcClient<typeof Enclave>, 'getWork' | 'finish' | 'fail'>;
-  readonly runPlan: (plan: Plan, files: Files, limits: Limits) => Promise<Outcome<bigint[]>>;
-  readonly runAudience: (plan: Plan, files: Files, limits: Limits) => Promise<Outcome<Uint8Array>>;
+  readonly enclave: Pick<GrpcClient<typeof Enclave>, 'getWork' | 'finish' | 'fail' | 'withdrawn'>;
+  readonly runPlan: (plan: Plan, files: Files, limits: Limits, timer: Timer) => Promise<Outcome<bigint[]>>;
+  readonly runAudience: (plan: Plan, files: Files, limits: Limits, timer: Timer) => Promise<Outcome<Uint8Array>>;
   /** Resolves after the time, or at once when stopped. */
   readonly sleep: (ms: number) => Promise<void>;
   readonly stopped: () => boolean;
@@ -45,31 +45,59 @@ interface Found {
   /** Empty where the plan keeps no audience. */
   readonly audience: Uint8Array;
 }
-const evaluate = async (work: Work, ports: Ports): Promise<Outcome<Found>> => {
+const evaluate = async (work: Work, ports: Ports, timer: Timer): Promise<Outcome<Found>> => {
   const plan = decodePlan(work.plan);
   if (!plan) return failed('PlanUnfit', 'The plan is not in its one canonical form.');
   const memoryBytes = Number(work.memoryLimitBytes);
   if (!(memoryBytes > 0 && memoryBytes <= MAX_MEMORY_BYTES) || work.timeoutMs === 0)
     return failed('PlanUnfit', 'The limits are out of bounds.');
   const limits = { memoryBytes, threads: ports.threads, timeoutMs: work.timeoutMs };
-  const cells = await ports.runPlan(plan, work, limits);
+  const cells = await ports.runPlan(plan, work, limits, timer);
   if (!cells.ok) return cells;
-  const audience = plan.audience ? await ports.runAudience(plan, work, limits) : done(new Uint8Array());
+  const audience = plan.audience ? await ports.runAudience(plan, work, limits, timer) : done(new Uint8Array());
   return audience.ok ? done({ cells: cells.value, audience: audience.value }) : audience;
 };
 
-const report = (outcome: Outcome<Found>, { enclave, program }: Ports): Promise<FinishReply> =>
+const report = (outcome: Outcome<Found>, work: number, { enclave, program }: Ports): Promise<FinishReply> =>
   outcome.ok
-    ? enclave.finish({ cells: outcome.value.cells.map(String), audience: outcome.value.audience, program }, { timeoutMs: WAIT_MS })
-    : enclave.fail({ code: outcome.fault.code, message: outcome.fault.message }, { timeoutMs: WAIT_MS });
+    ? enclave.finish(
+        { cells: outcome.value.cells.map(String), audience: outcome.value.audience, program, round: work },
+        { timeoutMs: WAIT_MS },
+      )
+    : enclave.fail({ code: outcome.fault.code, message: outcome.fault.message, round: work }, { timeoutMs: WAIT_MS });
+
+/** C2: a query whose work is withdrawn ends as one whose time is over does, at once. */
+const whileWanted = ({ round: number }: Work, { enclave, log }: Ports) => {
+  const done = new AbortController();
+  const withdrawn = new AbortController();
+  enclave.withdrawn({ round: number }, { timeoutMs: WAIT_MS, signal: done.signal }).then(
+    () => done.signal.aborted || withdrawn.abort(),
+    (error: unknown) => done.signal.aborted || log.warn({ status: statusOf(error) }, 'the sidecar does not say whether the work is wanted'),
+  );
+  const timer: Timer = (ms, fire) => {
+    const callOff = realTimer(ms, fire);
+    if (withdrawn.signal.aborted) fire();
+    withdrawn.signal.addEventListener('abort', fire, { once: true });
+    return () => {
+      callOff();
+      withdrawn.signal.removeEventListener('abort', fire);
+    };
+  };
+  return { timer, over: () => withdrawn.signal.aborted, done: () => done.abort() };
+};
 
 /** One round: undefined means once more. Throws what gRPC throws. */
 const round = async (ports: Ports): Promise<Ending | undefined> => {
   const work = await ports.enclave.getWork({}, { timeoutMs: WAIT_MS });
   ports.log.info({ task: work.task }, 'work received');
-  const outcome = await evaluate(work, ports);
+  const wanted = whileWanted(work, ports);
+  const outcome = await evaluate(work, ports, wanted.timer).finally(wanted.done);
+  if (wanted.over()) {
+    ports.log.info({ task: work.task }, 'the work was withdrawn');
+    return undefined;
+  }
   if (!outcome.ok) ports.log.warn({ task: work.task, code: outcome.fault.code }, 'the plan gave no answer');
-  const reply = await report(outcome, ports);
+  const reply = await report(outcome, work.round, ports);
   if (reply.released) return { code: 'Released' };
   if (reply.code === 'RunAgain') return undefined;
   return { code: 'Failed', fault: outcome.ok ? { code: reply.code, message: reply.message } : outcome.fault };

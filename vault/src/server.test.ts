@@ -112,6 +112,35 @@ test('N10: another enterprise gets nothing; a refusal says its code; rubbish is 
   });
 });
 
+test('C2: whoever runs a slice hears of a revocation in it, at once, and of no other', async () => {
+  const enclave = await SliceEnclave.start(masters.world.genesisDigest);
+  masters.world.block(enclave.ready(uid));
+  const client = clientOf('alder');
+  const heard: string[] = [];
+  const watch = async (): Promise<void> => {
+    for await (const { code } of client.watchSlice({ task: uid, sealKey: enclave.sealKey })) heard.push(code);
+  };
+  await expect(
+    client
+      .watchSlice({ task: uid, sealKey: 'ab'.repeat(32) })
+      [Symbol.asyncIterator]()
+      .next(),
+  ).rejects.toMatchObject({
+    details: expect.stringContaining('EnclaveReplaced') as unknown,
+  });
+  const watching = watch();
+  await store.consent({ subject: 'somebody else', usage: 'marketing', state: 'revoked', time: Date.now() });
+  await store.consent({ subject: SUBJECTS[0]!, usage: 'analytics', state: 'revoked', time: Date.now() });
+  expect(await store.hasRevoked(uid)).toBe(false);
+  expect(heard).toEqual([]);
+  await store.consent({ subject: SUBJECTS[0]!, usage: 'marketing', state: 'revoked', time: Date.now() });
+  await watching;
+  expect(heard).toEqual(['ConsentChanged']);
+  // Opened anew, it is without them: nothing more to hear until the next revocation.
+  await enclave.receive(client.openSlice({ task: uid, sealKey: enclave.sealKey }), masters.world.task(uid).envelope!);
+  expect(await store.hasRevoked(uid)).toBe(false);
+});
+
 test('drain: a call in hand ends, a new one is refused, and then the server is gone', async () => {
   const enclave = await SliceEnclave.start(masters.world.genesisDigest);
   masters.world.block(enclave.ready(uid));

@@ -10,6 +10,7 @@ import {
   HealthReplySchema,
   ReleaseReplySchema,
   SealedChunkSchema,
+  SliceChangeSchema,
   serviceDefinition,
   VaultNode,
   type HealthReply,
@@ -18,11 +19,13 @@ import {
   type ReleaseReply,
   type ReleaseRequest,
   type SealedChunk,
+  type SliceChange,
 } from '@scs/proto';
 import { callerIdentity, enterpriseIdentity, serverCredentials, type Authorities, type TlsFiles } from '@scs/proto/tls.ts';
 import { errorCode, type Logger } from './logger.ts';
 import { openSlice, type SealedPart } from './open-slice.ts';
 import { release, type ReleaseContext } from './release.ts';
+import { watchSlice } from './watch-slice.ts';
 
 export interface Health {
   readonly ready: boolean;
@@ -44,6 +47,7 @@ export interface ServerOptions extends ReleaseContext {
 const DRAIN_MS = 20_000;
 const MAX_OPENING = 4;
 const MAX_RELEASING = 64;
+const MAX_WATCHING = 256;
 const MAX_SEALED_OUTPUT = 64 * 1024;
 
 type Call = ServerUnaryCall<unknown, unknown> | ServerWritableStream<unknown, unknown>;
@@ -71,6 +75,8 @@ class VaultService {
   readonly #options: ServerOptions;
   readonly #opening = new Gate(MAX_OPENING);
   readonly #releasing = new Gate(MAX_RELEASING);
+  readonly #watching = new Gate(MAX_WATCHING);
+  readonly #streams = new Set<AbortController>();
   constructor(options: ServerOptions) {
     this.#options = options;
   }
@@ -108,6 +114,30 @@ class VaultService {
   #fail(call: ServerWritableStream<unknown, unknown>, grpcCode: status, code: string, message: string): string {
     call.emit('error', { code: grpcCode, details: `${code}: ${message}` });
     return code;
+  }
+
+  /** C2: one message when a subject of the running slice has revoked. */
+  async watch(call: ServerWritableStream<OpenSliceRequest, SliceChange>): Promise<string> {
+    if (!this.#watching.enter()) return this.#fail(call, status.RESOURCE_EXHAUSTED, 'Busy', 'other slices are being watched');
+    const gone = new AbortController();
+    for (const event of ['cancelled', 'close', 'error']) call.on(event, () => gone.abort());
+    this.#streams.add(gone);
+    try {
+      const watched = await watchSlice(call.request.task, call.request.sealKey, this.#options, gone.signal);
+      if (!watched.ok) return this.#fail(call, status.FAILED_PRECONDITION, watched.refusal.code, watched.refusal.message);
+      if (watched.changed) call.write(create(SliceChangeSchema, { code: 'ConsentChanged' }));
+      call.end();
+      return 'OK';
+    } catch (error) {
+      return this.#fail(call, status.UNAVAILABLE, errorCode(error), 'the slice can not be watched now');
+    } finally {
+      this.#streams.delete(gone);
+      this.#watching.leave();
+    }
+  }
+  /** Streams that would wait for ever end. */
+  stopWatching(): void {
+    for (const stream of this.#streams) stream.abort();
   }
 
   async release(request: ReleaseRequest): Promise<ReleaseReply> {
@@ -179,6 +209,16 @@ export const startServer = async (options: ServerOptions): Promise<RunningServer
         (error: unknown) => note('OpenSlice', errorCode(error)),
       );
     },
+    watchSlice: (call: ServerWritableStream<OpenSliceRequest, SliceChange>): void => {
+      if (!service.allowed(call)) {
+        call.emit('error', { code: status.PERMISSION_DENIED, details: 'only this Vault’s enterprise may ask' });
+        return;
+      }
+      service.watch(call).then(
+        (code) => note('WatchSlice', code),
+        (error: unknown) => note('WatchSlice', errorCode(error)),
+      );
+    },
     release: unary<ReleaseRequest, ReleaseReply>(
       'Release',
       (request) => service.release(request),
@@ -199,6 +239,7 @@ export const startServer = async (options: ServerOptions): Promise<RunningServer
     close: () =>
       new Promise((resolve) => {
         const cut = setTimeout(() => server.forceShutdown(), options.drainMs ?? DRAIN_MS);
+        service.stopWatching();
         server.tryShutdown(() => {
           clearTimeout(cut);
           resolve();

@@ -47,7 +47,7 @@ export interface Running {
 interface Overrides {
   readonly tee?: Tee;
   /** Exact cells that the executor finds, by content of the snapshot. */
-  readonly cells?: (snapshot: string) => readonly bigint[];
+  readonly cells?: (snapshot: string) => readonly bigint[] | Promise<readonly bigint[]>;
   /** Who is in the audience. */
   readonly audience?: Uint8Array;
   /** No executor comes. */
@@ -65,10 +65,11 @@ const executor = async (
   try {
     for (;;) {
       const work = await client.getWork({}, { timeoutMs: 60_000, signal });
-      const found = cells(await readFile(work.snapshot, 'utf8'));
+      const snapshot = await readFile(work.snapshot, 'utf8');
       await readFile(work.eligible);
+      const found = await cells(snapshot);
       const reply = await client.finish(
-        { cells: found.map(String), audience, program: digestOf('executor') },
+        { cells: found.map(String), audience, program: digestOf('executor'), round: work.round },
         { timeoutMs: 60_000, signal },
       );
       if (reply.code !== 'RunAgain') return reply.released ? 'Released' : reply.code;
@@ -186,7 +187,10 @@ export class TestGroup implements AsyncDisposable {
     return { session, close };
   }
 
-  async slice(vault: string, { tee, cells = () => [100n, 50n, 3n], audience = new Uint8Array(), idle = false }: Overrides = {}): Promise<Running> {
+  async slice(
+    vault: string,
+    { tee, cells = () => [100n, 50n, 3n], audience = new Uint8Array(), idle = false }: Overrides = {},
+  ): Promise<Running> {
     const enterprise = vault.split('/')[0]!;
     const stop = new AbortController();
     const phases: Phase[] = [];

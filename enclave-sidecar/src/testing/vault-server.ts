@@ -1,6 +1,6 @@
 /** One Vault's gRPC service: seals a made-up snapshot, checks and stores what a slice releases, has the masters decide it. For tests. */
 import { create } from '@bufbuild/protobuf';
-import { Server, status, type handleServerStreamingCall, type handleUnaryCall } from '@grpc/grpc-js';
+import { Server, status, type handleServerStreamingCall, type handleUnaryCall, type ServerWritableStream } from '@grpc/grpc-js';
 import {
   consentCommitment,
   decodeCanonical,
@@ -25,6 +25,7 @@ import {
   open,
   ReleaseReplySchema,
   SealedChunkSchema,
+  SliceChangeSchema,
   sealContext,
   serviceDefinition,
   VaultNode,
@@ -32,6 +33,7 @@ import {
   type ReleaseReply,
   type ReleaseRequest,
   type SealedChunk,
+  type SliceChange,
   type SealKeyPair,
 } from '@scs/proto';
 import type { TlsFiles } from '@scs/proto/tls.ts';
@@ -130,6 +132,25 @@ export class VaultServer {
     void answer();
   };
 
+  readonly #watching = new Set<ServerWritableStream<OpenSliceRequest, SliceChange>>();
+  readonly #watchSlice: handleServerStreamingCall<OpenSliceRequest, SliceChange> = (call) => {
+    this.#watching.add(call);
+    call.on('cancelled', () => this.#watching.delete(call));
+  };
+  /** How many run slices are watched. */
+  get watched(): number {
+    return this.#watching.size;
+  }
+  /** Somebody in each running slice revokes. */
+  revoke(): void {
+    this.snapshot = 'fresh snapshot';
+    for (const call of this.#watching) {
+      call.write(create(SliceChangeSchema, { code: 'ConsentChanged' }));
+      call.end();
+    }
+    this.#watching.clear();
+  }
+
   async #accept(request: ReleaseRequest): Promise<{ height?: bigint; code?: string; message?: string }> {
     const record = this.masters.world.task(request.task);
     const sealed = { enc: request.enc, ciphertext: request.sealedOutput };
@@ -185,7 +206,11 @@ export class VaultServer {
   };
 
   async listen(tls: TlsFiles): Promise<string> {
-    this.#server.addService(serviceDefinition(VaultNode), { openSlice: this.#openSlice, release: this.#release });
+    this.#server.addService(serviceDefinition(VaultNode), {
+      openSlice: this.#openSlice,
+      watchSlice: this.#watchSlice,
+      release: this.#release,
+    });
     return `127.0.0.1:${await bind(this.#server, '127.0.0.1:0', tls, this.masters.world)}`;
   }
   close(): void {

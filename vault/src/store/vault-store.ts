@@ -32,6 +32,7 @@ import {
   type StoredOutput,
 } from './reservations.ts';
 import { noteUse, quotaFault } from './quotas.ts';
+import { hasRevoked, Revocations } from './revocations.ts';
 import { full, isFull, roomOf, type Room } from './room.ts';
 import { FIRST_FILE, nextFile, removeOtherFiles } from './files.ts';
 import { Mutex } from './mutex.ts';
@@ -115,10 +116,15 @@ export const commitmentsOf = (reservation: Reservation, snapshot: Snapshot): { s
   consent: consentCommitment(reservation.consentNonce, hex(reservation.receipt)),
 });
 
+/** Steps that may revoke. */
+const REVOKING = new Set(['consent', 'erase', 'import consents']);
+
 export class VaultStore {
   readonly database: Database;
   readonly keys: VaultKeys;
   readonly folders: SnapshotFolders & { readonly incoming: string };
+  /** C2: announces each step after which somebody may have revoked. */
+  readonly revocations = new Revocations();
   readonly #options: StoreOptions;
   readonly #copy: JournalCopy | undefined;
   /** Copies of the whole file, one at a time. */
@@ -175,6 +181,7 @@ export class VaultStore {
   get domains(): readonly string[] {
     return this.#options.domains;
   }
+  /** Of those it knows, the one with the most canonical attributes in force: they are never taken back. */
   get catalogue(): Catalogue {
     return this.#catalogue;
   }
@@ -206,6 +213,10 @@ export class VaultStore {
   }
   unfinished(): Promise<readonly Reservation[]> {
     return this.database.read(unfinishedReservations);
+  }
+  /** C2: has a subject of the task's open reservation revoked, before an output was stored? */
+  hasRevoked(task: string): Promise<boolean> {
+    return this.database.read((sql) => hasRevoked(sql, task));
   }
   snapshot(id: bigint): Promise<Snapshot> {
     return this.database.read((sql) => snapshotById(sql, id));
@@ -432,6 +443,7 @@ export class VaultStore {
         return value;
       });
       onStep?.(`${step}:after`);
+      if (REVOKING.has(step)) this.revocations.announce();
       return result;
     } catch (error) {
       if (error instanceof StoreError && error.code === 'StoreBroken') onBroken?.();

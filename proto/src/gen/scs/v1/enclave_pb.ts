@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file scs/v1/enclave.proto.
  */
 export const file_scs_v1_enclave: GenFile = /*@__PURE__*/
-  fileDesc("ChRzY3MvdjEvZW5jbGF2ZS5wcm90bxIGc2NzLnYxIhAKDkdldFdvcmtSZXF1ZXN0InYKBFdvcmsSDAoEdGFzaxgBIAEoCRIMCgRwbGFuGAIgASgMEhAKCHNuYXBzaG90GAMgASgJEhAKCGVsaWdpYmxlGAQgASgJEhoKEm1lbW9yeV9saW1pdF9ieXRlcxgFIAEoBBISCgp0aW1lb3V0X21zGAYgASgNIkEKDUZpbmlzaFJlcXVlc3QSDQoFY2VsbHMYASADKAkSDwoHcHJvZ3JhbRgCIAEoCRIQCghhdWRpZW5jZRgDIAEoDCI+CgtGaW5pc2hSZXBseRIQCghyZWxlYXNlZBgBIAEoCBIMCgRjb2RlGAIgASgJEg8KB21lc3NhZ2UYAyABKAkiLAoLRmFpbFJlcXVlc3QSDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJMqIBCgdFbmNsYXZlEi8KB0dldFdvcmsSFi5zY3MudjEuR2V0V29ya1JlcXVlc3QaDC5zY3MudjEuV29yaxI0CgZGaW5pc2gSFS5zY3MudjEuRmluaXNoUmVxdWVzdBoTLnNjcy52MS5GaW5pc2hSZXBseRIwCgRGYWlsEhMuc2NzLnYxLkZhaWxSZXF1ZXN0GhMuc2NzLnYxLkZpbmlzaFJlcGx5YgZwcm90bzM");
+  fileDesc("ChRzY3MvdjEvZW5jbGF2ZS5wcm90bxIGc2NzLnYxIhAKDkdldFdvcmtSZXF1ZXN0IoUBCgRXb3JrEgwKBHRhc2sYASABKAkSDAoEcGxhbhgCIAEoDBIQCghzbmFwc2hvdBgDIAEoCRIQCghlbGlnaWJsZRgEIAEoCRIaChJtZW1vcnlfbGltaXRfYnl0ZXMYBSABKAQSEgoKdGltZW91dF9tcxgGIAEoDRINCgVyb3VuZBgHIAEoDSJQCg1GaW5pc2hSZXF1ZXN0Eg0KBWNlbGxzGAEgAygJEg8KB3Byb2dyYW0YAiABKAkSEAoIYXVkaWVuY2UYAyABKAwSDQoFcm91bmQYBCABKA0iPgoLRmluaXNoUmVwbHkSEAoIcmVsZWFzZWQYASABKAgSDAoEY29kZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJIjsKC0ZhaWxSZXF1ZXN0EgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRINCgVyb3VuZBgDIAEoDSIhChBXaXRoZHJhd25SZXF1ZXN0Eg0KBXJvdW5kGAEgASgNIhAKDldpdGhkcmF3blJlcGx5MuEBCgdFbmNsYXZlEi8KB0dldFdvcmsSFi5zY3MudjEuR2V0V29ya1JlcXVlc3QaDC5zY3MudjEuV29yaxI0CgZGaW5pc2gSFS5zY3MudjEuRmluaXNoUmVxdWVzdBoTLnNjcy52MS5GaW5pc2hSZXBseRIwCgRGYWlsEhMuc2NzLnYxLkZhaWxSZXF1ZXN0GhMuc2NzLnYxLkZpbmlzaFJlcGx5Ej0KCVdpdGhkcmF3bhIYLnNjcy52MS5XaXRoZHJhd25SZXF1ZXN0GhYuc2NzLnYxLldpdGhkcmF3blJlcGx5YgZwcm90bzM");
 
 /**
  * @generated from message scs.v1.GetWorkRequest
@@ -62,6 +62,13 @@ export type Work = Message<"scs.v1.Work"> & {
    * @generated from field: uint32 timeout_ms = 6;
    */
   timeoutMs: number;
+
+  /**
+   * From 1; each fresh snapshot is a round. A result of an earlier one is not taken.
+   *
+   * @generated from field: uint32 round = 7;
+   */
+  round: number;
 };
 
 /**
@@ -92,6 +99,11 @@ export type FinishRequest = Message<"scs.v1.FinishRequest"> & {
    * @generated from field: bytes audience = 3;
    */
   audience: Uint8Array;
+
+  /**
+   * @generated from field: uint32 round = 4;
+   */
+  round: number;
 };
 
 /**
@@ -141,6 +153,11 @@ export type FailRequest = Message<"scs.v1.FailRequest"> & {
    * @generated from field: string message = 2;
    */
   message: string;
+
+  /**
+   * @generated from field: uint32 round = 3;
+   */
+  round: number;
 };
 
 /**
@@ -149,6 +166,36 @@ export type FailRequest = Message<"scs.v1.FailRequest"> & {
  */
 export const FailRequestSchema: GenMessage<FailRequest> = /*@__PURE__*/
   messageDesc(file_scs_v1_enclave, 4);
+
+/**
+ * @generated from message scs.v1.WithdrawnRequest
+ */
+export type WithdrawnRequest = Message<"scs.v1.WithdrawnRequest"> & {
+  /**
+   * @generated from field: uint32 round = 1;
+   */
+  round: number;
+};
+
+/**
+ * Describes the message scs.v1.WithdrawnRequest.
+ * Use `create(WithdrawnRequestSchema)` to create a new message.
+ */
+export const WithdrawnRequestSchema: GenMessage<WithdrawnRequest> = /*@__PURE__*/
+  messageDesc(file_scs_v1_enclave, 5);
+
+/**
+ * @generated from message scs.v1.WithdrawnReply
+ */
+export type WithdrawnReply = Message<"scs.v1.WithdrawnReply"> & {
+};
+
+/**
+ * Describes the message scs.v1.WithdrawnReply.
+ * Use `create(WithdrawnReplySchema)` to create a new message.
+ */
+export const WithdrawnReplySchema: GenMessage<WithdrawnReply> = /*@__PURE__*/
+  messageDesc(file_scs_v1_enclave, 6);
 
 /**
  * Inside a slice's pod, over a Unix socket on memory-backed scratch: the executor asks its enclave sidecar for work.
@@ -185,6 +232,16 @@ export const Enclave: GenService<{
     methodKind: "unary";
     input: typeof FailRequestSchema;
     output: typeof FinishReplySchema;
+  },
+  /**
+   * Answers when the work of that round is wanted no more (C2): whoever does it stops, and calls GetWork again.
+   *
+   * @generated from rpc scs.v1.Enclave.Withdrawn
+   */
+  withdrawn: {
+    methodKind: "unary";
+    input: typeof WithdrawnRequestSchema;
+    output: typeof WithdrawnReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_scs_v1_enclave, 0);

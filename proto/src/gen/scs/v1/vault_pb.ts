@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file scs/v1/vault.proto.
  */
 export const file_scs_v1_vault: GenFile = /*@__PURE__*/
-  fileDesc("ChJzY3MvdjEvdmF1bHQucHJvdG8SBnNjcy52MSIyChBPcGVuU2xpY2VSZXF1ZXN0EgwKBHRhc2sYASABKAkSEAoIc2VhbF9rZXkYAiABKAkiPAoLU2VhbGVkQ2h1bmsSCwoDZW5jGAEgASgMEhIKCmNpcGhlcnRleHQYAiABKAwSDAoEbGFzdBgDIAEoCCJUCg5SZWxlYXNlUmVxdWVzdBIMCgR0YXNrGAEgASgJEhAKCGV2aWRlbmNlGAIgASgMEhUKDXNlYWxlZF9vdXRwdXQYAyABKAwSCwoDZW5jGAQgASgMIj0KDFJlbGVhc2VSZXBseRIOCgZoZWlnaHQYASABKAQSDAoEY29kZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJIg8KDUhlYWx0aFJlcXVlc3QinwEKC0hlYWx0aFJlcGx5Eg0KBXJlYWR5GAEgASgIEg4KBnJlYXNvbhgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEhIKCnB1YmxpY19rZXkYBCABKAkSHAoUbm9pc2Vfa2V5X2NvbW1pdG1lbnQYBSABKAkSGAoQam91cm5hbF9zZXF1ZW5jZRgGIAEoBBIUCgxqb3VybmFsX2hlYWQYByABKAkyuAEKCVZhdWx0Tm9kZRI8CglPcGVuU2xpY2USGC5zY3MudjEuT3BlblNsaWNlUmVxdWVzdBoTLnNjcy52MS5TZWFsZWRDaHVuazABEjcKB1JlbGVhc2USFi5zY3MudjEuUmVsZWFzZVJlcXVlc3QaFC5zY3MudjEuUmVsZWFzZVJlcGx5EjQKBkhlYWx0aBIVLnNjcy52MS5IZWFsdGhSZXF1ZXN0GhMuc2NzLnYxLkhlYWx0aFJlcGx5YgZwcm90bzM");
+  fileDesc("ChJzY3MvdjEvdmF1bHQucHJvdG8SBnNjcy52MSIyChBPcGVuU2xpY2VSZXF1ZXN0EgwKBHRhc2sYASABKAkSEAoIc2VhbF9rZXkYAiABKAkiPAoLU2VhbGVkQ2h1bmsSCwoDZW5jGAEgASgMEhIKCmNpcGhlcnRleHQYAiABKAwSDAoEbGFzdBgDIAEoCCIbCgtTbGljZUNoYW5nZRIMCgRjb2RlGAEgASgJIlQKDlJlbGVhc2VSZXF1ZXN0EgwKBHRhc2sYASABKAkSEAoIZXZpZGVuY2UYAiABKAwSFQoNc2VhbGVkX291dHB1dBgDIAEoDBILCgNlbmMYBCABKAwiPQoMUmVsZWFzZVJlcGx5Eg4KBmhlaWdodBgBIAEoBBIMCgRjb2RlGAIgASgJEg8KB21lc3NhZ2UYAyABKAkiDwoNSGVhbHRoUmVxdWVzdCKfAQoLSGVhbHRoUmVwbHkSDQoFcmVhZHkYASABKAgSDgoGcmVhc29uGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSEgoKcHVibGljX2tleRgEIAEoCRIcChRub2lzZV9rZXlfY29tbWl0bWVudBgFIAEoCRIYChBqb3VybmFsX3NlcXVlbmNlGAYgASgEEhQKDGpvdXJuYWxfaGVhZBgHIAEoCTL3AQoJVmF1bHROb2RlEjwKCU9wZW5TbGljZRIYLnNjcy52MS5PcGVuU2xpY2VSZXF1ZXN0GhMuc2NzLnYxLlNlYWxlZENodW5rMAESNwoHUmVsZWFzZRIWLnNjcy52MS5SZWxlYXNlUmVxdWVzdBoULnNjcy52MS5SZWxlYXNlUmVwbHkSPQoKV2F0Y2hTbGljZRIYLnNjcy52MS5PcGVuU2xpY2VSZXF1ZXN0GhMuc2NzLnYxLlNsaWNlQ2hhbmdlMAESNAoGSGVhbHRoEhUuc2NzLnYxLkhlYWx0aFJlcXVlc3QaEy5zY3MudjEuSGVhbHRoUmVwbHliBnByb3RvMw");
 
 /**
  * @generated from message scs.v1.OpenSliceRequest
@@ -64,6 +64,25 @@ export const SealedChunkSchema: GenMessage<SealedChunk> = /*@__PURE__*/
   messageDesc(file_scs_v1_vault, 1);
 
 /**
+ * One, and the stream ends. `code`: ConsentChanged.
+ *
+ * @generated from message scs.v1.SliceChange
+ */
+export type SliceChange = Message<"scs.v1.SliceChange"> & {
+  /**
+   * @generated from field: string code = 1;
+   */
+  code: string;
+};
+
+/**
+ * Describes the message scs.v1.SliceChange.
+ * Use `create(SliceChangeSchema)` to create a new message.
+ */
+export const SliceChangeSchema: GenMessage<SliceChange> = /*@__PURE__*/
+  messageDesc(file_scs_v1_vault, 2);
+
+/**
  * @generated from message scs.v1.ReleaseRequest
  */
 export type ReleaseRequest = Message<"scs.v1.ReleaseRequest"> & {
@@ -97,7 +116,7 @@ export type ReleaseRequest = Message<"scs.v1.ReleaseRequest"> & {
  * Use `create(ReleaseRequestSchema)` to create a new message.
  */
 export const ReleaseRequestSchema: GenMessage<ReleaseRequest> = /*@__PURE__*/
-  messageDesc(file_scs_v1_vault, 2);
+  messageDesc(file_scs_v1_vault, 3);
 
 /**
  * @generated from message scs.v1.ReleaseReply
@@ -126,7 +145,7 @@ export type ReleaseReply = Message<"scs.v1.ReleaseReply"> & {
  * Use `create(ReleaseReplySchema)` to create a new message.
  */
 export const ReleaseReplySchema: GenMessage<ReleaseReply> = /*@__PURE__*/
-  messageDesc(file_scs_v1_vault, 3);
+  messageDesc(file_scs_v1_vault, 4);
 
 /**
  * @generated from message scs.v1.HealthRequest
@@ -139,7 +158,7 @@ export type HealthRequest = Message<"scs.v1.HealthRequest"> & {
  * Use `create(HealthRequestSchema)` to create a new message.
  */
 export const HealthRequestSchema: GenMessage<HealthRequest> = /*@__PURE__*/
-  messageDesc(file_scs_v1_vault, 4);
+  messageDesc(file_scs_v1_vault, 5);
 
 /**
  * @generated from message scs.v1.HealthReply
@@ -190,7 +209,7 @@ export type HealthReply = Message<"scs.v1.HealthReply"> & {
  * Use `create(HealthReplySchema)` to create a new message.
  */
 export const HealthReplySchema: GenMessage<HealthReply> = /*@__PURE__*/
-  messageDesc(file_scs_v1_vault, 5);
+  messageDesc(file_scs_v1_vault, 6);
 
 /**
  * What a slice's enclave sidecar asks of the Vault beside it. The Vault trusts only the certified task record, the
@@ -218,6 +237,16 @@ export const VaultNode: GenService<{
     methodKind: "unary";
     input: typeof ReleaseRequestSchema;
     output: typeof ReleaseReplySchema;
+  },
+  /**
+   * C2: while a slice runs: answers when a subject of it has revoked, so that it stops at once and is opened anew.
+   *
+   * @generated from rpc scs.v1.VaultNode.WatchSlice
+   */
+  watchSlice: {
+    methodKind: "server_streaming";
+    input: typeof OpenSliceRequestSchema;
+    output: typeof SliceChangeSchema;
   },
   /**
    * @generated from rpc scs.v1.VaultNode.Health
