@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join, resolve as path } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeGenesis, planDigest } from '@scs/protocol';
-import { aCatalogue, aGenesis, aPolicy } from '@scs/protocol/testing/genesis.ts';
+import { aCatalogue, aCatalogueOfNumbers, aGenesis, aPolicy } from '@scs/protocol/testing/genesis.ts';
 import { aTask, type TaskBuilder } from '@scs/protocol/testing/task.ts';
 import { World } from '@scs/protocol/testing/world.ts';
-import { resolveTask } from './resolve-task.ts';
+import { resolvedLines, resolveTask } from './resolve-task.ts';
 import { symphony } from './testing/cli.ts';
 
 const world = (): World => World.ready();
@@ -94,6 +94,20 @@ describe('kubectl symphony resolve', () => {
       'suppressed        cells whose noisy count is below 60 (20 times overlap bound 3)',
       'price at most     5.5 SYM for 3 Vaults of size bands 1, 1, 2',
       'maxFee            10 SYM',
+    ]);
+  });
+  test('T1, B7: an audience and measures are said, with what each part spends', () => {
+    const builder = aTask().asking({
+      audience: { expiresSeconds: 3600 },
+      measures: [{ kind: 'mean', attribute: 'spend' }],
+      cellsPerSubject: 2,
+    });
+    const lines = resolvedLines(resolveTask(builder.spec(), aGenesis({ catalogue: aCatalogueOfNumbers() }), [1, 1]));
+    expect(lines.slice(9, 13)).toEqual([
+      "measure           mean of purchase.cents, each subject's total clipped to 0..10000",
+      'audience          kept by each Vault for 3600 s, for its operator alone',
+      'cells a subject   2: noise grows with it',
+      "epsilon           0.5 a Vault, 0.25 for the count and for each measure: 62500 micro-rho of each eligible subject's budget",
     ]);
   });
   test('JSON has the whole plan', async () => {

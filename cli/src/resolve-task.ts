@@ -150,6 +150,7 @@ export const resolvedLines = ({
   ...plan.where.map((alternatives) => line('where', alternatives.map(predicateText).join(' or '))),
   ...plan.group.cells.map((cell) => line('cell', cellText(cell, plan.group.column))),
   ...(plan.measures ?? []).map((measure) => line('measure', measureText(measure))),
+  ...(plan.audience ? [line('audience', `kept by each Vault for ${plan.audience.expiresSeconds} s, for its operator alone`)] : []),
   ...(plan.cellsPerSubject > 1 ? [line('cells a subject', `${plan.cellsPerSubject}: noise grows with it`)] : []),
   line(
     'epsilon',

@@ -9,6 +9,7 @@ import { proportionBounds } from '../testing/goodness-of-fit.ts';
 import { epsilonOfRho } from './accounting.ts';
 import { clippedSum, gaussianVariance, sumScale } from './clip.ts';
 import { discreteGaussian } from './gaussian.ts';
+import { noiseOutput } from './output-noise.ts';
 import { quantile } from './quantile.ts';
 
 const RUNS = 6_000;
@@ -126,4 +127,23 @@ test('B7: a quantile loses no more than its epsilon; at a quarter of its scale t
   ] as const;
   expect(epsilonAtLeast(median(MICRO), neighbours)).toBeLessThanOrEqual(1);
   expect(epsilonAtLeast(median(4n * MICRO), neighbours)).toBeGreaterThan(1);
+});
+
+test('B7: counts and sums of one output together lose no more than the epsilon that they share', () => {
+  const sum = { kind: 'sum', column: 'c', low: 0, high: 9 } as const;
+  const plan = { group: { cells: [{ label: 'all' }] }, measures: [sum], cellsPerSubject: 1, epsilon: 2n * MICRO };
+  // One number out of both parts, that tells most of whether the last subject is there: its count and its clipped total.
+  const together =
+    (of: typeof plan): Mechanism =>
+    (seed, input) =>
+      every((run) => {
+        const key = Uint8Array.from(seed);
+        new DataView(key.buffer).setUint32(0, run);
+        const exact = [BigInt(input.length), input.reduce((all, v) => all + BigInt(Math.min(v, 9)), 0n)];
+        const [count_, total] = noiseOutput(key, exact, of);
+        return Math.round((9 * Number(count_) + Number(total)) / 3);
+      });
+  const neighbours = [people, people.slice(0, -1)] as const;
+  expect(epsilonAtLeast(together(plan), neighbours)).toBeLessThanOrEqual(2);
+  expect(epsilonAtLeast(together({ ...plan, epsilon: 8n * MICRO }), neighbours)).toBeGreaterThan(2);
 });
