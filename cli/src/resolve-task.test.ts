@@ -103,7 +103,7 @@ describe('kubectl symphony resolve', () => {
       cellsPerSubject: 2,
     });
     const lines = resolvedLines(resolveTask(builder.spec(), aGenesis({ catalogue: aCatalogueOfNumbers() }), [1, 1]));
-    expect(lines.slice(9, 13)).toEqual([
+    expect(lines.slice(10, 14)).toEqual([
       "measure           mean of purchase.cents, each subject's total clipped to 0..10000",
       'audience          kept by each Vault for 3600 s, for its operator alone',
       'cells a subject   2: noise grows with it',
