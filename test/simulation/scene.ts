@@ -5,7 +5,7 @@
  */
 import { blockDigest, encodeBlock, type Block, type Certificate, type Head } from '@scs/protocol';
 import type { Tip } from '@scs/operator/master/consensus/chain.ts';
-import { bodyDigest, type Body, type Message, type Reference, type Wire } from '@scs/operator/master/consensus/messages.ts';
+import { bodyDigest, type Body, type Message, type Reference } from '@scs/operator/master/consensus/messages.ts';
 import type { Roster } from '@scs/operator/master/consensus/roster.ts';
 import type { State } from '@scs/operator/master/consensus/state.ts';
 import { toyCommand } from '@scs/operator/master/log/testing/toy-rules.ts';
