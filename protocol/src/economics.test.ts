@@ -1,5 +1,4 @@
 /** The tables of docs/economics.md, run against the rules (K1, K2, K3, K7, K10, G3, S5). */
-import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { formatSym, parseEpsilon, parseSym } from './amounts.ts';
 import { utf8 } from './encoding/bytes.ts';
@@ -10,34 +9,13 @@ import { queryPrice } from './rules/pricing.ts';
 import { decodeBatch, batchKey } from './settlement-layout.ts';
 import { distribute, settlementSums, splitFee } from './settlement.ts';
 import { offences, penaltyOf, type Offence } from './staking.ts';
+import { list, tablesIn } from './testing/document-tables.ts';
 import { aGenesis, aPolicy, vaultNames } from './testing/genesis.ts';
 import { aggregateCommand } from './testing/statements.ts';
 import { aTask } from './testing/task.ts';
 import { World } from './testing/world.ts';
 
-type Row = Readonly<Record<string, string>>;
-const document = readFileSync(new URL('../../docs/economics.md', import.meta.url), 'utf8');
-const cellsOf = (line: string): string[] =>
-  line
-    .split('|')
-    .slice(1, -1)
-    .map((cell) => cell.trim());
-
-/** The tables under a heading, each as rows by column. Throws on none, so that a renamed heading fails. */
-const tables = (heading: string): Row[][] => {
-  const section = document.split(/^## /m).find((part) => part.startsWith(`${heading}\n`));
-  const found = [...(section ?? '').matchAll(/^(\|.*)\n\|[-|]+\|\n((?:\|.*\n?)+)/gm)].map(([, head, body]) => {
-    const columns = cellsOf(head!);
-    return body!
-      .trim()
-      .split('\n')
-      .map((line) => Object.fromEntries(cellsOf(line).map((cell, i) => [columns[i]!, cell])));
-  });
-  if (found.length === 0) throw new Error(`docs/economics.md has no table under ${heading}`);
-  return found;
-};
-const rowsOf = (heading: string, table = 0): Row[] => tables(heading)[table] ?? [];
-const list = (cell: string): string[] => cell.split(',').map((item) => item.trim());
+const { rowsOf } = tablesIn('economics.md');
 
 const prices = new Map(rowsOf('Prices').map((row) => [row['parameter']!, row['value']!]));
 const price = (name: string): bigint => parseSym(prices.get(name) ?? '');
