@@ -65,6 +65,7 @@ const bound = (sql: string, values: Readonly<Record<string, Parameter>>): Record
   );
 };
 
+/** Nothing is prepared once and run again: DuckDB 1.5 plans by the statistics of that moment, and gives wrong rows after they changed. */
 const sqlOn = (connection: DuckDBConnection): Sql => ({
   run: async (sql, values = {}) => {
     await connection.run(sql, bound(sql, values));
