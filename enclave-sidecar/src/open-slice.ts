@@ -13,6 +13,7 @@ import {
   type SliceInput,
   type SnapshotInput,
 } from '@scs/protocol';
+import { fileClass } from '@scs/protocol/size-class.ts';
 import { openContext, type GrpcClient, type OpenContext, type SealedChunk, type VaultNode } from '@scs/proto';
 import { EnclaveFault } from './fault.ts';
 
@@ -34,22 +35,25 @@ export interface ExpectedSlice {
 
 const faulty = (vault: string, problem: string): EnclaveFault => new EnclaveFault('VaultFaulty', `Vault ${vault} sent ${problem}.`);
 
-/** Fills one buffer of the announced size: neither more nor less may come. */
+/** Fills one buffer of the announced size; after it only its padding may come, of zeros (`fileClass`). */
 class Filling {
   readonly bytes: Uint8Array;
+  readonly #padded: number;
   #at = 0;
   constructor(length: number) {
     this.bytes = new Uint8Array(length);
+    this.#padded = length === 0 ? 0 : fileClass(length);
   }
   /** False when it does not fit. */
   add(part: Uint8Array): boolean {
-    if (this.#at + part.length > this.bytes.length) return false;
-    this.bytes.set(part, this.#at);
+    const room = Math.max(0, this.bytes.length - this.#at);
+    if (this.#at + part.length > this.#padded || part.subarray(room).some((byte) => byte !== 0)) return false;
+    if (room > 0) this.bytes.set(part.subarray(0, room), this.#at);
     this.#at += part.length;
     return true;
   }
   get full(): boolean {
-    return this.#at === this.bytes.length;
+    return this.#at === this.#padded;
   }
 }
 

@@ -4,7 +4,7 @@
  *
  *   OpenSlice  purpose slice-input, AAD = envelope digest (32 bytes) on every chunk. Chunk 0 is `SliceInput`; for `snapshot`
  *              the further chunks are the Parquet snapshot and then the eligible subjects, cut anywhere, at most
- *              SLICE_CHUNK_BYTES each. The lengths are in the header, so that a cut stream shows.
+ *              SLICE_CHUNK_BYTES each, and zeros up to `fileClass`. The lengths are in the header, so that a cut stream shows.
  *   Release    purpose slice-release, AAD = envelope digest: canonical `SliceRelease`, to `vaultSealKey`.
  *   Blob       `slice/<vault>/<aggregator's seal key>`: purpose slice-output, AAD = envelope digest || vault (UTF-8), packed
  *              enc || ciphertext: canonical `SlicePayload`.
@@ -16,6 +16,7 @@ import { decodeCanonical, encodeCanonical } from './encoding/canonical.ts';
 import { digest, sha3, taggedHash, type Digest } from './encoding/hash.ts';
 import { commit, SignedSliceEvidence, SliceOutput, TaskResult } from './evidence.ts';
 import { encodePlan, Plan } from './plan.ts';
+import { padded, unpadded, WIDEST } from './size-class.ts';
 
 const digestHex = z.string().regex(/^[0-9a-f]{64}$/);
 const vaultName = z.string().min(3).max(128);
@@ -85,17 +86,36 @@ const decodeAs =
     if (bytes.length > MAX_HEADER_BYTES) throw new RangeError(`${bytes.length} bytes exceed ${MAX_HEADER_BYTES}`);
     return schema.parse(decodeCanonical(bytes));
   };
-/** Decoders throw RangeError, SyntaxError or ZodError on anything but the one canonical spelling. */
-export const encodeSliceInput = (input: SliceInput): Uint8Array => encodeCanonical(input);
-export const decodeSliceInput: (bytes: Uint8Array) => SliceInput = decodeAs(SliceInput);
+const decodePadded = <T>(schema: z.ZodType<T>) => {
+  const decode = decodeAs(schema);
+  return (bytes: Uint8Array): T => decode(unpadded(bytes));
+};
+const widestOutput = <T extends { readonly cells: readonly bigint[] }>(output: T): object => ({
+  ...output,
+  cells: output.cells.map(() => WIDEST),
+});
+const widestInput = (input: SliceInput): object =>
+  input.kind === 'stored'
+    ? { ...input, output: widestOutput(input.output) }
+    : { ...input, snapshot: { ...input.snapshot, bytes: MAX_SLICE_BYTES }, eligibleBytes: MAX_SLICE_BYTES };
+/** As if no cell were suppressed. */
+const widestResult = (result: TaskResult): object => ({
+  ...result,
+  cells: result.cells.map(({ label }) => ({ label, count: WIDEST, values: (result.measures ?? []).map(() => WIDEST) })),
+});
+
+/** What is sealed is padded: its size tells nothing of the data; `SliceOutput` alone is not. Decoders throw RangeError, SyntaxError or ZodError on anything but the one canonical spelling. */
+export const encodeSliceInput = (input: SliceInput): Uint8Array => padded(input, widestInput(input));
+export const decodeSliceInput: (bytes: Uint8Array) => SliceInput = decodePadded(SliceInput);
 export const encodeSliceOutput = (output: SliceOutput): Uint8Array => encodeCanonical(output);
 export const decodeSliceOutput: (bytes: Uint8Array) => SliceOutput = decodeAs(SliceOutput);
-export const encodeSliceRelease = (release: SliceRelease): Uint8Array => encodeCanonical(release);
-export const decodeSliceRelease: (bytes: Uint8Array) => SliceRelease = decodeAs(SliceRelease);
-export const encodeSlicePayload = (payload: SlicePayload): Uint8Array => encodeCanonical(payload);
-export const decodeSlicePayload: (bytes: Uint8Array) => SlicePayload = decodeAs(SlicePayload);
-export const encodeTaskResult = (result: TaskResult): Uint8Array => encodeCanonical(result);
-export const decodeTaskResult: (bytes: Uint8Array) => TaskResult = decodeAs(TaskResult);
+export const encodeSliceRelease = (release: SliceRelease): Uint8Array => padded(release, widestOutput(release));
+export const decodeSliceRelease: (bytes: Uint8Array) => SliceRelease = decodePadded(SliceRelease);
+export const encodeSlicePayload = (payload: SlicePayload): Uint8Array =>
+  padded(payload, { ...payload, output: widestOutput(payload.output) });
+export const decodeSlicePayload: (bytes: Uint8Array) => SlicePayload = decodePadded(SlicePayload);
+export const encodeTaskResult = (result: TaskResult): Uint8Array => padded(result, widestResult(result));
+export const decodeTaskResult: (bytes: Uint8Array) => TaskResult = decodePadded(TaskResult);
 
 /** AAD of slice-input, slice-release and task-result. `envelope`: hex digest. */
 export const envelopeAad = (envelope: string): Uint8Array => fromHex(envelope);

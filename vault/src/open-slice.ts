@@ -18,6 +18,7 @@ import {
   type SliceInput,
   type TaskRecord,
 } from '@scs/protocol';
+import { fileClass } from '@scs/protocol/size-class.ts';
 import { sealContext } from '@scs/proto';
 import { certifiedEnvelope, certifiedTask } from './certified.ts';
 import { enclaveRefusal } from './enclave-check.ts';
@@ -138,16 +139,36 @@ const sealSnapshot = async function* (
   }
 };
 
+const withPadding = async function* (files: AsyncIterable<Uint8Array>, bytes: number): AsyncGenerator<Uint8Array, void> {
+  yield* files;
+  for (let left = bytes; left > 0; left -= SLICE_CHUNK_BYTES) yield new Uint8Array(Math.min(left, SLICE_CHUNK_BYTES));
+};
+/** Whole chunks but for the last: where a file ends is not to be seen. */
+const recut = async function* (parts: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+  const chunk = new Uint8Array(SLICE_CHUNK_BYTES);
+  let filled = 0;
+  for await (const bytes of parts)
+    for (let at = 0; at < bytes.length; ) {
+      const part = bytes.subarray(at, at + SLICE_CHUNK_BYTES - filled);
+      chunk.set(part, filled);
+      at += part.length;
+      filled += part.length;
+      if (filled < SLICE_CHUNK_BYTES) continue;
+      yield chunk;
+      filled = 0;
+    }
+  if (filled > 0) yield chunk.subarray(0, filled);
+};
+
 /** Chunk 0 is the header; all under one HPKE context, in order, bound to the envelope. */
 const sealed = async function* (sealKey: string, header: SliceInput, files: AsyncIterable<Uint8Array>): AsyncGenerator<SealedPart, void> {
   const context = await sealContext(sealKey, 'slice-input');
   const aad = envelopeAad(header.envelope);
-  let left = header.kind === 'snapshot' ? header.snapshot.bytes + header.eligibleBytes : 0;
+  const length = header.kind === 'snapshot' ? header.snapshot.bytes + header.eligibleBytes : 0;
+  let left = length === 0 ? 0 : fileClass(length);
   yield { enc: context.enc, ciphertext: await context.seal(encodeSliceInput(header), aad), last: left === 0 };
-  for await (const bytes of files)
-    for (let at = 0; at < bytes.length; at += SLICE_CHUNK_BYTES) {
-      const chunk = bytes.subarray(at, at + SLICE_CHUNK_BYTES);
-      left -= chunk.length;
-      yield { enc: new Uint8Array(), ciphertext: await context.seal(chunk, aad), last: left === 0 };
-    }
+  for await (const chunk of recut(withPadding(files, left - length))) {
+    left -= chunk.length;
+    yield { enc: new Uint8Array(), ciphertext: await context.seal(chunk, aad), last: left === 0 };
+  }
 };

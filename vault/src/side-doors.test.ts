@@ -1,6 +1,6 @@
 /**
- * B4, K1: whatever leaves a Vault unsealed is the same for neighbouring data: who answers, in what order, how long, at what price.
- * Not here: the length of the sealed output, which follows from the noised cells, so from what the task is charged for.
+ * B4, K1: whatever leaves a Vault unsealed is the same for neighbouring data: who answers, in what order, how long, at what price;
+ * and of what is sealed, how much there is.
  */
 import { expect, test } from 'vitest';
 import { encodeCommand } from '@scs/protocol';
@@ -8,7 +8,7 @@ import { aTask } from '@scs/protocol/testing/task.ts';
 import { Follower } from './follow.ts';
 import { startHealth } from './health.ts';
 import { silent } from './logger.ts';
-import { openSlice } from './open-slice.ts';
+import { openSlice, type SealedPart } from './open-slice.ts';
 import { release } from './release.ts';
 import { aGroup, OTHERS, OURS } from './testing/a-group.ts';
 import { SliceEnclave } from './testing/a-slice.ts';
@@ -40,7 +40,9 @@ const seenOf = async (subjects: readonly string[], consenting: readonly string[]
     world.block(enclave.ready(uid));
     const opened = await openSlice(uid, enclave.sealKey, context);
     if (!opened.ok) throw new Error(opened.refusal.code);
-    const { input } = await enclave.receive(opened.parts, world.task(uid).envelope!);
+    const stream: SealedPart[] = [];
+    for await (const part of opened.parts) stream.push(part);
+    const { input } = await enclave.receive(stream, world.task(uid).envelope!);
     if (input.kind !== 'snapshot') throw new Error('stored before anything was released');
     const asked = await enclave.compute(uid, input, [BigInt(consenting.length), 0n, 0n]);
     const tooEarly = await release({ ...asked, task: 'unknown' }, context);
@@ -54,6 +56,7 @@ const seenOf = async (subjects: readonly string[], consenting: readonly string[]
     await follower.settle(world.task(cancelled));
     const { quote, parts, state } = world.task(uid);
     return {
+      sealed: [stream.map(({ ciphertext }) => ciphertext.length), asked.sealedOutput.length, asked.evidence.length],
       tooEarly,
       first,
       again,

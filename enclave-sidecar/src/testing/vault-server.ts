@@ -19,6 +19,7 @@ import {
   type SliceOutput,
   type SnapshotInput,
 } from '@scs/protocol';
+import { fileClass } from '@scs/protocol/size-class.ts';
 import { digestOf, vaultKey } from '@scs/protocol/testing/keys.ts';
 import {
   generateSealKey,
@@ -104,7 +105,8 @@ export class VaultServer {
     const input = await this.#input(request.task);
     const aad = envelopeAad(input.envelope);
     const context = await sealContext(request.sealKey, 'slice-input');
-    const files = input.kind === 'snapshot' ? Buffer.concat([this.file('snapshot'), this.file('eligible')]) : Buffer.alloc(0);
+    const whole = input.kind === 'snapshot' ? Buffer.concat([this.file('snapshot'), this.file('eligible')]) : Buffer.alloc(0);
+    const files = Buffer.concat([whole, Buffer.alloc(whole.length === 0 ? 0 : fileClass(whole.length) - whole.length)]);
     const plain = [encodeSliceInput(this.alter(input))];
     for (let at = 0; at < files.length; at += CHUNK) plain.push(files.subarray(at, at + CHUNK));
     for (const [i, bytes] of plain.entries())

@@ -68,7 +68,9 @@ export class SliceEnclave {
       plain.push(await context.open(ciphertext, envelopeAad(envelope)));
     }
     if (!ended) throw new Error('the stream was cut');
-    return { input: decodeSliceInput(plain[0]!), files: Uint8Array.from(Buffer.concat(plain.slice(1))) };
+    const input = decodeSliceInput(plain[0]!);
+    const length = input.kind === 'snapshot' ? input.snapshot.bytes + input.eligibleBytes : 0;
+    return { input, files: Uint8Array.from(Buffer.concat(plain.slice(1)).subarray(0, length)) };
   }
 
   /** Noises `cells` with the Vault's seed and signs the evidence. */
@@ -98,7 +100,12 @@ export class SliceEnclave {
       evidence,
       signature: signStatement(this.#signSeed, 'slice.evidence', this.#genesisDigest, evidence),
     };
-    const sealed = await seal(input.vaultSealKey, 'slice-release', encodeSliceRelease({ ...output, ...(audience && { audience }) }), envelopeAad(input.envelope));
+    const sealed = await seal(
+      input.vaultSealKey,
+      'slice-release',
+      encodeSliceRelease({ ...output, ...(audience && { audience }) }),
+      envelopeAad(input.envelope),
+    );
     return { task, evidence: encodeCanonical(signed), sealedOutput: sealed.ciphertext, enc: sealed.enc, output };
   }
 }
