@@ -21,7 +21,9 @@ import {
   type SealedChunk,
   type SliceChange,
 } from '@scs/proto';
+import { encodeCanonical } from '@scs/protocol';
 import { callerIdentity, enterpriseIdentity, serverCredentials, type Authorities, type TlsFiles } from '@scs/proto/tls.ts';
+import { localAttributes } from './import/local-attributes.ts';
 import { errorCode, type Logger } from './logger.ts';
 import { openSlice, type SealedPart } from './open-slice.ts';
 import { release, type ReleaseContext } from './release.ts';
@@ -158,6 +160,7 @@ class VaultService {
     const { ready, reason, message } = health();
     const { sequence, head } = await store.journal();
     const { publicKey, noiseKeyCommitment } = store.keys;
+    const local = await localAttributes(store);
     return create(HealthReplySchema, {
       ready,
       reason,
@@ -166,6 +169,7 @@ class VaultService {
       noiseKeyCommitment,
       journalSequence: sequence,
       journalHead: head,
+      localAttributes: local.length === 0 ? new Uint8Array() : encodeCanonical(local),
     });
   }
 }

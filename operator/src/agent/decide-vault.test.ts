@@ -99,3 +99,14 @@ test.each`
   const condition = conditions?.find(({ type }) => type === 'SubjectsServed');
   expect([condition?.status, condition?.reason]).toEqual([status, reason]);
 });
+
+test('S3: local attributes are shown and offered; a change of them is a new revision', () => {
+  const one = { domain: 'retail.purchase', name: 'STORE_ID', type: 'integer', coverage: 'most' } as const;
+  const first = decide({ health: { ...health, localAttributes: [one] } });
+  expect([first.status.localAttributes, first.register?.localAttributes, first.register?.revision]).toEqual([[one], [one], 2]);
+  const known: VaultRecord = { ...certified, localAttributes: [one] };
+  expect(decide({ health: { ...health, localAttributes: [one] }, certified: known }).register).toBeUndefined();
+  const changed = decide({ health: { ...health, localAttributes: [{ ...one, coverage: 'some' }] }, certified: known });
+  expect(changed.register).toMatchObject({ revision: 3, localAttributes: [{ coverage: 'some' }] });
+  expect(decide({ certified: known }).register).toMatchObject({ revision: 3 });
+});

@@ -1,5 +1,14 @@
 /** What to tell of a Vault, and whether to register it: pure (rules C5, N3). */
-import { VaultSpec, type Vault, type VaultOffer, type VaultRecord, type VaultStatus } from '@scs/protocol';
+import {
+  encodeCanonical,
+  equalBytes,
+  VaultSpec,
+  type LocalAttribute,
+  type Vault,
+  type VaultOffer,
+  type VaultRecord,
+  type VaultStatus,
+} from '@scs/protocol';
 import type { Pod } from '../kube/objects.ts';
 import { setCondition, type Condition } from '../kube/conditions.ts';
 import { podTrouble } from './pod-trouble.ts';
@@ -13,6 +22,8 @@ export interface VaultHealth {
   readonly publicKey: string;
   readonly noiseKeyCommitment: string;
   readonly journal: { readonly sequence: bigint; readonly head: string };
+  /** S3: what its sources' mappings let it report. */
+  readonly localAttributes?: readonly LocalAttribute[];
 }
 export interface VaultInput {
   readonly vault: Vault;
@@ -48,6 +59,7 @@ export const decideVault = (input: VaultInput, now: number): VaultDecision => {
       state,
       ...(health?.publicKey && { publicKey: health.publicKey }),
       ...(certified && { registeredAtHeight: Number(certified.registeredAt) }),
+      ...(health?.localAttributes?.length && { localAttributes: [...health.localAttributes] }),
       conditions,
     },
     register:
@@ -125,11 +137,17 @@ const offerOf = ({ vault, enterprise, certified }: VaultInput, health: VaultHeal
     sizeBand: spec.sizeBand,
     revision: Math.max(
       vault.metadata.generation ?? 0,
-      (certified?.revision ?? 0) + (certified && certified.uid !== vault.metadata.uid ? 1 : 0),
+      (certified?.revision ?? 0) + (certified && isAnother(certified, vault, health) ? 1 : 0),
     ),
     journal: health.journal,
+    ...(health.localAttributes?.length && { localAttributes: [...health.localAttributes] }),
   };
 };
+/** What no generation counts: a Vault made anew under its name, and local attributes that imports brought or changed (S3). */
+const isAnother = (certified: VaultRecord, vault: Vault, health: VaultHealth): boolean =>
+  certified.uid !== vault.metadata.uid || !sameLocal(health.localAttributes, certified.localAttributes);
+const sameLocal = (a: readonly LocalAttribute[] = [], b: readonly LocalAttribute[] = []): boolean =>
+  a.length === b.length && a.every((one, i) => equalBytes(encodeCanonical(one), encodeCanonical(b[i])));
 
 /** The journal moves on with every task; it is no reason to register again. */
 const sameOffer = (offer: VaultOffer, certified: VaultRecord): boolean =>

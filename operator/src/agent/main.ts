@@ -4,7 +4,18 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { pino } from 'pino';
-import { addressOf, decodeGenesis, genesisDigest, publicKeyOf, type Genesis, type Slice, type Vault } from '@scs/protocol';
+import { z } from 'zod';
+import {
+  addressOf,
+  decodeCanonical,
+  decodeGenesis,
+  genesisDigest,
+  LocalAttribute,
+  publicKeyOf,
+  type Genesis,
+  type Slice,
+  type Vault,
+} from '@scs/protocol';
 import { grpcClient, VaultNode } from '@scs/proto';
 import { createMasters } from '@scs/proto/masters-client.ts';
 import { authoritiesOf, clientCredentials, enterpriseIdentity, type TlsFiles } from '@scs/proto/tls.ts';
@@ -56,6 +67,10 @@ const loadIdentity = async (config: AgentConfig): Promise<Identity> => {
   return { genesis, digest: genesisDigest(genesis), address, seed, tls: { certificatePem, keyPem } };
 };
 
+/** Throws on anything else: what goes into an offer is read like anything from outside. */
+const localAttributesOf = (bytes: Uint8Array): readonly LocalAttribute[] =>
+  bytes.length === 0 ? [] : z.array(LocalAttribute).max(64).parse(decodeCanonical(bytes));
+
 /** One cached client a Vault; an unreachable Vault is an answer, not an error. */
 const vaultHealth = ({ genesis, address, tls }: Identity) => {
   const credentials = clientCredentials(tls, authoritiesOf(genesis), enterpriseIdentity(address));
@@ -74,6 +89,7 @@ const vaultHealth = ({ genesis, address, tls }: Identity) => {
         publicKey,
         noiseKeyCommitment,
         journal: { sequence: reply.journalSequence, head: reply.journalHead },
+        localAttributes: localAttributesOf(reply.localAttributes),
       };
     } catch (cause) {
       log.debug({ target, cause: cause instanceof Error ? cause.message : String(cause) }, 'the Vault does not answer');

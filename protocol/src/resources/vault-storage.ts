@@ -96,6 +96,10 @@ export const Mapping = z.object({
     .max(100)
     .default([])
     .describe('Attributes whose column has another name, format or other values.'),
+  others: z
+    .enum(['ignore', 'report'])
+    .optional()
+    .describe('What columns that are not read do: nothing, or be reported by name, type and coverage band, in public (S3).'),
   unmatched: z
     .enum(['refuse', 'skip'])
     .default('refuse')

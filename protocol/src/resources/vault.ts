@@ -77,6 +77,18 @@ export const VaultStatus = z.object({
   certified: Proof.optional().describe("The masters' certified entry of this Vault."),
   registeredAtHeight: z.int().min(0).optional().describe('Height at which the masters registered its offer.'),
   offer: DigestHex.optional().describe('Digest of the registered offer.'),
+  localAttributes: z
+    .array(
+      z.object({
+        domain: z.string().max(100).describe('Domain of the records.'),
+        name: z.string().max(64).describe('Column of the files.'),
+        type: z.enum(['string', 'integer', 'date']).describe('Type of its values.'),
+        coverage: z.enum(['few', 'some', 'most']).describe('Records that have a value: below a tenth, below nine tenths, more.'),
+      }),
+    )
+    .max(64)
+    .optional()
+    .describe('Columns that are not canonical, never their values (S3).'),
   conditions: z.array(Condition).max(16).optional().describe('Conditions by type.'),
 });
 export type VaultSpec = z.infer<typeof VaultSpec>;

@@ -8,6 +8,7 @@ import { enrol, raiseVersion, recordsVersion } from '../store/subjects.ts';
 import type { VaultStore } from '../store/vault-store.ts';
 import { attributeColumn, choiceColumn, constantColumn, keyColumn, producerColumn, subjectColumn, timeColumn } from './columns.ts';
 import { ImportError } from './import-error.ts';
+import { noteLocal } from './local-attributes.ts';
 import { recordReport } from './report.ts';
 import { contentDigest, stage, unstage, type ImportFile, type StagingRules, type UnmatchedCount } from './staging.ts';
 
@@ -52,11 +53,12 @@ const importOnce = async (
     });
     if (known.length > 0) return NOTHING;
     progress('checking columns and values');
-    const { rows, unmatched } = await stage(sql, file, rules);
+    const { rows, unmatched, local } = await stage(sql, file, rules);
     progress(`storing ${rows} rows`);
     const { journaled, duplicates } = await load(sql);
     // When anything throws, the rollback takes the temporary tables with it.
     await unstage(sql);
+    await noteLocal(sql, domain, local);
     await sql.run('INSERT INTO imports VALUES ($kind, $domain, $digest)', { kind, domain, digest });
     await appendJournal(sql, kind, { domain, digest, ...journaled });
     const stored = rows - duplicates;
@@ -98,6 +100,7 @@ export const rulesOf = (store: VaultStore, domain: string, mapping: Mapping | un
     expected: [...attributes, subjectColumn(mapping?.subject), producer, ...key],
     others: mapping ? 'ignore' : 'refuse',
     unmatched: mapping?.unmatched ?? 'refuse',
+    local: mapping?.others === 'report',
   };
 };
 

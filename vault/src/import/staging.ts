@@ -10,6 +10,7 @@ import { named, quoted, StoreError, type Sql } from '../store/database.ts';
 import type { Expected, Unmatched } from './columns.ts';
 import { csvHeader } from './csv-header.ts';
 import { ImportError } from './import-error.ts';
+import { countLocal, type LocalCount } from './local-attributes.ts';
 
 export type Format = 'parquet' | 'csv';
 export interface ImportFile {
@@ -21,6 +22,8 @@ export interface StagingRules {
   /** Whether the file may have columns that are not read. */
   readonly others: 'refuse' | 'ignore';
   readonly unmatched: 'refuse' | 'skip';
+  /** Whether columns that are not read are counted (S3). */
+  readonly local?: boolean;
 }
 /** What did not map, counted by column and reason. */
 export interface UnmatchedCount {
@@ -33,6 +36,7 @@ export interface UnmatchedCount {
 export interface Staged {
   readonly rows: bigint;
   readonly unmatched: readonly UnmatchedCount[];
+  readonly local: readonly LocalCount[];
 }
 
 export const MAX_FILE_BYTES = 16 * 1024 ** 3;
@@ -96,11 +100,14 @@ const columnTypes = async (sql: Sql, source: string): Promise<ReadonlyMap<string
  * and row; where unmatched rows are skipped, counts them instead.
  */
 export const stage = async (sql: Sql, file: ImportFile, rules: StagingRules): Promise<Staged> => {
+  let local: readonly LocalCount[] = [];
   const faults: { readonly expected: Expected; readonly reason: Unmatched }[] = [];
   try {
     const source = await sourceOf(file);
     const types = await columnTypes(sql, source);
     checkColumns(types, rules);
+    const read = new Set(rules.expected.flatMap(({ from }) => from ?? []));
+    if (rules.local) local = await countLocal(sql, source, types, read);
     const typeOf = ({ from }: Expected): string => (from === undefined ? '' : types.get(from)!);
     const columns = rules.expected.map((e) => `${e.value(typeOf(e))} AS ${named(e.name)}`).join(', ');
     const wrong = rules.expected.flatMap((expected) =>
@@ -127,6 +134,6 @@ export const stage = async (sql: Sql, file: ImportFile, rules: StagingRules): Pr
     const { expected, reason } = faults[Number(row['wrong'])]!;
     return { column: expected.from ?? expected.name, reason, rows: String(row['rows']), firstRow: String(row['first']) };
   });
-  return { rows: count!['rows'] as bigint, unmatched };
+  return { rows: count!['rows'] as bigint, unmatched, local };
 };
 export const unstage = (sql: Sql): Promise<void> => sql.run('DROP TABLE IF EXISTS staged');

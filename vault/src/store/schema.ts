@@ -15,6 +15,7 @@ import { named, type Database, type Sql } from './database.ts';
  * access        who touched what and when (C4)
  * import_reports what a file brought, and what of it did not map and why; for the operator alone
  * source_objects objects of buckets that were imported
+ * local_attributes      columns of files that are not canonical, by import: names, types and counts, never values (S3)
  * quota_uses    who reserved when, for the quotas of the manifest
  * audiences     who released tasks selected, until they expire (T1); `sent` is when one was activated
  * subject_keys  keys with which subjects sign their requests (C4)
@@ -57,6 +58,10 @@ const migrations: readonly (readonly string[])[] = [
   [
     'CREATE TABLE audiences (task VARCHAR NOT NULL, expires BIGINT NOT NULL)',
     'CREATE TABLE audience_members (task VARCHAR NOT NULL, id BIGINT NOT NULL, sent BIGINT)',
+  ],
+  [
+    `CREATE TABLE local_attributes (
+       domain VARCHAR NOT NULL, name VARCHAR NOT NULL, type VARCHAR NOT NULL, present BIGINT NOT NULL, records BIGINT NOT NULL)`,
   ],
 ];
 export const SCHEMA_VERSION = migrations.length;
