@@ -41,15 +41,10 @@ export interface BlindTree {
 }
 
 /**
- * `bits`: 2^bits leaves, at most 31. `pause` is called now and then: a large tree takes seconds. Amounts must be above zero.
+ * `bits`: 2^bits leaves, at most 31. Yields now and then, since a large tree takes seconds; returns the tree. Amounts must be above zero.
  * The same secret and shares give the same tree.
  */
-export const growBlindTree = async (
-  secret: Uint8Array,
-  bits: number,
-  shares: readonly Transfer[],
-  pause: () => Promise<void> = async () => {},
-): Promise<BlindTree> => {
+export function* growBlindTree(secret: Uint8Array, bits: number, shares: readonly Transfer[]): Generator<undefined, BlindTree> {
   if (shares.some(({ amount }) => amount <= 0n)) throw new RangeError('dividends are above zero');
   const places = placesOf(secret, shares.length, bits);
   const blind = (level: number, at: number): Uint8Array => sha3(BLIND, secret, numberBytes(level, at));
@@ -60,7 +55,7 @@ export const growBlindTree = async (
     for (const at of levels[level]!.keys()) {
       const parent = Math.floor(at / 2);
       if (!above.has(parent)) above.set(parent, sha3(NODE, nodeAt(level, parent * 2), nodeAt(level, parent * 2 + 1)));
-      if (above.size % 4096 === 0) await pause();
+      if (above.size % 4096 === 0) yield;
     }
     levels.push(above);
   }
@@ -79,6 +74,14 @@ export const growBlindTree = async (
       return { number, index: place, amount: share.amount, path };
     },
   };
+}
+
+/** All of it at once: for small ones. */
+export const blindTree = (secret: Uint8Array, bits: number, shares: readonly Transfer[]): BlindTree => {
+  const growing = growBlindTree(secret, bits, shares);
+  let step = growing.next();
+  while (step.done !== true) step = growing.next();
+  return step.value;
 };
 
 /**

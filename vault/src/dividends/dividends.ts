@@ -14,9 +14,11 @@ import {
   leavesUnderRoot,
   signStatement,
   subjectsOfBand,
+  type BlindTree,
   type DividendProofs,
   type Genesis,
   type PotRecord,
+  type Transfer,
   type VaultSpec,
 } from '@scs/protocol';
 import { economyOf } from '@scs/protocol/economy.ts';
@@ -143,9 +145,15 @@ export class Dividends {
   }
 
   /** The secret of an epoch's tree: by a key that never leaves the Vault. */
-  #tree(epoch: number, bits: number, leaves: Parameters<typeof growBlindTree>[2]) {
+  async #tree(epoch: number, bits: number, leaves: readonly Transfer[]): Promise<BlindTree> {
     const secret = createHmac('sha256', fromHex(this.#o.store.keys.subjectKey)).update(`SCS::dividends::v1/${epoch}`).digest();
-    return growBlindTree(secret, bits, leaves, () => setImmediate());
+    const growing = growBlindTree(secret, bits, leaves);
+    let step = growing.next();
+    while (step.done !== true) {
+      await setImmediate();
+      step = growing.next();
+    }
+    return step.value;
   }
 
   /** Whether the account has leaves here at all. */
