@@ -53,8 +53,8 @@ export const completeRecovery = (s: ModelState): void => {
 export const govern = (s: ModelState, { votes, leaf }: Of<'govern'>): void => {
   checkVotes(s, votes);
   demand(votes.fault !== 'path', 'committee:7');
-  demand(leaf.epoch >= s.nextEpoch, 'governance:1');
-  demand(leaf.epoch === s.nextEpoch, 'governance:2');
+  demand(leaf.number >= s.nextEpoch, 'governance:1');
+  demand(leaf.number === s.nextEpoch, 'governance:2');
   demand(leaf.policyVersion >= s.policyVersion && leaf.protocolVersion >= s.protocolVersion, 'governance:3');
   demand((s.policies.get(leaf.policyVersion) ?? leaf.policy) === leaf.policy, 'governance:4');
   s.nextEpoch += 1n;

@@ -97,7 +97,7 @@ export const initialModel = (terms: Terms): ModelState => ({
   highest: 0,
   recoveryRound: 0,
   recovery: undefined,
-  nextEpoch: 0n,
+  nextEpoch: 1n,
   policyVersion: 0n,
   protocolVersion: 0n,
   policies: new Map(),

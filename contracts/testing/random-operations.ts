@@ -158,7 +158,7 @@ const govern = (d: Dice, s: ModelState): Operation => {
     kind: 'govern',
     votes: votes(d, s),
     leaf: {
-      epoch: d.chance(6) ? s.nextEpoch + 1n : d.chance(6) && s.nextEpoch > 0n ? s.nextEpoch - 1n : s.nextEpoch,
+      number: d.chance(6) ? s.nextEpoch + 1n : d.chance(6) && s.nextEpoch > 1n ? s.nextEpoch - 1n : s.nextEpoch,
       digest: digestOf('epoch'),
       policyVersion: policyVersion < 0n ? 0n : policyVersion,
       policy: d.chance(8) ? digestOf('another policy') : known,

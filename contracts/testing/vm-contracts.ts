@@ -80,7 +80,7 @@ const callOf = (op: Exclude<Operation, { kind: 'wait' }>, accounts: readonly str
     case 'slash':
       return ['staking', 'slash', 0, certified(certifiedLeaf(slashKey(op.slash.number), encodeSlash(op.slash), op.votes))];
     case 'govern':
-      return ['governance', 'record', 0, certified(certifiedLeaf(governanceKey(op.leaf.epoch), encodeGovernanceLeaf(op.leaf), op.votes))];
+      return ['governance', 'record', 0, certified(certifiedLeaf(governanceKey(op.leaf.number), encodeGovernanceLeaf(op.leaf), op.votes))];
     case 'open_recovery': {
       const { bytes, signatures } = offeredClaim(op);
       return ['recovery', 'open', 0, [bcsBytes(bytes), bcsBytes(Uint8Array.from(op.signers)), signatureList(signatures)]];

@@ -49,9 +49,9 @@ export const claims: Readonly<Record<string, SignedClaim>> = {
   claim_of_equal_masters: signed({ keys: [k0, k1, k0] }),
 };
 
-const record = (epoch: bigint, change: Partial<GovernanceLeaf> = {}): GovernanceLeaf => ({
-  epoch,
-  digest: digestOf(`epoch ${epoch}`),
+const record = (number: bigint, change: Partial<GovernanceLeaf> = {}): GovernanceLeaf => ({
+  number,
+  digest: digestOf(`epoch ${number - 1n}`),
   policyVersion: 1n,
   policy: digestOf('policy 1'),
   protocolVersion: 1n,
@@ -59,19 +59,19 @@ const record = (epoch: bigint, change: Partial<GovernanceLeaf> = {}): Governance
 });
 const second = { policyVersion: 3n, policy: digestOf('policy 3'), protocolVersion: 2n };
 export const records: Readonly<Record<string, GovernanceLeaf>> = {
-  epoch_0: record(0n),
-  epoch_1: record(1n, second),
+  epoch_1: record(1n),
   epoch_2: record(2n, second),
+  epoch_3: record(3n, second),
 };
 /** Certified, and refused all the same; each in a state of its own. */
 export const refusedRecords: Readonly<Record<string, GovernanceLeaf>> = {
-  epoch_1_policy_back: record(1n, { policyVersion: 0n, policy: digestOf('policy 0') }),
-  epoch_1_policy_changed: record(1n, { policy: digestOf('policy 1, edited') }),
-  epoch_1_protocol_back: record(1n, { protocolVersion: 0n }),
+  epoch_2_policy_back: record(2n, { policyVersion: 0n, policy: digestOf('policy 0') }),
+  epoch_2_policy_changed: record(2n, { policy: digestOf('policy 1, edited') }),
+  epoch_2_protocol_back: record(2n, { protocolVersion: 0n }),
 };
-const certified = (leaves: readonly GovernanceLeaf[], { epoch }: GovernanceLeaf) => {
-  const state = stateOf(leaves.map((leaf) => [governanceKey(leaf.epoch), encodeGovernanceLeaf(leaf)] as const));
-  return prove(state, governanceKey(epoch), certify(headOf(state, 0, 30n), 0, [0, 1]));
+const certified = (leaves: readonly GovernanceLeaf[], { number }: GovernanceLeaf) => {
+  const state = stateOf(leaves.map((leaf) => [governanceKey(leaf.number), encodeGovernanceLeaf(leaf)] as const));
+  return prove(state, governanceKey(number), certify(headOf(state, 0, 30n), 0, [0, 1]));
 };
 const sound = Object.entries(records).map(([name, leaf]) => [name, certified(Object.values(records), leaf)] as const);
 const refused = Object.entries(refusedRecords).map(([name, leaf]) => [name, certified([leaf], leaf)] as const);

@@ -1,4 +1,4 @@
-/// What was in force when (rules G1, G2, X4): for each closed epoch its digest, the policy version that the next one runs under
+/// What was in force when (rules G1, G2, X4): for each closed epoch, numbered from 1, its digest, the policy version that the next one runs under
 /// with that policy's digest, and the protocol version. On record for good, in order, only forward. Nothing in the contracts
 /// depends on it. Twin of `protocol/src/governance-leaf.ts`.
 module scs::governance {
@@ -21,11 +21,12 @@ module scs::governance {
     /// No such policy version is on record.
     const E_UNKNOWN_POLICY: u64 = 6;
 
+    const FIRST_NUMBER: u64 = 1;
     const DIGEST_LENGTH: u64 = 32;
     const KEY_PREFIX: vector<u8> = b"governance/";
 
     struct Governance has key {
-        next_epoch: u64,
+        next: u64,
         policy_version: u64,
         protocol_version: u64,
         epochs: Table<u64, Epoch>,
@@ -40,7 +41,7 @@ module scs::governance {
 
     #[event]
     struct EpochRecorded has drop, store {
-        epoch: u64,
+        number: u64,
         digest: vector<u8>,
         policy_version: u64,
         policy: vector<u8>,
@@ -50,12 +51,12 @@ module scs::governance {
     public(package) fun start(publisher: &signer) {
         move_to(
             publisher,
-            Governance { next_epoch: 0, policy_version: 0, protocol_version: 0, epochs: table::new(), policies: table::new() }
+            Governance { next: FIRST_NUMBER, policy_version: 0, protocol_version: 0, epochs: table::new(), policies: table::new() }
         );
     }
 
-    /// The state leaf `governance/<epoch>`, by anyone, each epoch once and in order: the epoch that closed, its digest, then what
-    /// holds from its end on.
+    /// The state leaf `governance/<number>`, by anyone, each once and in order: which epoch closed, its digest, then what holds
+    /// from its end on.
     public entry fun record(
         _caller: &signer,
         head: vector<u8>,
@@ -66,34 +67,34 @@ module scs::governance {
     ) acquires Governance {
         let certified = committee::verify_head(head, masters, signatures);
         let reader = reader::of(leaf);
-        let epoch = reader.read_u64();
+        let number = reader.read_u64();
         let digest = reader.read_bytes(DIGEST_LENGTH);
         let policy_version = reader.read_u64();
         let policy = reader.read_bytes(DIGEST_LENGTH);
         let protocol_version = reader.read_u64();
         reader.finish();
-        committee::check_leaf(&certified, merkle::numbered_key(KEY_PREFIX, epoch), leaf, &siblings);
+        committee::check_leaf(&certified, merkle::numbered_key(KEY_PREFIX, number), leaf, &siblings);
         let state = borrow_global_mut<Governance>(@scs);
-        assert!(epoch >= state.next_epoch, E_ALREADY_RECORDED);
-        assert!(epoch == state.next_epoch, E_OUT_OF_ORDER);
+        assert!(number >= state.next, E_ALREADY_RECORDED);
+        assert!(number == state.next, E_OUT_OF_ORDER);
         assert!(
             policy_version >= state.policy_version && protocol_version >= state.protocol_version, E_VERSION_BACKWARD
         );
         if (table::contains(&state.policies, policy_version))
             assert!(*table::borrow(&state.policies, policy_version) == policy, E_POLICY_CHANGED)
         else table::add(&mut state.policies, policy_version, policy);
-        state.next_epoch = epoch + 1;
+        state.next = number + 1;
         state.policy_version = policy_version;
         state.protocol_version = protocol_version;
-        table::add(&mut state.epochs, epoch, Epoch { digest, policy_version, protocol_version });
-        event::emit(EpochRecorded { epoch, digest, policy_version, policy, protocol_version });
+        table::add(&mut state.epochs, number, Epoch { digest, policy_version, protocol_version });
+        event::emit(EpochRecorded { number, digest, policy_version, policy, protocol_version });
     }
 
     #[view]
-    /// The epoch that comes next, and the versions of policy and protocol in force.
+    /// The number that comes next, and the versions of policy and protocol in force.
     public fun current(): (u64, u64, u64) acquires Governance {
         let g = borrow_global<Governance>(@scs);
-        (g.next_epoch, g.policy_version, g.protocol_version)
+        (g.next, g.policy_version, g.protocol_version)
     }
 
     #[view]
@@ -103,6 +104,11 @@ module scs::governance {
         assert!(table::contains(epochs, number), E_UNKNOWN_EPOCH);
         let e = table::borrow(epochs, number);
         (e.digest, e.policy_version, e.protocol_version)
+    }
+
+    #[view]
+    public fun is_recorded(number: u64): bool acquires Governance {
+        table::contains(&borrow_global<Governance>(@scs).epochs, number)
     }
 
     #[view]

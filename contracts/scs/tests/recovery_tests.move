@@ -66,7 +66,7 @@ module scs::recovery_tests {
         stage::set();
         open_first();
         stage::wait(delay());
-        cancel(vectors::epoch_0());
+        cancel(vectors::epoch_1());
         let (round, is_pending, _, _, _) = recovery::pending();
         assert!(round == 1 && !is_pending && committee::highest() == 30, 0);
     }
@@ -146,7 +146,7 @@ module scs::recovery_tests {
     fun a_cancelled_claim_is_used_up() {
         stage::set();
         open_first();
-        cancel(vectors::epoch_0());
+        cancel(vectors::epoch_1());
         open_first();
     }
 
@@ -160,7 +160,7 @@ module scs::recovery_tests {
     #[test, expected_failure(abort_code = 4, location = scs::recovery)] // E_BEHIND
     fun no_claim_below_what_is_known() {
         stage::set();
-        let (head, masters, signatures, value, siblings) = vectors::epoch_0().parts();
+        let (head, masters, signatures, value, siblings) = vectors::epoch_1().parts();
         scs::governance::record(&anyone(), head, masters, signatures, value, siblings);
         open_first();
     }

@@ -304,7 +304,7 @@ describe('chain.observed', () => {
   });
   describe('K7, N3: of the economy', () => {
     const holder = actorKey('alder').address;
-    const landed = { 'node-rewards': 0n, dividends: 0n, slash: 0n };
+    const landed = { 'node-rewards': 0n, dividends: 0n, slash: 0n, governance: 0n };
     const told = { minted: 5n, unpromised: 0n, landed, bonds: [{ role: 'enterprise' as const, holder, bonded: 9n }] };
     test.each([
       ['what the voter reads itself', {}, 'voted'],

@@ -48,7 +48,7 @@ test('a Task that fits no command, such as one by a user with a very long name, 
 test('figures of a chain node that no block can hold are not offered to one', async () => {
   const world = World.ready(genesis);
   const told = { ledgerVersion: 10n ** 6n, timestampMs: 10n ** 17n, nextBatch: 1n, escrows: {} };
-  const figures = { minted: 0n, unpromised: 0n, bonded: {}, landed: { 'node-rewards': 0n, dividends: 0n, slash: 0n } };
+  const figures = { minted: 0n, unpromised: 0n, bonded: {}, landed: { 'node-rewards': 0n, dividends: 0n, slash: 0n, governance: 0n } };
   const clock = fakeClock(world.time);
   const reader = new ChainReader({
     chain: { observe: async () => told, settledBatch: async () => undefined, economy: async () => figures },

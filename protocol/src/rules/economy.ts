@@ -15,8 +15,8 @@ const NOTHING: EconomyRecord = {
   unpromised: 0n,
   earmarked: 0n,
   rewarded: 0n,
-  next: { 'node-rewards': 1n, dividends: 1n, slash: 1n },
-  landed: { 'node-rewards': 0n, dividends: 0n, slash: 0n },
+  next: { 'node-rewards': 1n, dividends: 1n, slash: 1n, governance: 1n },
+  landed: { 'node-rewards': 0n, dividends: 0n, slash: 0n, governance: 0n },
 };
 export const economyIn = (state: Readable): EconomyRecord => state.get('economy') ?? NOTHING;
 export const leafName = (kind: LeafKind, number: bigint): string => `${kind}-${number}`;

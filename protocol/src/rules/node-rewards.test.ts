@@ -67,7 +67,7 @@ describe('K7: node rewards', () => {
   test('nothing minted, nothing decided', () => {
     const world = World.ready(withEconomy());
     world.advance(3 * LENGTH);
-    expect(world.state.get('economy')).toBeUndefined();
+    expect(economyIn(world.state)).toMatchObject({ minted: 0n, rewarded: 0n, next: { 'node-rewards': 1n } });
   });
 
   test('G3: who has bonded less than the policy asks gets none; what nobody gets stays', () => {
@@ -113,12 +113,18 @@ describe('K7: node rewards', () => {
 describe('what a reading may say', () => {
   const observed = (world: World, change: object): Command => {
     const chain = world.state.must('meta').chain!;
-    const economy = { minted: 9_000n, unpromised: 0n, bonds: [], landed: { 'node-rewards': 1n, dividends: 0n, slash: 0n }, ...change };
+    const economy = {
+      minted: 9_000n,
+      unpromised: 0n,
+      bonds: [],
+      landed: { 'node-rewards': 1n, dividends: 0n, slash: 0n, governance: economyIn(world.state).landed.governance },
+      ...change,
+    };
     return { type: 'chain.observed', ledgerVersion: chain.ledgerVersion + 1n, time: world.time, escrows: [], settled: [], economy };
   };
   const bond = { role: 'enterprise' as const, holder: `0x${'7'.repeat(64)}`, bonded: 1n };
   test.each([
-    ['a leaf that was not decided', { landed: { 'node-rewards': 2n, dividends: 0n, slash: 0n } }, 'BatchMismatch'],
+    ['a leaf that was not decided', { landed: { 'node-rewards': 2n, dividends: 0n, slash: 0n, governance: 0n } }, 'BatchMismatch'],
     ['less minted than was read', { minted: 8_999n }, 'ReadingBehind'],
     ['a bond of a stranger', { bonds: [bond] }, 'ActorUnknown'],
     ['what is so', {}, undefined],
@@ -129,7 +135,9 @@ describe('what a reading may say', () => {
   test('nothing un-lands, and nothing is read twice', () => {
     const world = closedEpoch(9_000n);
     world.observe();
-    expect(world.faultOf(observed(world, { landed: { 'node-rewards': 0n, dividends: 0n, slash: 0n } }))).toBe('ReadingBehind');
+    expect(world.faultOf(observed(world, { landed: { 'node-rewards': 0n, dividends: 0n, slash: 0n, governance: 0n } }))).toBe(
+      'ReadingBehind',
+    );
     const own = { ...bond, holder: world.address('alder') };
     expect(world.faultOf(observed(world, { bonds: [own, own] }))).toBe('Conflicts');
   });

@@ -17,6 +17,7 @@ import { replenishDue } from './replenishment.ts';
 import { endTask, isReleased } from './ending.ts';
 import { moved, saveTask } from './lifecycle.ts';
 import { closePots } from './dividend-pots.ts';
+import { recordEpoch } from './governance-record.ts';
 import { noteWork, rewardNodes } from './node-rewards.ts';
 import { dequeue, firstItems, queueLength } from './queue.ts';
 import { readyToSettle } from './ready.ts';
@@ -127,6 +128,7 @@ const closeEpoch = (draft: Draft, ctx: RuleContext): boolean => {
   replenishDue(draft, meta.epoch, ctx);
   rewardNodes(draft, meta.epoch, ctx);
   closePots(draft, meta.epoch);
+  recordEpoch(draft, meta.epoch, ctx);
   return true;
 };
 

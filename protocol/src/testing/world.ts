@@ -136,7 +136,12 @@ export class World {
     const { next } = economyIn(this.state);
     for (; this.#ledger.leaves < next.dividends - 1n; this.#ledger.leaves += 1n)
       this.#ledger.pot -= decodeDividendRoot(this.state.map.get(dividendKey(this.#ledger.leaves + 1n))!).total;
-    const landed = { 'node-rewards': next['node-rewards'] - 1n, dividends: next.dividends - 1n, slash: next.slash - 1n };
+    const landed = {
+      'node-rewards': next['node-rewards'] - 1n,
+      dividends: next.dividends - 1n,
+      slash: next.slash - 1n,
+      governance: next.governance - 1n,
+    };
     const silent = minted === 0n && bonds.length === 0 && Object.values(landed).every((n) => n === 0n);
     return silent ? undefined : { minted, unpromised: this.#ledger.pot, bonds, landed };
   }

@@ -1,5 +1,6 @@
 /** What every implementation of the port `Chain` does beside batches, as a test suite (rules K6, K7, N3, G3, G4, P4). */
 import { describe, expect, test } from 'vitest';
+import { encodeGovernanceLeaf, governanceKey } from '@scs/protocol/governance-leaf.ts';
 import type { Head } from '@scs/protocol/certificate.ts';
 import { dividendKey, dividendTree, encodeDividendRoot } from '@scs/protocol/dividends.ts';
 import { digest } from '@scs/protocol/encoding/hash.ts';
@@ -88,6 +89,20 @@ export const describeEconomy = (name: string, start: () => Promise<ChainUnderTes
         await chain.land('dividends', 1n, leaf);
         await chain.land('dividends', 1n, leaf);
         expect((await figures()).landed.dividends).toBe(1n);
+      }));
+
+    test('G1, X4: a closed epoch is recorded once, in order', () =>
+      withChain(async ({ chain, another }, figures) => {
+        const epoch = (number: bigint) => {
+          const digest = contractGenesis;
+          return certified(
+            governanceKey(number),
+            encodeGovernanceLeaf({ number, digest, policyVersion: 1n, policy: digest, protocolVersion: 1n }),
+          );
+        };
+        await chain.land('governance', 1n, epoch(1n));
+        await Promise.all([chain.land('governance', 1n, epoch(1n)), another().land('governance', 2n, epoch(2n))]);
+        expect((await figures()).landed.governance).toBe(2n);
       }));
 
     test('N3, G3: bonds as of a point, and penalties once', () =>
