@@ -3,7 +3,7 @@ import { usages, type Usage } from '@scs/protocol';
 import type { ConsentEntry } from '@scs/protocol/rules/consent.ts';
 import type { Sql } from './database.ts';
 import { appendJournal } from './journal.ts';
-import { consentVersion, enrol, raiseVersion, subjectId, type NewAccounts } from './subjects.ts';
+import { consentVersion, enrol, enrolOne, raiseVersion, subjectId, type NewAccounts } from './subjects.ts';
 
 /** Of one account and usage: the latest entry wins, of equal times the revocation. */
 export const LATEST = 'arg_max(granted, 2 * time + (NOT granted)::BIGINT)';
@@ -37,10 +37,7 @@ export const addConsents = async (sql: Sql, source: string, subjectKey: string):
 
 /** C4: what a subject just said. Never earlier than what is recorded, so that a wrong clock can't undo a revocation to come. */
 export const recordConsent = async (sql: Sql, entry: ConsentEntry, subjectKey: string): Promise<void> => {
-  await sql.run('CREATE OR REPLACE TEMP TABLE said AS SELECT $subject AS subject', { subject: entry.subject });
-  const accounts = await enrol(sql, 'said', subjectKey);
-  await sql.run('DROP TABLE said');
-  const id = (await subjectId(sql, entry.subject))!;
+  const { id, accounts } = await enrolOne(sql, entry.subject, subjectKey);
   const [row] = await sql.rows('SELECT max(time) AS latest FROM consents WHERE id = $id::BIGINT AND usage = $usage', {
     id,
     usage: entry.usage,

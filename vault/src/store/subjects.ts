@@ -44,6 +44,20 @@ export const subjectId = async (sql: Sql, subject: string): Promise<bigint | und
   return row?.['id'] as bigint | undefined;
 };
 
+/** The same for one subject; who is known costs one look. */
+export const enrolOne = async (
+  sql: Sql,
+  subject: string,
+  subjectKey: string,
+): Promise<{ readonly id: bigint; readonly accounts: NewAccounts }> => {
+  const known = await subjectId(sql, subject);
+  if (known !== undefined) return { id: known, accounts: { first: known, hashes: '' } };
+  await sql.run('CREATE OR REPLACE TEMP TABLE newcomer AS SELECT $subject AS subject', { subject });
+  const accounts = await enrol(sql, 'newcomer', subjectKey);
+  await sql.run('DROP TABLE newcomer');
+  return { id: (await subjectId(sql, subject))!, accounts };
+};
+
 /** Raises a version that snapshots depend on, and gives the new one. */
 export const raiseVersion = async (sql: Sql, name: string): Promise<void> =>
   sql.run('INSERT INTO versions VALUES ($name, 1) ON CONFLICT DO UPDATE SET version = version + 1', { name });
