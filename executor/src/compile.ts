@@ -197,7 +197,8 @@ export const compile = (plan: Plan, columns: Columns, files: Paths): Outcome<Sta
 };
 
 /** The statement gives the places (T1), among the eligible subjects in ascending order, of those in any cell. */
-export const compileAudience = ({ measures: _, ...plan }: Plan, columns: Columns, files: Paths): Outcome<Statement> => {
+export const compileAudience = (asked: Plan, columns: Columns, files: Paths): Outcome<Statement> => {
+  const { measures: _, ...plan } = asked;
   const fault = faultOf(plan, columns);
   if (fault) return fault;
   const parameters = new Parameters();

@@ -1,5 +1,6 @@
 import type { Command } from '../command.ts';
 import { account } from './account.ts';
+import { approve, decide } from './approve.ts';
 import { deposit, fund, withdraw } from './escrow.ts';
 import { genesisBuild, genesisShow } from './genesis.ts';
 import { keygen } from './keygen.ts';
@@ -38,4 +39,6 @@ export const commands: readonly Command[] = [
   replay,
   settlement,
   supply,
+  approve,
+  decide,
 ];
