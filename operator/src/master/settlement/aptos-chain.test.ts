@@ -28,7 +28,7 @@ const withContracts = (play: Play): Play =>
     else play(request, response, body);
   });
 
-const chainAt = async (play: Play, timeoutMs = 2_000): Promise<Chain> => {
+const chainAt = async (play: Play, timeoutMs = 2_000, commitTimeoutSeconds = 30): Promise<Chain> => {
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -48,6 +48,7 @@ const chainAt = async (play: Play, timeoutMs = 2_000): Promise<Chain> => {
     genesis: contractGenesis,
     gasKey: '1'.repeat(64),
     requestTimeoutMs: timeoutMs,
+    commitTimeoutSeconds,
   });
 };
 
@@ -128,6 +129,67 @@ describe('a hostile or broken node', () => {
     ];
     const chain = await chainAt(withContracts((_, r) => answer(r, 200, answers.shift())));
     expect(await faultOf(chain.observe([`0x${'1'.repeat(64)}`, `0x${'2'.repeat(64)}`]))).toMatchObject({ code: 'ChainMisbehaves' });
+  });
+});
+
+describe('P4: a transaction that does not land', () => {
+  const refusal =
+    (status: number, code: string, message: string): Play =>
+    (_, r) =>
+      answer(r, status, { message, error_code: code, vm_error_code: null });
+  const accepted: Play = (_, r) => answer(r, 202, { hash: `0x${'ab'.repeat(32)}`, type: 'pending_transaction' });
+  const missing = refusal(404, 'transaction_not_found', 'Transaction not found by hash');
+  /** A node whose contracts wait for batch 1, with a gas account; `submit` answers submissions, `found` what is asked of a hash. */
+  const nodeWith = (submit: Play, found: Play): Play => {
+    const views: readonly (readonly [string, unknown])[] = [
+      ['next_number', ['1']],
+      ['is_rewarded', [false]],
+      ['genesis', [`0x${contractGenesis}`, true]],
+    ];
+    return withContracts((request, response, body) => {
+      const url = request.url ?? '';
+      if (request.method === 'POST' && url.startsWith('/v1/transactions')) return submit(request, response, body);
+      if (url.startsWith('/v1/transactions/')) return found(request, response, body);
+      if (url.startsWith('/v1/estimate_gas_price')) return answer(response, 200, { gas_estimate: 100 });
+      if (url.startsWith('/v1/accounts/'))
+        return answer(response, 200, { sequence_number: '0', authentication_key: `0x${'1'.repeat(64)}` });
+      const view = views.find(([name]) => body.includes(name));
+      return answer(response, view ? 200 : 404, view?.[1] ?? { message: 'no such thing', error_code: 'resource_not_found' });
+    });
+  };
+  const committed =
+    (status: string): Play =>
+    (_, r) =>
+      answer(r, 200, {
+        type: 'user_transaction',
+        hash: `0x${'ab'.repeat(32)}`,
+        version: '10',
+        success: false,
+        vm_status: status,
+        events: [],
+      });
+  test.each([
+    ['stuck in the mempool', accepted, missing, 'TransactionPending', true],
+    [
+      'expired before it was taken',
+      refusal(400, 'vm_error', 'Invalid transaction: Type: Validation Code: TRANSACTION_EXPIRED'),
+      missing,
+      'ChainUnavailable',
+      true,
+    ],
+    ['with a sequence number that is used', refusal(400, 'vm_error', 'SEQUENCE_NUMBER_TOO_OLD'), missing, 'ChainUnavailable', true],
+    ['refused by a full mempool', refusal(507, 'mempool_is_full', 'full'), missing, 'ChainUnavailable', true],
+    ['answered with 429', refusal(429, 'web_framework_error', 'slow down'), missing, 'ChainUnavailable', true],
+    ['answered with 503', refusal(503, 'internal_error', 'soon'), missing, 'ChainUnavailable', true],
+    ['whose request is lost', (_: unknown, r: ServerResponse) => void r.destroy(), missing, 'ChainUnavailable', true],
+    ['by an account without gas', refusal(400, 'vm_error', 'INSUFFICIENT_BALANCE_FOR_TRANSACTION_FEE'), missing, 'GasInsufficient', false],
+    ['out of gas', accepted, committed('Out of gas'), 'GasInsufficient', false],
+    ['the contract aborts', accepted, committed('Move abort in 0xc::settlement: E_SUMS_DIFFER(0x3): '), 'ContractRefused', false],
+  ] as const)('%s', async (_, submit, found, code, transient) => {
+    const chain = await chainAt(nodeWith(submit, found), 2_000, 0.1);
+    const leaf = certifiedBatch(batchOf(1n, [[`0x${'1'.repeat(64)}`, 5n]]));
+    expect(await faultOf(chain.settle({ leaf }))).toMatchObject({ code, transient });
+    expect(await faultOf(chain.land('node-rewards', 1n, leaf))).toMatchObject({ code, transient });
   });
 });
 

@@ -166,7 +166,7 @@ class AptosChain implements Chain {
   async #transact({ name, abi, arguments: args, maxGas }: Transaction): Promise<{ txHash: string; version: bigint; fault?: ChainFault }> {
     const { timestampMs } = await this.#ledger();
     // An idle chain's ledger may be old, and a master's clock behind: the later of both still expires soon.
-    const expiry = Math.max(Number(timestampMs / 1000n), Math.floor(Date.now() / 1000)) + this.#commitTimeoutSeconds;
+    const expiry = Math.max(Number(timestampMs / 1000n), Math.floor(Date.now() / 1000)) + Math.ceil(this.#commitTimeoutSeconds);
     const transaction = await this.#aptos.transaction.build.simple({
       sender: this.#gas.accountAddress,
       data: { function: `${this.#config.contract}::${name}`, functionArguments: [...args], abi },
@@ -195,7 +195,7 @@ class AptosChain implements Chain {
     try {
       return await this.#aptos.waitForTransaction({
         transactionHash: hash,
-        options: { timeoutSecs: doubt === undefined ? this.#commitTimeoutSeconds : 2, checkSuccess: false },
+        options: { timeoutSecs: doubt === undefined ? this.#commitTimeoutSeconds : Math.min(2, this.#commitTimeoutSeconds), checkSuccess: false },
       });
     } catch (error) {
       if (doubt !== undefined) throw doubt;

@@ -29,8 +29,8 @@ export const faultOfStatus = (vmStatus: string, account: string): ChainFault => 
   return { code: 'ChainMisbehaves', detail: shorten(vmStatus) };
 };
 
-/** Refusals of a transaction before it enters the mempool that pass by building it anew. */
-const STALE = /SEQUENCE_NUMBER|TRANSACTION_EXPIRED|mempool_is_full|version_not_found|version_pruned|timed_out/i;
+/** Refusals of a transaction before it enters the mempool, and of one that the node knows no more, that pass by building it anew. */
+const STALE = /SEQUENCE_NUMBER|TRANSACTION_EXPIRED|mempool_is_full|version_not_found|version_pruned|transaction_not_found|timed_out/i;
 
 const faultOfApi = (error: AptosApiError, account: string, contract: string): ChainFault => {
   const data: unknown = error.data;
