@@ -77,3 +77,12 @@ test.each<[string, Vault]>([
   expect(vaultStatefulSet(vault, config).spec!.template.spec!.containers[0]!.ports).toHaveLength(2);
   expect(JSON.stringify(vaultNetworkPolicy(vault, config))).not.toContain('8443');
 });
+
+test('egress: ports of buckets and KMS, only where the manifest names them', () => {
+  const egress = (more: object): string => JSON.stringify(vaultNetworkPolicy(vaultOf(more), config).spec);
+  expect(egress({})).not.toContain('443,');
+  const s3 = { bucket: 'far-away', region: 'eu-central-1' };
+  expect(egress({ cloudSecret: 'c', backup: { s3 } })).toContain('{"ports":[{"port":443,"protocol":"TCP"}]}');
+  const inside = { ...s3, endpoint: 'http://minio.storage.svc:9000' };
+  expect(egress({ cloudSecret: 'c', backup: { s3: inside }, journal: { s3 } })).toContain('"port":443,"protocol":"TCP"},{"port":9000');
+});

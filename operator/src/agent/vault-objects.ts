@@ -195,8 +195,21 @@ const tcp = (port: number) => ({ port, protocol: 'TCP' });
 /** Masters may be exposed at other ports than ours in another cluster. */
 const masterPorts = (masters: readonly string[]): number[] => [...new Set(masters.map((address) => Number(address.split(':').at(-1))))];
 
+/** Buckets and the KMS that the manifest names: NetworkPolicy knows ports, not names. */
+const cloudEgress = ({
+  encryption,
+  journal,
+  backup,
+  sources = [],
+}: Partial<VaultSpec>): readonly { readonly ports: readonly object[] }[] => {
+  const places = [encryption?.kms, journal?.s3, backup?.s3, ...sources.map(({ s3 }) => s3)].filter((place) => place !== undefined);
+  const portOf = (endpoint = 'https://'): number => Number(/:(\d+)$/.exec(endpoint)?.[1] ?? (endpoint.startsWith('https:') ? 443 : 80));
+  const ports = [...new Set(places.map(({ endpoint }) => portOf(endpoint)))].toSorted((a, b) => a - b);
+  return ports.length === 0 ? [] : [{ ports: ports.map(tcp) }];
+};
+
 /**
- * Only slices and the agent of this namespace come in; only masters and DNS are reached. A CNI has to enforce it. With `rights`,
+ * Only slices and the agent of this namespace come in; only masters, DNS, and what the manifest names are reached. A CNI has to enforce it. With `rights`,
  * anybody comes in to the subjects' port, and the issuer's keys are reached.
  * Typed by hand: client-node's type spells `from` as `_from`; the wire does not.
  */
@@ -223,6 +236,7 @@ export const vaultNetworkPolicy = (vault: Vault, { masters }: Pick<AgentConfig, 
         { ports: masterPorts(masters).map(tcp) },
         { ports: [{ port: 53, protocol: 'UDP' }, tcp(53)] },
         ...rights.egress,
+        ...cloudEgress(vault.spec),
         ...activationParts(vault.spec).egress,
       ],
     },
