@@ -35,8 +35,8 @@ unit contracts integration e2e: node_modules ## One kind of test
 SEEDS ?= 1000
 START ?= 1
 .PHONY: simulate
-simulate: node_modules ## Masters' agreement under SEEDS seeds of faults and lies, from START; prints a failure's trace
-	@node test/simulation/main.ts --seeds $(SEEDS) --start $(START)
+simulate: node_modules ## Masters' agreement under SEEDS seeds of faults and lies, from START (HOSTILE=1: a liar in each); prints a failure's trace
+	@node test/simulation/main.ts --seeds $(SEEDS) --start $(START) $(if $(HOSTILE),--hostile)
 
 .PHONY: bench
 bench: node_modules ## Figures beside their baselines, into docs/benchmarks.md

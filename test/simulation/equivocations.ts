@@ -2,7 +2,8 @@
  * Which double votes must end as evidence (rule G4): both votes reached correct masters that stood up to the end, while the height
  * was within what they keep votes for.
  */
-import { sameHead, type Head, type Vote } from '@scs/protocol';
+import type { Head, Vote } from '@scs/protocol';
+import { equalHeads } from '@scs/operator/master/consensus/chain.ts';
 import type { State } from '@scs/operator/master/consensus/state.ts';
 import { VOTES_BELOW } from '@scs/operator/master/consensus/decide.ts';
 import type { Master } from './master.ts';
@@ -35,7 +36,7 @@ export class Equivocations {
     return [...this.#seen].flatMap(([slot, seen]) => {
       const held = seen.filter(({ by, life, head }) => by.state !== undefined && by.life === life && keeps(by.state, head.height));
       const [first] = held;
-      return first && held.some(({ head }) => !sameHead(head, first.head)) ? [slot] : [];
+      return first && held.some(({ head }) => !equalHeads(head, first.head)) ? [slot] : [];
     });
   }
 }

@@ -1,5 +1,6 @@
 /** What must hold at each step of every run, whatever is down, away or lying (rules N1, N2, G4, X1). */
-import { decodeBlock, sameHead, type Certificate, type Head } from '@scs/protocol';
+import { decodeBlock, type Certificate, type Head } from '@scs/protocol';
+import { equalHeads } from '@scs/operator/master/consensus/chain.ts';
 import type { HeldVote } from '@scs/operator/master/consensus/state.ts';
 import { nameOf } from '@scs/operator/master/log/testing/toy-rules.ts';
 import { certificateHolds, faultForContract, voteHolds } from './trust.ts';
@@ -20,10 +21,10 @@ export class Invariants {
 
   /** A correct master is about to vote: it has decided. `stored` is what its disk says of that height. */
   voted(master: number, head: Head, stored: Head | undefined): void {
-    if (stored && !sameHead(stored, head)) throw new Violation(`master ${master} votes twice at height ${head.height}`);
+    if (stored && !equalHeads(stored, head)) throw new Violation(`master ${master} votes twice at height ${head.height}`);
     const known = this.heads.get(head.height);
     if (known && known.block !== head.block) throw new Violation(`two blocks are decided at height ${head.height}`);
-    if (known && !sameHead(known, head)) throw new Violation(`one block gives two states at height ${head.height}`);
+    if (known && !equalHeads(known, head)) throw new Violation(`one block gives two states at height ${head.height}`);
     this.heads.set(head.height, head);
   }
 
@@ -45,7 +46,7 @@ export class Invariants {
     const proves =
       second.vote.master === master &&
       first.head.height === second.head.height &&
-      !sameHead(first.head, second.head) &&
+      !equalHeads(first.head, second.head) &&
       voteHolds(first.head, first.vote) &&
       voteHolds(second.head, second.vote);
     if (!proves) throw new Violation('evidence proves nothing');

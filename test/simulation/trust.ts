@@ -1,6 +1,6 @@
 /**
- * Keys of the simulated world: a signature is a keyed hash, so a run of thousands of messages costs milliseconds. Nobody in the
- * simulation computes another's: the liar is given its own `Signer` alone.
+ * Keys of the simulated world: a signature names its signer and what it covers, so a run of thousands of messages costs milliseconds.
+ * Nobody in the simulation writes another's name into one: a liar has `signVote` with its own index, and its own counters.
  */
 import {
   decideMessage,
@@ -19,7 +19,7 @@ import type { Ui } from '@scs/operator/master/consensus/messages.ts';
 
 export const GENESIS = 'ab'.repeat(32);
 export const FORMATION = 'cd'.repeat(32);
-const keyed = (secret: string, text: string): string => digest('simulated-signature', utf8(`${secret}/${text}`)).repeat(2);
+const keyed = (secret: string, text: string): string => `${secret} signs ${text}`;
 
 const voteText = (head: Head): string => `${head.genesis}/${head.generation}/${head.height}/${head.stateRoot}/${head.block}`;
 export const signVote = (master: number, head: Head): Vote => ({ master, signature: keyed(`durable${master}`, voteText(head)) });
