@@ -4,10 +4,11 @@
  *   result.sealed    the sealed result, packed (enc || ciphertext)
  *   evidence.json    canonical {aggregate, slices}: the signed evidence, slices in the order of the survivors
  *   task.leaf        canonical CertifiedLeaf of task/<uid>; envelope.leaf and batch.leaf (once settled) likewise
+ *   catalogue.json   the semantic catalogue that resolved the task, where it isn't the genesis'
  *   settlement.json  canonical {index, count, path}: the task's place under the batch's root, once settled
  */
 import { z } from 'zod';
-import { decodeCanonical, SignedAggregateEvidence, SignedSliceEvidence, type CertifiedLeaf, type Task } from '@scs/protocol';
+import { Catalogue, decodeCanonical, SignedAggregateEvidence, SignedSliceEvidence, type CertifiedLeaf, type Task } from '@scs/protocol';
 import { CliError } from './errors.ts';
 import type { KubeAccess } from './kube.ts';
 
@@ -40,6 +41,7 @@ export interface Bundle {
   readonly task: CertifiedLeaf;
   readonly batch: CertifiedLeaf | undefined;
   readonly settlement: z.infer<typeof SettlementFile> | undefined;
+  readonly catalogue?: Catalogue | undefined;
 }
 export type Files = Readonly<Record<string, Uint8Array>>;
 
@@ -66,6 +68,7 @@ export const decodeBundle = (files: Files): Bundle => ({
   task: decoded(LeafFile, files, 'task.leaf'),
   batch: files['batch.leaf'] && decoded(LeafFile, files, 'batch.leaf'),
   settlement: files['settlement.json'] && decoded(SettlementFile, files, 'settlement.json'),
+  catalogue: files['catalogue.json'] && decoded(Catalogue, files, 'catalogue.json'),
 });
 
 const fileOf = (files: Files, name: string): Uint8Array => {

@@ -203,6 +203,8 @@ export interface BondRecord {
 
 /** Changes of the catalogue decided so far, and the version that the next epoch begins with (G5). */
 export interface SemanticsRecord {
+  /** Semantic version of the genesis. */
+  readonly first: string;
   readonly changes: number;
   readonly staged?: string;
 }

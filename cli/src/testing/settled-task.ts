@@ -18,6 +18,7 @@ import {
   hex,
   settlementLeafOf,
   sign,
+  type CatalogueChange,
   type CertifiedLeaf,
   type Genesis,
   type Task,
@@ -27,6 +28,7 @@ import {
 import { encodeTaskResult, envelopeAad } from '@scs/protocol/slice-input.ts';
 import { listPath } from '@scs/protocol/settlement-layout.ts';
 import { aGenesis } from '@scs/protocol/testing/genesis.ts';
+import { aCatalogueChange } from '@scs/protocol/testing/catalogue-change.ts';
 import { actorKey, masterKey } from '@scs/protocol/testing/keys.ts';
 import { aggregateCommand } from '@scs/protocol/testing/statements.ts';
 import { aTask, type AdmitCommand, type TaskBuilder } from '@scs/protocol/testing/task.ts';
@@ -126,13 +128,20 @@ export interface SettleOptions {
   readonly admit?: AdmitCommand;
   /** Log time of the admission, milliseconds. */
   readonly at?: number;
+  /** Of the catalogue, before the admission. */
+  readonly changes?: CatalogueChange[];
   /** Lands the batch on a chain; else it is only said to have landed. */
   readonly land?: (batch: CertifiedLeaf) => Promise<{ readonly transaction: string; readonly version: bigint }>;
 }
 
 /** The world that a task is about to enter, and that ends in. */
-const startedWorld = ({ genesis = aGenesis(), at }: SettleOptions): World => {
+const startedWorld = ({ genesis = aGenesis(), at, changes }: SettleOptions): World => {
   const world = World.ready(genesis);
+  if (changes) {
+    world.block(aCatalogueChange(world, changes));
+    world.advance(genesis.policy.epoch.lengthMs);
+    world.observe();
+  }
   if (at === undefined) return world;
   world.advance(at - world.time);
   world.observe();
@@ -195,6 +204,7 @@ export const settledTask = async (options: SettleOptions = {}): Promise<SettledT
       'task.leaf': encodeCanonical(certifiedLeaf(world, `task/${uid}`)),
       'batch.leaf': encodeCanonical(batch),
       'settlement.json': settlementFile(world, record),
+      ...(options.changes && { 'catalogue.json': world.state.map.get(`catalogue/${record.semanticVersion}`)! }),
     },
     chain: {
       chainId: genesis.chain.chainId,

@@ -15,6 +15,7 @@ import {
   semanticVersion,
   termsOf,
   verifySignature,
+  type Catalogue,
   type CertifiedLeaf,
   type TaskRecord,
 } from '@scs/protocol';
@@ -145,11 +146,17 @@ export const envelopeFits = ({ task, bundle, record, context }: Subject): Check 
     },
   );
 
-export const plan = ({ task, envelope: decoded, genesis, record }: Subject): Check =>
-  check('plan', 'recomputation', 'the Vaults were asked just what the manifest says, resolved by the catalogue of the genesis', () => {
+/** The genesis' catalogue, or a later one that the bundle brings and the version's digest fits. */
+const catalogueOf = ({ genesis, bundle }: Subject, version: string): Catalogue | undefined =>
+  [genesis.catalogue, bundle.catalogue].find((catalogue) => catalogue !== undefined && semanticVersion(catalogue) === version);
+
+export const plan = (subject: Subject): Check =>
+  check('plan', 'recomputation', "the Vaults were asked just what the manifest says, resolved by the envelope's semantic version", () => {
+    const { task, envelope: decoded, genesis, record } = subject;
     const { semanticVersion: version, policyVersion, plan: bytes } = decoded();
-    if (version !== semanticVersion(genesis.catalogue)) return 'the catalogue is another';
-    const resolved = resolveQuery(termsOf(task.spec), genesis.catalogue, policyOf(genesis, Number(policyVersion)), record().epoch);
+    const catalogue = catalogueOf(subject, version);
+    if (!catalogue) return `the catalogue of semantic version ${version} is neither the genesis' nor in the proof`;
+    const resolved = resolveQuery(termsOf(task.spec), catalogue, policyOf(genesis, Number(policyVersion)), record().epoch);
     if (!resolved.ok) return 'the manifest does not resolve';
     return differs('the plan', hex(encodePlan(resolved.value.plan)) === bytes);
   });

@@ -37,6 +37,17 @@ const inputOf = async (of: SettledTask, files: Files = of.files): Promise<Verify
 const namesOf = (checks: readonly Check[]): string[] => checks.map((c) => c.name);
 const failing = (input: VerifyInput): string[] => namesOf(failed(verifyTask(input)));
 
+test('S6: resolved by a later catalogue: the proof brings it, and its digest is the version', async () => {
+  const later = await settledTask({
+    changes: [{ kind: 'move', layer: 'query', name: 'age_group', to: 'deprecated', successor: 'product_group' }],
+  });
+  expect(failing(await inputOf(later))).toEqual([]);
+  const { 'catalogue.json': catalogue, ...without } = later.files;
+  expect(failing(await inputOf(later, without))).toEqual(['plan']);
+  const altered = new TextDecoder().decode(catalogue).replace('COFFEE', 'COFFEF');
+  expect(failing(await inputOf(later, { ...later.files, 'catalogue.json': Buffer.from(altered) }))).toEqual(['plan']);
+});
+
 /** The digit's neighbour: another hex digit, another decimal digit, always another byte. */
 const other = (digit: string): string => (digit === '0' ? '1' : '0');
 const flip = (text: string, at = 0): string => text.slice(0, at) + other(text[at]!) + text.slice(at + 1);

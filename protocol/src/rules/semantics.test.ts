@@ -127,7 +127,7 @@ describe('G5: a change of the catalogue', () => {
     passEpoch(world);
     expect(world.state.must('canonical', 'purchase.store').state).toBe('proposed');
     expect(world.state.must('canonical', 'purchase.town').state).toBe('proposed');
-    expect(world.state.must('semantics')).toEqual({ changes: 2 });
+    expect(world.state.must('semantics')).toEqual({ changes: 2, first: semanticVersion(world.genesis.catalogue) });
   });
   test.each<[string, string, (world: World) => Change]>([
     ['SignatureInvalid', 'one master', (w) => aCatalogueChange(w, [{ kind: 'addCanonical', attribute: store }], {}, [1])],

@@ -38,7 +38,7 @@ const putObjects = (draft: Objects, { domains, canonicalAttributes, queryAttribu
 /** At height 0. */
 export const withCatalogue = (state: State, catalogue: Catalogue): State => {
   const sorted = sortedCatalogue(catalogue);
-  let next = state.put('catalogue', semanticVersion(sorted), sorted).put('semantics', '', { changes: 0 });
+  let next = state.put('catalogue', semanticVersion(sorted), sorted).put('semantics', '', { first: semanticVersion(sorted), changes: 0 });
   const writer = { get: next.get.bind(next), put: (...args: Parameters<State['put']>) => void (next = next.put(...args)) } as Objects;
   putObjects(writer, sorted, undefined);
   return next;
@@ -61,7 +61,7 @@ export const changeCatalogue = (draft: Draft, command: Change, ctx: RuleContext)
   const unapproved = approvalFault('catalogue.change', command, ctx);
   if (unapproved) return unapproved;
   const { number, base, changes } = command.statement;
-  const { changes: decided, staged } = draft.must('semantics');
+  const { first, changes: decided, staged } = draft.must('semantics');
   if (number !== decided + 1)
     return fault(number <= decided ? 'AlreadyDecided' : 'Conflicts', `change ${decided + 1} of the catalogue is next`);
   const present = staged ?? draft.must('meta').semanticVersion;
@@ -75,7 +75,7 @@ export const changeCatalogue = (draft: Draft, command: Change, ctx: RuleContext)
   const catalogue = sortedCatalogue(result.catalogue);
   const version = semanticVersion(catalogue);
   draft.put('catalogue', version, catalogue);
-  draft.put('semantics', '', { changes: number, staged: version });
+  draft.put('semantics', '', { first, changes: number, staged: version });
   return undefined;
 };
 

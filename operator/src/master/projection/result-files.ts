@@ -59,6 +59,15 @@ const settlementFile = (record: TaskRecord, log: Pick<Log, 'state'>): string | u
   return fromUtf8(encodeCanonical({ index, count: leaves.length, path: listPath(index, leaves).map(hex) }));
 };
 
+/** Leaves room in a ConfigMap for all else. */
+const MOST_CATALOGUE = 400_000;
+/** S6: the catalogue that resolved the task, where it isn't the genesis'; its digest is in the envelope, so it needs no certificate. */
+const catalogueFile = ({ semanticVersion }: TaskRecord, state: State): string | undefined => {
+  if (semanticVersion === state.must('semantics').first) return undefined;
+  const bytes = state.map.get(`catalogue/${semanticVersion}`);
+  return bytes && bytes.length <= MOST_CATALOGUE ? fromUtf8(bytes) : undefined;
+};
+
 export const resultFiles = (
   record: TaskRecord,
   sealed: Uint8Array,
@@ -69,6 +78,7 @@ export const resultFiles = (
   const envelope = log.leaf(envelopeKey(record.uid));
   const batch = record.batch === undefined ? undefined : log.leaf(batchKey(record.batch));
   const settlement = settlementFile(record, log);
+  const catalogue = catalogueFile(record, log.state());
   return {
     binaryData: { 'result.sealed': Buffer.from(sealed).toString('base64') },
     data: {
@@ -77,6 +87,7 @@ export const resultFiles = (
       ...(envelope && { 'envelope.leaf': leafFile(envelope) }),
       ...(batch && { 'batch.leaf': leafFile(batch) }),
       ...(settlement && { 'settlement.json': settlement }),
+      ...(catalogue !== undefined && { 'catalogue.json': catalogue }),
       provisional: String(record.readyAt === undefined),
     },
   };
