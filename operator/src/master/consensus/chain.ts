@@ -49,7 +49,7 @@ const decodedOnce = (bytes: Uint8Array): Block | undefined => {
 };
 
 /** Height, parent, generation and time by the parent, then the rules. */
-export const evaluate = (env: Environment, parent: Tip, bytes: Uint8Array): Evaluated => {
+const evaluateAnew = (env: Environment, parent: Tip, bytes: Uint8Array): Evaluated => {
   const block = blockOf(bytes);
   if (!block) return { ok: false, why: 'not a block' };
   if (block.height !== parent.head.height + 1n || block.parent !== parent.head.block) return { ok: false, why: 'not on this parent' };
@@ -59,6 +59,17 @@ export const evaluate = (env: Environment, parent: Tip, bytes: Uint8Array): Eval
   if (!applied.ok) return { ok: false, why: `${applied.fault.code}: ${applied.fault.message}` };
   const head = headOf(block, env.genesis, hex(applied.state.root()));
   return { ok: true, block, tip: { head, bytes, time: block.time, records: applied.state } };
+};
+
+/** The last evaluation of a block: a view change asks for the same ones at every input until it is done. */
+const known = new WeakMap<Uint8Array, { readonly env: Environment; readonly parent: Tip; readonly result: Evaluated }>();
+const sameParent = (a: Tip, b: Tip): boolean => a.records === b.records && a.head.block === b.head.block && a.time === b.time;
+export const evaluate = (env: Environment, parent: Tip, bytes: Uint8Array): Evaluated => {
+  const last = known.get(bytes);
+  if (last && last.env === env && sameParent(last.parent, parent)) return last.result;
+  const result = evaluateAnew(env, parent, bytes);
+  known.set(bytes, { env, parent, result });
+  return result;
 };
 
 /** Heights of digests and marks that are kept below the certified one, in checkpoints. */

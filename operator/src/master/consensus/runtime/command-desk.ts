@@ -4,7 +4,7 @@ import type { Clock } from '../../../kube/clock.ts';
 import type { Candidates, Decision } from '../../log/log.ts';
 import { Pool } from '../../log/pool.ts';
 import type { Rules } from '../../log/rules-port.ts';
-import { lastDecided } from '../chain.ts';
+import { decidedHeight, lastDecided } from '../chain.ts';
 import { commandDigest } from '../pool.ts';
 import type { State } from '../state.ts';
 import type { Inbox } from './inbox.ts';
@@ -35,6 +35,7 @@ export class CommandDesk {
   readonly #pool: Pool;
   /** Since when something is due, by digest. */
   readonly #due = new Map<string, number>();
+  readonly #doubtful = new Map<string, { readonly bytes: Uint8Array; readonly why: string }>();
   #gathering = false;
   #closed = false;
 
@@ -61,6 +62,10 @@ export class CommandDesk {
   }
   decided(commands: readonly Command[], height: bigint): void {
     this.#pool.decided(commands, height);
+    for (const [id, { bytes, why }] of [...this.#doubtful]) {
+      this.#doubtful.delete(id);
+      this.refused(bytes, why);
+    }
     this.gather();
   }
   close(): void {
@@ -68,12 +73,18 @@ export class CommandDesk {
     this.#pool.close();
   }
 
-  /** The agreement took it out of its pool. Its word says why; the rules say it better where they still refuse it. */
+  /**
+   * The agreement took it out of its pool. Its word says why; the rules say it better where they still refuse it. What they refuse only
+   * on blocks that are decided and not certified yet may be in one of those: the next certified block tells.
+   */
   refused(bytes: Uint8Array, why: string): void {
     const { rules, clock, certified, candidates } = this.#o;
     const command = decodeCommand(bytes);
     const { records, height } = certified();
+    const state = this.#o.state();
     const applied = rules.apply(records, command, { time: clock.now(), height: height + 1n });
+    if (applied.ok && !(why in refusals) && state && decidedHeight(state.chain) > height)
+      return void this.#doubtful.set(commandDigest(bytes), { bytes, why });
     const message = applied.ok ? (refusals[why] ?? 'it was not taken now; try again') : applied.fault.message;
     const code = why === 'NotBorneOut' ? 'Unavailable' : why;
     this.#due.delete(commandDigest(bytes));
