@@ -87,7 +87,7 @@ describe('G5: a change of the catalogue', () => {
     expect(world.state.must('attribute', 'age_now').state).toBe('active');
     expect(ask(world, 'age_now')).toMatchObject({ state: 'resolving', semanticVersion: versionOf(world) });
   });
-  test('S7: deprecated warns; retired and superseded are refused and name the successor; a task admitted earlier goes on', () => {
+  test('S6, S7: deprecated warns; retired and superseded are refused and name the successor; a task admitted earlier goes on', () => {
     const world = World.ready();
     world.block(
       aCatalogueChange(world, [
