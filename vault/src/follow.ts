@@ -70,9 +70,11 @@ export class Follower {
   }
 
   async #answer(record: TaskRecord): Promise<void> {
-    const { store, log, onDone } = this.#options;
+    const { store, log, onDone, pace } = this.#options;
+    pace?.begin(`answer/${record.uid}`);
     const answer = await this.#decide(record);
     if (!answer) return;
+    await pace?.due(`answer/${record.uid}`);
     const reply = await sendAnswer(this.#options, record.uid, answer);
     const said = answer.kind === 'reserved' ? 'reserved' : answer.code;
     if (reply.ok || reply.code === 'AlreadyDecided') {

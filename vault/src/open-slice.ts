@@ -79,6 +79,7 @@ export const openSlice = async (task: string, sealKey: string, context: ReleaseC
   if (refused) return no(refused);
   const reservation = await store.refresh(task);
   if (!reservation) return no(refusal('NotReserved', 'this Vault holds no reservation for the task'));
+  context.pace?.begin(`release/${task}`);
   return { ok: true, parts: sealSnapshot(record, reservation, sealKey, context) };
 };
 
@@ -148,7 +149,7 @@ const recut = async function* (parts: AsyncIterable<Uint8Array>): AsyncGenerator
   const chunk = new Uint8Array(SLICE_CHUNK_BYTES);
   let filled = 0;
   for await (const bytes of parts)
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const part = bytes.subarray(at, at + SLICE_CHUNK_BYTES - filled);
       chunk.set(part, filled);
       at += part.length;

@@ -24,6 +24,7 @@ import { certifiedTask } from './certified.ts';
 import { dutyOf, isFinished, partOf } from './duty.ts';
 import { enclaveRefusal } from './enclave-check.ts';
 import { taskRefusal, type Judge } from './judge.ts';
+import type { Pace } from './pace.ts';
 import { refusal, type Refusal } from './refusal.ts';
 import { sendReceipt } from './statements.ts';
 import type { Reservation, StoredOutput } from './store/reservations.ts';
@@ -32,6 +33,8 @@ import type { VaultStore } from './store/vault-store.ts';
 export interface ReleaseContext extends Judge {
   readonly store: VaultStore;
   readonly masters: Pick<MastersPort, 'getLeaf' | 'submit'>;
+  /** B4: absent in tests that are not about time. */
+  readonly pace?: Pace;
 }
 export interface ReleaseAsked {
   readonly task: string;
@@ -130,6 +133,7 @@ export const release = async (asked: ReleaseAsked, context: ReleaseContext): Pro
     ...(audience && { audience: { bitmap: fromHex(audience.bitmap), expiresSeconds: record.plan!.audience!.expiresSeconds } }),
   });
   if (!stored.ok) return no(stored.code, storeFaults[stored.code]);
+  await context.pace?.due(`release/${asked.task}`);
   return decideRelease(stored.stored, stored.reservation, context);
 };
 

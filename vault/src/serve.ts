@@ -1,4 +1,5 @@
 /** The serving process of a Vault: store, local door, gRPC service, follower, health; started in that order, stopped in reverse. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import type { S3Place } from '@scs/protocol';
 import { createMasters } from '@scs/proto';
@@ -14,6 +15,7 @@ import { importSources } from './import/sources.ts';
 import { restore } from './backup/backup.ts';
 import { KeyKeeper } from './keys/key-file.ts';
 import { errorCode, type Logger } from './logger.ts';
+import { Pace } from './pace.ts';
 import { backupPlaceOf, bucketOf, journalCopyOf, keyRingOf } from './places.ts';
 import { Dividends } from './dividends/dividends.ts';
 import { startRights } from './rights/server.ts';
@@ -76,7 +78,8 @@ export const serve = async (config: VaultConfig, signal: AbortSignal): Promise<v
   });
   cleanup.defer(() => masters.close());
   const catalogues = new Catalogues(genesis, masters, (catalogue) => store.learn(catalogue));
-  const context = { store, masters, genesis, genesisDigest, manifest, catalogues };
+  const pace = new Pace({ now: () => performance.now(), sleep: (ms) => sleep(ms) });
+  const context = { store, masters, genesis, genesisDigest, manifest, catalogues, pace };
   const server = await startServer({
     ...context,
     listen: env.SCS_LISTEN,
