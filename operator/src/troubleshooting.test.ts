@@ -17,16 +17,21 @@ const files = [
   'operator/src/agent/pod-trouble.ts',
   'operator/src/master/admission-probe.ts',
   'operator/src/master/projection/conditions.ts',
+  'operator/src/master/settlement/chain-away.ts',
+  'operator/src/master/settlement/gas-watch.ts',
   'vault/src/serve.ts',
 ];
 /** Refusals of a Vault's registration (protocol/src/rules/registration.ts), which become its condition's reason. */
 const registration = ['NamespaceMismatch', 'DomainUnknown', 'DomainFull', 'OfferInvalid', 'RevisionNotNewer'];
 
+/** Alerts on settlement that are no reason of anything (charts/scs/templates/alerts.yaml). */
+const alerts = ['SettlementStuck'];
+
 test('the patterns find reasons', () => {
   for (const file of files) expect(reasonsIn(file), file).not.toEqual([]);
 });
 
-const known = new Set<string>([...rejectionCodes, ...registration, ...files.flatMap(reasonsIn)]);
+const known = new Set<string>([...rejectionCodes, ...registration, ...alerts, ...files.flatMap(reasonsIn)]);
 describe('T6: explained', () => {
   test.each([...known])('%s', (code) => expect(headings).toContain(code));
 });

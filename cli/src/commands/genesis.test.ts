@@ -44,6 +44,20 @@ test("G7: the demo's genesis: canonical bytes that say what the files say", asyn
   expect(genesis.actors[3]!.allocation).toBe(parseSym('10000'));
   expect(genesis.masters.every((m) => m.tlsAuthority.includes('BEGIN CERTIFICATE'))).toBe(true);
 });
+test('N3, G3: stakes, node rewards and credits are policy; an affiliated submitter names its enterprise', async () => {
+  const economy =
+    '\n  economy: { stakes: { enterprise: 500, producer: 1.5 }, creditBasisPoints: 250, dividends: { subjectBits: [8, 12], claim: 90d } }\n';
+  const changed = text().replace(/^policy:\n/m, `policy:${economy}`);
+  expect(await build(changed)).toMatchObject({ code: 0 });
+  const { policy } = decodeGenesis(readFileSync(join(folder, 'changed.bin')));
+  expect(policy.economy).toMatchObject({
+    stakes: { master: 0n, enterprise: parseSym('500'), producer: parseSym('1.5') },
+    nodeRewards: { masters: 4000, enterprises: 6000 },
+    dividends: { subjectBits: [8, 12], claimSeconds: 7_776_000n },
+    creditBasisPoints: 250,
+  });
+  expect((await build(changed.replace('250', '10000'))).err).toContain('policy.economy.creditBasisPoints');
+});
 test('the same files and time give the same digest; show says it', async () => {
   const built = await build(text(), '--measurement', MEASUREMENT);
   const genesis = decodeGenesis(readFileSync(join(folder, 'changed.bin')));

@@ -1,6 +1,7 @@
 /** Genesis (rule G7) from what a person wrote and the public files that it names. */
 import { dirname, resolve } from 'node:path';
 import { Catalogue, catalogueProblem, Genesis, type Policy } from '@scs/protocol';
+import { DEFAULT_ECONOMY } from '@scs/protocol/economy.ts';
 import { CliError } from '../errors.ts';
 import { readPublic, readText, type PublicFile } from '../keys/key-folder.ts';
 import { checked, parseYaml } from '../yaml-file.ts';
@@ -8,6 +9,16 @@ import { GenesisConfig } from './config.ts';
 
 const CODE = 'GenesisInvalid';
 const wholeSeconds = (ms: number): bigint => BigInt(Math.ceil(ms / 1000));
+
+const economyOf = (config: NonNullable<GenesisConfig['policy']['economy']>): NonNullable<Policy['economy']> => ({
+  stakes: config.stakes ?? DEFAULT_ECONOMY.stakes,
+  nodeRewards: config.nodeRewards ?? DEFAULT_ECONOMY.nodeRewards,
+  dividends: config.dividends
+    ? { subjectBits: config.dividends.subjectBits, claimSeconds: wholeSeconds(config.dividends.claim) }
+    : DEFAULT_ECONOMY.dividends,
+  creditBasisPoints: config.creditBasisPoints ?? DEFAULT_ECONOMY.creditBasisPoints,
+  quality: config.quality ?? DEFAULT_ECONOMY.quality,
+});
 
 const policyOf = (config: GenesisConfig['policy'], measurements: readonly string[]): Policy => ({
   version: 1,
@@ -28,6 +39,7 @@ const policyOf = (config: GenesisConfig['policy'], measurements: readonly string
     maxEscrowAgeMs: config.settlement.maxEscrowAge,
   },
   epoch: { lengthMs: config.epoch.length },
+  ...(config.economy && { economy: economyOf(config.economy) }),
   enclave: {
     measurements: [...new Set([...config.enclave.measurements, ...measurements])],
     minimumTcb: config.enclave.minimumTcb,
@@ -64,17 +76,18 @@ const actorOf = ({ address, publicKey, name }: PublicFile, allocation: bigint) =
 });
 const actorsOf = async ({ enterprises, submitters }: GenesisConfig, at: (path: string) => string) => [
   ...(await Promise.all(
-    enterprises.map(async ({ keys, namespace, contributesCompute, allocation, chips }) => {
+    enterprises.map(async ({ keys, namespace, contributesCompute, kubernetesUsers, allocation, chips }) => {
       const key = await keyOf(at(keys), 'enterprise', 'enterprises');
       const enterprise = { namespace, tlsAuthority: key.tlsAuthority, contributesCompute, ...(chips && { chips }) };
-      return { ...actorOf(key, allocation), role: 'enterprise' as const, kubernetesUsers: [], enterprise };
+      return { ...actorOf(key, allocation), role: 'enterprise' as const, kubernetesUsers, enterprise };
     }),
   )),
   ...(await Promise.all(
-    submitters.map(async ({ keys, kubernetesUsers, allocation }) => ({
+    submitters.map(async ({ keys, kubernetesUsers, allocation, affiliation }) => ({
       ...actorOf(await keyOf(at(keys), 'submitter', 'submitters'), allocation),
       role: 'submitter' as const,
       kubernetesUsers,
+      ...(affiliation !== undefined && { affiliation: (await keyOf(at(affiliation), 'enterprise', 'submitters')).address }),
     })),
   )),
 ];

@@ -24,6 +24,27 @@ const windowMs = z
   .regex(/^\d{1,9}(ms|s|m|h|d)$/, 'a window is written as 300ms, 5s, 10m, 2h or 7d')
   .transform(milliseconds);
 
+/** Who earns what beside fees, and who bonds how much (docs/economics.md); each part has its default. */
+const economy = z.strictObject({
+  stakes: z.strictObject({ master: amount.default(0n), enterprise: amount.default(0n), producer: amount.default(0n) }).exactOptional(),
+  nodeRewards: z.strictObject({ masters: z.int(), enterprises: z.int() }).exactOptional(),
+  dividends: z.strictObject({ subjectBits: z.array(z.int()).min(1), claim: windowMs }).exactOptional(),
+  creditBasisPoints: z.int().exactOptional(),
+  quality: z
+    .strictObject({
+      pot: amount,
+      cap: amount,
+      weights: z.strictObject({
+        parsability: z.int(),
+        completeness: z.int(),
+        freshness: z.int(),
+        nonDuplication: z.int(),
+        demand: z.int(),
+      }),
+    })
+    .exactOptional(),
+});
+
 export const GenesisConfig = z.strictObject({
   name: z.string().min(1).max(63),
   time: z.iso.datetime().optional(),
@@ -36,6 +57,8 @@ export const GenesisConfig = z.strictObject({
         keys: path,
         namespace: z.string().min(1).max(63),
         contributesCompute: z.boolean().default(false),
+        /** Who may present tasks of its own. */
+        kubernetesUsers: z.array(z.string()).default([]),
         /** CHIP_IDs (A2); hardware needs them. */
         chips: z.array(z.string()).optional(),
         allocation: amount.default(0n),
@@ -43,7 +66,15 @@ export const GenesisConfig = z.strictObject({
     )
     .default([]),
   submitters: z
-    .array(z.strictObject({ keys: path, kubernetesUsers: z.array(z.string()).default([]), allocation: amount.default(0n) }))
+    .array(
+      z.strictObject({
+        keys: path,
+        kubernetesUsers: z.array(z.string()).default([]),
+        allocation: amount.default(0n),
+        /** Public key file of the enterprise that it belongs to: that one earns no credits on its fees (N3). */
+        affiliation: path.exactOptional(),
+      }),
+    )
     .default([]),
   chain: z.strictObject({
     chainId: z.int().min(1).max(255),
@@ -81,6 +112,7 @@ export const GenesisConfig = z.strictObject({
     }),
     settlement: z.strictObject({ maxTasks: z.int().min(1), maxDelay: windowMs, maxEscrowAge: windowMs }),
     epoch: z.strictObject({ length: windowMs }),
+    economy: economy.exactOptional(),
     enclave: z.strictObject({
       measurements: z.array(z.string()).default([]),
       minimumTcb: tcb.default(0n),
