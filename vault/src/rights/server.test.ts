@@ -223,7 +223,7 @@ test('no subject, record or token is in the log', async () => {
   await as('ann', { path: '/v1/held' });
   await as('ann', put('training', 'granted'));
   await as('ann', { path: '/v1/nothing' });
-  await store.database.write((sql) => sql.run('ALTER TABLE accounts RENAME TO away'));
+  await store.database.write((sql) => sql.run('ALTER TABLE consents RENAME TO away'));
   expect((await as('ann', { method: 'PUT', path: '/v1/consents/training', body: '{"state":"revoked"}' })).status).toBe(503);
   expect(logged).toHaveLength(1);
   expect(logged.join('')).not.toMatch(/ann|coffee|Bearer|eyJ/);
