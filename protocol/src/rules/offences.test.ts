@@ -58,6 +58,22 @@ describe('G3: a Vault that signs two outputs for one slice', () => {
     world.observe();
     expect(world.state.must('settlement', 'slash-1').state).toBe('finalized');
   });
+  test('with the third offence its enterprise loses its membership, as on the chain', () => {
+    const world = World.ready();
+    const offend = (): void => {
+      const uid = world.submit(aTask().maxFee('6'));
+      world.answer(uid);
+      world.ready(uid);
+      world.release(uid);
+      world.block(accusation(released(world, uid, { outputCommitment: digestOf('another output') })));
+    };
+    const states = [1, 2, 3].map(() => {
+      offend();
+      return world.state.must('actor', world.address('alder')).state;
+    });
+    expect(states).toEqual(['active', 'active', 'suspended']);
+    expect(world.task(world.submit(aTask().maxFee('6'))).parts).toHaveLength(2);
+  });
   test.each([
     ['the decided release', {}, undefined, 'EvidenceInvalid'],
     ['one that it did not sign', { outputCommitment: digestOf('other') }, vaultKey('birch/shoppers').seed, 'EvidenceInvalid'],

@@ -12,7 +12,7 @@ import { equalBytes } from '../encoding/bytes.ts';
 import { encodeCanonical } from '../encoding/canonical.ts';
 import { digest } from '../encoding/hash.ts';
 import { statementFits } from '../evidence.ts';
-import { encodeSlash } from '../staking.ts';
+import { encodeSlash, penaltyOf } from '../staking.ts';
 import type { TaskRecord } from '../state.ts';
 import { fault, type Fault, type RuleContext } from './context.ts';
 import type { Draft, Readable } from './draft.ts';
@@ -67,6 +67,14 @@ const proven = (state: Readable, proof: OffenceProof, ctx: RuleContext): Proven 
   return proof.kind === 'release' ? contradictingRelease(task, proof, ctx) : contradictingAggregate(task, proof, ctx);
 };
 
+/** Repeats climb as they do on the chain (`penaltyOf`); the last grade takes membership, so the enterprise serves no task from now on. */
+const climb = (draft: Draft, offender: string): void => {
+  const earlier = draft.get('conduct', offender)?.offences ?? 0;
+  draft.put('conduct', offender, { offences: earlier + 1 });
+  const actor = draft.get('actor', offender);
+  if (actor && penaltyOf(0n, 'invalid_evidence', earlier).expelled) draft.put('actor', offender, { ...actor, state: 'suspended' });
+};
+
 /** offence.report: one penalty of grade `invalid_evidence` for each case, however often it is reported. */
 export const reportOffence = (draft: Draft, { proof }: Report, ctx: RuleContext): Fault | undefined => {
   const found = proven(draft, proof, ctx);
@@ -86,6 +94,7 @@ export const reportOffence = (draft: Draft, { proof }: Report, ctx: RuleContext)
     }),
   );
   draft.put('offence', name, { offender, number });
+  climb(draft, offender);
   return undefined;
 };
 

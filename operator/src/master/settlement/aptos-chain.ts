@@ -195,7 +195,10 @@ class AptosChain implements Chain {
     try {
       return await this.#aptos.waitForTransaction({
         transactionHash: hash,
-        options: { timeoutSecs: doubt === undefined ? this.#commitTimeoutSeconds : Math.min(2, this.#commitTimeoutSeconds), checkSuccess: false },
+        options: {
+          timeoutSecs: doubt === undefined ? this.#commitTimeoutSeconds : Math.min(2, this.#commitTimeoutSeconds),
+          checkSuccess: false,
+        },
       });
     } catch (error) {
       if (doubt !== undefined) throw doubt;

@@ -22,11 +22,11 @@ import {
   doneAbi,
   dueAbi,
   equivocatedAbi,
-  landAbi,
   mastersStandingAbi,
   mintDueAbi,
   reportAbi,
   scheduleAbi,
+  settleAbi,
   standingAbi,
   totalsAbi,
 } from './scs-abi.ts';
@@ -122,7 +122,7 @@ export class AptosEconomy {
     const bytes = leaf.value.length / 2;
     const { fault } = await this.#node.transact({
       name: entry,
-      abi: landAbi,
+      abi: settleAbi,
       arguments: leafArguments(leaf),
       // 40 bytes a transfer, where there are some
       maxGas: GAS_BASE + GAS_PER_TRANSFER * Math.ceil(bytes / 40),

@@ -11,6 +11,7 @@ const view = (parameters: string[], returnTypes: string[]): ViewFunctionABI => (
 const bytes = 'vector<u8>';
 const listOfBytes = 'vector<vector<u8>>';
 
+/** Every certified leaf is taken with the same arguments. */
 export const settleAbi = entry(bytes, bytes, listOfBytes, bytes, listOfBytes);
 export const observeAbi = view(['vector<address>'], ['u64', 'vector<u64>', 'vector<u64>', 'vector<u64>', 'vector<u64>']);
 export const nextNumberAbi = view([], ['u64']);
@@ -19,8 +20,6 @@ export const submissionAbi = view(['u64'], ['address', 'u64']);
 export const genesisAbi = view([], [bytes, 'bool']);
 export const isInitializedAbi = view([], ['bool']);
 
-/** Every leaf is taken with the same arguments. */
-export const landAbi = settleAbi;
 export const doneAbi = view(['u64'], ['bool']);
 export const dueAbi = view([], ['u64']);
 export const mintDueAbi = entry();
