@@ -35,6 +35,8 @@ export interface KubeAccess {
   settlement(name: string): Promise<SettlementObject | undefined>;
   /** Public odometers of a domain (B4), as the masters show them; undefined when they show none. Unchecked beyond their form. */
   odometers(domain: string): Promise<readonly Odometer[] | undefined>;
+  /** What a pod answers to a GET, by the API server's proxy; undefined when there is no such pod. */
+  fromPod(of: string, pod: string, port: number, path: string): Promise<string | undefined>;
   /** In `of`; objects that are no Tasks are left out. At most 10,000. */
   tasks(of: string): Promise<readonly Task[]>;
 }
@@ -66,6 +68,8 @@ export const connect = (invocation: Invocation): KubeAccess => {
       const found = await ifThere(ask(`Secret ${of}/${name}`, () => core.readNamespacedSecret({ namespace: of, name })));
       return found && bytesOf(found.data, 'base64');
     },
+    fromPod: (of, pod, port, path) =>
+      ifThere(ask(`pod ${of}/${pod}`, () => core.connectGetNamespacedPodProxyWithPath({ namespace: of, name: `${pod}:${port}`, path }))),
     settlement: async (name) => {
       const kind = { group: GROUP, version: VERSION, plural: 'settlements', name };
       const found = await ifThere(ask(`Settlement ${name}`, () => objects.getClusterCustomObject(kind)));

@@ -4,6 +4,7 @@ import { approve, decide } from './approve.ts';
 import { deposit, fund, withdraw } from './escrow.ts';
 import { genesisBuild, genesisShow } from './genesis.ts';
 import { keygen } from './keygen.ts';
+import { masters } from './masters.ts';
 import { replay } from './replay.ts';
 import { resolve } from './resolve.ts';
 import { result } from './result.ts';
@@ -37,6 +38,7 @@ export const commands: readonly Command[] = [
   result,
   verify,
   replay,
+  masters,
   settlement,
   supply,
   approve,
