@@ -24,6 +24,14 @@ export const Measure = z.object({
     .max(5)
     .optional()
     .describe('Between 0 and 1, "0.5" being the median; for kind quantile.'),
+  clipAt: z
+    .int()
+    .min(1)
+    .max(1_000_000_000_000)
+    .optional()
+    .describe(
+      'A larger total of a subject counts as this much; less noise than with the larger bound of the attribute. Not for quantiles.',
+    ),
 });
 export const Query = z.object({
   domain: z.string().min(1).max(100).describe('Concrete domain, for example retail.purchase.'),

@@ -29,12 +29,19 @@ export const measureOf = (
   if (derivation.kind !== 'aggregate' || derivation.unit !== 'number' || canonical.type !== 'integer' || !bounds)
     return refused(notMeasurable(name, 'the catalogue declares no bounds of a number for it'));
   const column = canonical.name;
-  if (asked.kind !== 'quantile') return resolved({ kind: asked.kind, column, low: bounds.low, high: bounds.high });
+  if (asked.kind !== 'quantile') {
+    const { low, high } = bounds;
+    const { kind, clipAt } = asked;
+    if (clipAt === undefined) return resolved({ kind, column, low, high });
+    if (clipAt > high) return refused(notMeasurable(name, `clipAt ${clipAt} is above its bound ${high}`));
+    return resolved({ kind, column, low: Math.max(low, -clipAt), high: clipAt });
+  }
   if (!bounds.grid) return refused(notMeasurable(name, 'the catalogue declares no grid for its quantiles'));
   return resolved({ kind: 'quantile', column, rank: rankOf(asked.rank!), grid: bounds.grid });
 };
 
-const same = (a: Measure, b: Measure): boolean => a.kind === b.kind && a.attribute === b.attribute && a.rank === b.rank;
+const same = (a: Measure, b: Measure): boolean =>
+  a.kind === b.kind && a.attribute === b.attribute && a.rank === b.rank && a.clipAt === b.clipAt;
 
 const fitsSampler = (measure: PlanMeasure, plan: Plan): boolean => {
   if (measure.kind === 'quantile') return true;

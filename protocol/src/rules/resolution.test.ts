@@ -186,6 +186,11 @@ describe('S2, S8, B7: measures', () => {
       microRho: 31_252n,
     });
   });
+  test('B7: a task may clip at less than the catalogue, never at more', () => {
+    const clipped = (clipAt: number): Partial<Query> => measure({ kind: 'sum', attribute: 'spend', clipAt });
+    expect(planOf(clipped(500), numbers).measures).toEqual([{ kind: 'sum', column: 'purchase.cents', low: 0, high: 500 }]);
+    expect(rejectionOf(clipped(10_001), numbers)?.code).toBe('NotMeasurable');
+  });
   test('S8: a subject enters as many cells as asked, and no more than there are', () => {
     expect(planOf({ cellsPerSubject: 2 }).cellsPerSubject).toBe(2);
     expect(planOf({ cellsPerSubject: 50 }).cellsPerSubject).toBe(3);

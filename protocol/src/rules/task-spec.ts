@@ -21,7 +21,8 @@ const predicateProblem = (predicate: Predicate): string | undefined => {
   return buckets === undefined && range ? undefined : `the predicate on ${attribute} needs either "in", or "from" and "until"`;
 };
 
-const measureProblem = ({ kind, attribute, rank }: Measure): string | undefined => {
+const measureProblem = ({ kind, attribute, rank, clipAt }: Measure): string | undefined => {
+  if (kind === 'quantile' && clipAt !== undefined) return `the quantile of ${attribute} takes no clipAt: its grid bounds it`;
   if (kind !== 'quantile') return rank === undefined ? undefined : `the ${kind} of ${attribute} takes no rank`;
   return rank !== undefined && /[1-9]/.test(rank) ? undefined : `the quantile of ${attribute} needs a rank between 0 and 1, such as "0.5"`;
 };
