@@ -2,7 +2,7 @@
 
     python3 test/privacy/opendp-samplers.py 100000 laplace:2 gaussian:10
 
-Each argument is a mechanism and its scale; the output has the seconds that one vector of zeros took, and how often each value came.
+Each argument is a mechanism and its scale; the output has the seconds of processor time that one vector of zeros took, and how often each value came.
 """
 
 import collections
@@ -29,9 +29,9 @@ def main():
         kind, scale = argument.split(":")
         measure = mechanism(kind, float(scale))
         measure([0] * 100)
-        start = time.perf_counter()
+        start = time.process_time()
         values = measure([0] * count)
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         histogram = sorted(collections.Counter(values).items())
         rows.append({"kind": kind, "scale": float(scale), "seconds": seconds, "histogram": histogram})
     print(json.dumps(rows))
