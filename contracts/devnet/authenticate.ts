@@ -1,4 +1,5 @@
 import { createPublicKey, verify } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import {
   AccountAuthenticatorEd25519,
   AccountAuthenticatorMultiEd25519,
@@ -14,7 +15,7 @@ import {
   TransactionAuthenticatorSingleSender,
 } from '@aptos-labs/ts-sdk';
 import type { AccountAddress, AccountAuthenticator, PublicKey } from '@aptos-labs/ts-sdk';
-import { bcsVector, concat, sha3 } from './bytes.ts';
+import { bcsVector, concat, keyOf, sha3 } from './bytes.ts';
 import { invalidInput, invalidTransaction } from './refusal.ts';
 import type { SignedTransaction } from './transaction.ts';
 
@@ -35,10 +36,20 @@ const maxSecondarySigners = 16;
 const addressesBytes = (addresses: readonly AccountAddress[]): Uint8Array => bcsVector(addresses.map((a) => a.toUint8Array()));
 
 const spkiPrefix = Buffer.from('302a300506032b6570032100', 'hex');
-const verifyEd25519 = (key: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean => {
-  const publicKey = createPublicKey({ key: Buffer.concat([spkiPrefix, key]), format: 'der', type: 'spki' });
-  return verify(null, message, publicKey, signature);
+/** Taking a key apart costs as much as verifying with it, and senders come again. */
+const parsedKeys = new Map<string, KeyObject>();
+const maxParsedKeys = 1_000;
+const parsedKey = (key: Uint8Array): KeyObject => {
+  const name = keyOf(key);
+  const known = parsedKeys.get(name);
+  if (known !== undefined) return known;
+  const parsed = createPublicKey({ key: Buffer.concat([spkiPrefix, key]), format: 'der', type: 'spki' });
+  if (parsedKeys.size >= maxParsedKeys) parsedKeys.clear();
+  parsedKeys.set(name, parsed);
+  return parsed;
 };
+const verifyEd25519 = (key: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean =>
+  verify(null, message, parsedKey(key), signature);
 
 /** Kinds of key whose signature can be checked from the transaction alone. Keyless ones need a prover's keys. */
 const assertPlain = (keys: readonly PublicKey[]): void => {
@@ -112,11 +123,18 @@ const claims = (tx: SignedTransaction): readonly Claim[] => {
   ];
 };
 
+const legacyEd25519 = Uint8Array.of(0);
+/** The commonest kind by the native hash: the SDK's own is in JavaScript. */
+const authenticationKeyOf = (authenticator: AccountAuthenticator, key: ReturnType<typeof publicKeyOf>): Uint8Array =>
+  authenticator instanceof AccountAuthenticatorEd25519
+    ? sha3(authenticator.public_key.toUint8Array(), legacyEd25519)
+    : key.authKey().toUint8Array();
+
 const signerOf = (claim: Claim, verifySignatures: boolean): Signer => {
   const key = publicKeyOf(claim.authenticator);
   if (verifySignatures && !claim.messages.some((message) => safely(() => signatureFits(claim.authenticator, message))))
     throw invalidTransaction('INVALID_SIGNATURE');
-  return { address: claim.address, authenticationKey: key.authKey().toUint8Array() };
+  return { address: claim.address, authenticationKey: authenticationKeyOf(claim.authenticator, key) };
 };
 
 /**

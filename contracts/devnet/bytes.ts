@@ -1,12 +1,9 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** Small byte work that the devnet does everywhere. Addresses are 32 bytes. */
 export const concat = (...parts: readonly Uint8Array[]): Uint8Array => Buffer.concat(parts);
-export const sha3 = (...parts: readonly Uint8Array[]): Uint8Array => {
-  const hash = createHash('sha3-256');
-  for (const part of parts) hash.update(part);
-  return hash.digest();
-};
+export const sha3 = (...parts: readonly Uint8Array[]): Uint8Array =>
+  hash('sha3-256', parts.length === 1 ? parts[0]! : Buffer.concat(parts), 'buffer');
 export const hex = (bytes: Uint8Array): string => `0x${Buffer.from(bytes).toString('hex')}`;
 
 /** Bytes of `0x...` with an even number of digits; undefined for anything else. */
@@ -30,6 +27,7 @@ export const addressText = (bytes: Uint8Array): string => {
 };
 
 export const uleb128 = (value: number): Uint8Array => {
+  if (value < 0x80) return Uint8Array.of(value);
   const out: number[] = [];
   let rest = value;
   do {

@@ -50,7 +50,14 @@ const cachedModules = 500;
 /** What modules declare, decoded once for each bytecode. */
 export const openModules = (vm: Vm): Modules => {
   const abis = new Map<string, ModuleAbi>();
+  // The store gives the same bytes again: no need to hash them each time.
+  const seen = new WeakMap<Uint8Array, ModuleAbi>();
   const decode = (bytecode: Uint8Array): ModuleAbi => {
+    const known = seen.get(bytecode) ?? decodeNew(bytecode);
+    seen.set(bytecode, known);
+    return known;
+  };
+  const decodeNew = (bytecode: Uint8Array): ModuleAbi => {
     const digest = keyOf(sha3(bytecode));
     const known = abis.get(digest);
     if (known !== undefined) return known;

@@ -16,8 +16,14 @@ const kindNames = new Map<number, EntryKind>([
 
 export const entryPrefix = (address: Uint8Array, kind: EntryKind): Uint8Array => concat(address, Uint8Array.of(kinds[kind]));
 export const moduleKey = (address: Uint8Array, name: string): string => keyOf(concat(entryPrefix(address, 'module'), bcsString(name)));
-export const resourceKey = (address: Uint8Array, type: StructType): string =>
-  keyOf(concat(entryPrefix(address, 'resource'), structTagBytes(type)));
+export const resourceKey = (address: Uint8Array, type: StructType): string => keyOf(address) + resourceName(type);
+/** The part of the key that the type alone decides: the same few types are asked for all the time. */
+const resourceNames = new WeakMap<StructType, string>();
+const resourceName = (type: StructType): string => {
+  const known = resourceNames.get(type) ?? keyOf(concat(Uint8Array.of(kinds.resource), structTagBytes(type)));
+  resourceNames.set(type, known);
+  return known;
+};
 export const tableItemKey = (handle: Uint8Array, key: Uint8Array): string => keyOf(concat(entryPrefix(handle, 'tableItem'), key));
 
 /** Takes a key apart; undefined for a kind that we don't know. */
