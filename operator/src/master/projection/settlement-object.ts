@@ -63,13 +63,17 @@ const leafObject = ({ state }: Sources, kind: LeafKind, { number, epoch, state: 
 
 const nextOf = (state: State, { leaf }: SettlementRecord): bigint => (leaf ? economyIn(state).next[leaf] : state.must('meta').nextBatch);
 
+const wantedOf = (sources: Sources, record: SettlementRecord): Wanted | undefined => {
+  if (record.state === 'collecting') return collecting(sources, record);
+  return record.leaf ? leafObject(sources, record.leaf, record) : batchObject(sources, record);
+};
+
 export const settlementObject = (sources: Sources, name: string): Wanted | undefined => {
   const { state, leaf } = sources;
   const key = name.replace(/^settlement-/, '');
   const record = state.get('settlement', key);
   if (!record || record.number < nextOf(state, record) - SHOWN) return undefined;
-  if (record.state === 'collecting') return collecting(sources, record);
-  const wanted = record.leaf ? leafObject(sources, record.leaf, record) : batchObject(sources, record);
+  const wanted = wantedOf(sources, record);
   return wanted && { ...wanted, status: { ...wanted.status, ...proved(leaf(`settlement/${key}`)) } };
 };
 

@@ -31,6 +31,8 @@ export interface ChainReaderOptions {
   readonly onReading: () => void;
 }
 const MOST_BATCHES = 20;
+/** Admissions ask for fresh escrows several times a second; the rest need not follow that closely. */
+const ASKED_EVERY_MS = 2_000;
 
 export class ChainReader {
   readonly #o: ChainReaderOptions;
@@ -97,7 +99,8 @@ export class ChainReader {
   /** What is new of the economy, as of the same point; read now and then only. */
   async #economy(reading: ChainReading, asked: boolean): Promise<EconomyReading | undefined> {
     const { chain, genesis, state, clock, economyEveryMs = 10_000 } = this.#o;
-    if (!asked && this.#economyReadAt > 0 && clock.now() - this.#economyReadAt < economyEveryMs) return undefined;
+    const everyMs = asked ? Math.min(ASKED_EVERY_MS, economyEveryMs) : economyEveryMs;
+    if (this.#economyReadAt > 0 && clock.now() - this.#economyReadAt < everyMs) return undefined;
     const question = economyQuestion(genesis, state());
     const figures = await chain.economy(question, reading);
     this.#economyReadAt = clock.now();
