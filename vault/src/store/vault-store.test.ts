@@ -1,5 +1,8 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { aFolder, bought, DOMAIN, fill, granted, openStore } from '../testing/a-store.ts';
+import { quoted } from './database.ts';
 import type { VaultStore } from './vault-store.ts';
 import { commitmentsOf } from './vault-store.ts';
 
@@ -112,4 +115,17 @@ test('B4: the odometer refuses by public state, whoever is eligible', async () =
   expect(await store.reserve(ask('t3', { ask: 10n, nonce: 't1' }))).toEqual({ ok: false, code: 'NonceReused' });
   await store.release('t1');
   expect(await store.reserve(ask('t2', { ask: 60n }))).toMatchObject({ ok: true });
+});
+
+test('A2: the eligible subjects of a task are a compressed set, about a bit for each account', async () => {
+  await store.database.write((sql) =>
+    sql.run('INSERT INTO reservation_subjects SELECT 7, i FROM range(200000) t(i) WHERE hash(i) % 2 = 0 ORDER BY hash(i + 1)'),
+  );
+  const file = join(store.folders.scratch, 'eligible.parquet');
+  await store.writeEligible(7n, file);
+  expect((await stat(file)).size).toBeLessThan(40_000);
+  const rows = await store.database.read((sql) =>
+    sql.rows(`SELECT count(*) AS n, sum(subject)::BIGINT = (SELECT sum(id) FROM reservation_subjects) AS same FROM ${quoted(file)}`),
+  );
+  expect(rows[0]).toMatchObject({ same: true });
 });

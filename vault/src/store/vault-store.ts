@@ -384,11 +384,11 @@ export class VaultStore {
     });
   }
 
-  /** Parquet with one column `subject`: whom the reservation charges. `file` is in scratch; the caller removes it. */
+  /** Parquet with one column `subject`, sorted and so packed as differences: whom the reservation charges. `file` is in scratch; the caller removes it. */
   writeEligible(reservation: bigint, file: string): Promise<void> {
     return this.database.read((sql) =>
       sql.run(
-        `COPY (SELECT id AS subject FROM reservation_subjects WHERE reservation = ${reservation} ORDER BY id) TO ${quoted(file)} (FORMAT parquet, COMPRESSION zstd)`,
+        `COPY (SELECT id AS subject FROM reservation_subjects WHERE reservation = ${reservation} ORDER BY id) TO ${quoted(file)} (FORMAT parquet, PARQUET_VERSION 'V2', COMPRESSION zstd)`,
       ),
     );
   }
