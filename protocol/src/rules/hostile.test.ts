@@ -10,8 +10,9 @@ import { Command, decodeCommand, encodeCommand, type VaultOffer } from '../comma
 import { signStatement } from '../evidence.ts';
 import { sign } from '../keys.ts';
 import { authorizationMessage } from '../authorization.ts';
+import { aCatalogueChange } from '../testing/catalogue-change.ts';
 import { aGenesis, vaultNames } from '../testing/genesis.ts';
-import { actorKey, digestOf, vaultKey } from '../testing/keys.ts';
+import { actorKey, digestOf, masterKey, vaultKey } from '../testing/keys.ts';
 import {
   aggregateCommand,
   anOffer,
@@ -92,6 +93,10 @@ const signedAgain = (command: Command, g: World): Command => {
       const { seed, publicKey } = actorKey('roastery');
       return { ...command, spec: { ...spec, authorization: { ...authorization, publicKey, signature: sign(seed, message) } } };
     }
+    case 'catalogue.change': {
+      const sign = (master: number) => signStatement(masterKey(master).seed, 'catalogue.change', g.genesisDigest, command.statement);
+      return { ...command, approvals: [0, 2].map((master) => ({ master, signature: sign(master) })) };
+    }
     case 'vault.register':
       return registerCommand(g, command.offer);
     case 'vault.answer':
@@ -124,6 +129,14 @@ const stages = (): { world: World; seeds: readonly Command[] } => {
     aTask().signed(genesis),
     aTask().unsigned(),
     registerCommand(world, anOffer(vault!, { revision: 1 })),
+    registerCommand(
+      world,
+      anOffer(vault!, { revision: 2, localAttributes: [{ domain: 'retail.purchase', name: 'STORE', type: 'string', coverage: 'most' }] }),
+    ),
+    aCatalogueChange(world, [
+      { kind: 'addDomain', domain: { name: 'retail.other', parent: 'retail.purchase', overlapBound: 2, description: '' } },
+      { kind: 'move', layer: 'query', name: 'age_group', to: 'deprecated', successor: 'product_group' },
+    ]),
     answerCommand(world, task(0), vault!, 50n),
     answerCommand(world, task(0), vaultNames[1]!, 50n, { code: 'Busy', message: 'not now' }),
     sliceReadyCommand(world, task(1), vault!),

@@ -6,6 +6,7 @@
 import { semanticVersion, sortedCatalogue, type Catalogue } from '../catalogue.ts';
 import { changed, type CatalogueChange } from '../catalogue-change.ts';
 import type { Command } from '../commands.ts';
+import { encodeCanonical } from '../encoding/canonical.ts';
 import type { State, VaultRecord } from '../state.ts';
 import { approvalFault } from './approvals.ts';
 import { fault, policyOf, type Fault, type RuleContext } from './context.ts';
@@ -17,6 +18,9 @@ type Promotion = Extract<CatalogueChange, { kind: 'promote' }>;
 
 /** Enterprises that must report a local attribute before it can be promoted, where the policy names no number (S3). */
 const PROMOTION_ENTERPRISES = 2;
+
+/** It is one leaf, which Vaults fetch whole. */
+const MAX_CATALOGUE_BYTES = 1024 * 1024;
 
 /** Throws if no such version was ever in force or staged: for versions that records of the state name. */
 export const catalogueOf = (state: Readable, version: string): Catalogue => state.must('catalogue', version);
@@ -73,6 +77,8 @@ export const changeCatalogue = (draft: Draft, command: Change, ctx: RuleContext)
   const result = changed(catalogueOf(draft, present), changes);
   if (!result.ok) return fault('ChangeInvalid', result.problem);
   const catalogue = sortedCatalogue(result.catalogue);
+  if (encodeCanonical(catalogue).length > MAX_CATALOGUE_BYTES)
+    return fault('ChangeInvalid', `the catalogue would be above ${MAX_CATALOGUE_BYTES} bytes`);
   const version = semanticVersion(catalogue);
   draft.put('catalogue', version, catalogue);
   draft.put('semantics', '', { first, changes: number, staged: version });
