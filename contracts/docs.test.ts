@@ -43,6 +43,15 @@ const tests = new Map<string, string>(
   ),
 );
 
+/** `module::function` -> its body, of all entry functions. */
+const entries = new Map(
+  globSync('sources/*.move', { cwd: folder }).flatMap((file) =>
+    [...read(file).matchAll(/public entry fun (\w+)\(([\s\S]*?)\n    \}\n/g)].map(
+      ([, name = '', body = '']) => [`${path.basename(file, '.move')}::${name}`, body] as const,
+    ),
+  ),
+);
+
 describe('docs/contracts.md', () => {
   test('every Move test is read', () => {
     const all = globSync('tests/*_tests.move', { cwd: folder }).reduce(
@@ -67,6 +76,28 @@ describe('docs/contracts.md', () => {
     const expected = name === '' ? 'none' : `${module}:${codes.get(name) ?? 'unknown'}`;
     expect(quoted(names).length).toBeGreaterThan(0);
     for (const found of quoted(names)) expect(tests.get(found), found).toBe(expected);
+  });
+
+  const authorities = new Map(tableUnder('Who may call what').map(([who = '', names = '']) => [who, quoted(names).toSorted()]));
+  const withAuthority = (holds: (body: string) => boolean): string[] =>
+    [...entries].flatMap(([name, body]) => (holds(body) ? [name] : [])).toSorted();
+
+  test('every entry function has one authority', () =>
+    expect([...authorities.values()].flat().toSorted()).toEqual([...entries.keys()].toSorted()));
+  test('what is privileged asks for a certificate, for recovery keys, or for two votes', () => {
+    expect(authorities.get('certificate of two masters')).toEqual(
+      withAuthority((body) => body.includes('committee::verify_head(') || / verify_head\(/.test(body)),
+    );
+    expect(authorities.get('two of three recovery keys')).toEqual(
+      withAuthority((body) => body.includes('committee::check_votes(&recovery.keys')),
+    );
+    expect(authorities.get('two decide votes of one master')).toEqual(
+      withAuthority((body) => body.split('committee::verify_vote(').length === 3),
+    );
+  });
+  test('no admin key: one place in all sources asks who publishes', () => {
+    const asked = globSync('sources/*.move', { cwd: folder }).flatMap((file) => read(file).match(/[=!]= @\w+/g) ?? []);
+    expect(asked).toEqual(['== @scs']);
   });
 
   test('lists every abort code', () => {
