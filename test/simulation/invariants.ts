@@ -12,6 +12,7 @@ export class Invariants {
   /** What correct masters decided. */
   readonly heads = new Map<bigint, Head>();
   readonly commands = new Map<string, bigint>();
+  readonly #times = new Map<bigint, number>();
   /** Offences with evidence, as `height/master`. */
   readonly proved = new Set<string>();
   readonly #isHonest: (master: number) => boolean;
@@ -32,7 +33,10 @@ export class Invariants {
     const { head } = certificate;
     if (!certificateHolds(certificate)) throw new Violation(`master ${master} takes a false certificate at height ${head.height}`);
     this.voted(master, head, undefined);
-    for (const command of decodeBlock(bytes).commands) {
+    const { time, commands } = decodeBlock(bytes);
+    this.#times.set(head.height, time);
+    if (time < (this.#times.get(head.height - 1n) ?? 0)) throw new Violation(`log time runs back at height ${head.height}`);
+    for (const command of commands) {
       const name = nameOf(command);
       if (/^(bad|lie)/.test(name)) throw new Violation(`${name} is decided, which no correct master takes`);
       const before = this.commands.get(name);

@@ -241,91 +241,52 @@ const recoveries = [
   ]),
 ];
 
-export const sought: readonly Mutation[] = [
+const bounds = [
   ...inFile('read-stream.ts', [
     [
-      'prepares above its checkpoint',
-      "if (body.height > horizon(stream.low, r.env.limits.checkpointEvery)) return illegal('prepares above its checkpoint');",
+      'opens a view again',
+      "if (body.view < 1 || body.view < stream.view || (stream.lead && stream.lead.view >= body.view)) return illegal('opens a view again');",
       '',
-      seed(1),
+      scene('opensAgain'),
     ],
     [
-      'commits above its checkpoint',
-      "if (body.height > horizon(stream.low, r.env.limits.checkpointEvery)) return illegal('commits above its checkpoint');",
+      'view change runs back',
+      "if (view <= stream.view) return illegal('changes to a view that is not above its own');",
       '',
-      seed(1),
-    ],
-    ['checkpoint hides what binds', "return illegal('its checkpoint hides what binds it');", 'void 0;', seed(1)],
-    [
-      'checkpoint without certificate',
-      "if (!checkpointHolds(r.env, body)) return illegal('its checkpoint is not certified');",
-      '',
-      seed(1),
-    ],
-    [
-      'checkpoint out of order',
-      "if (body.view !== stream.view || body.height <= stream.low) return illegal('its checkpoint is out of order');",
-      '',
-      seed(1),
+      scene('changesBack'),
     ],
     [
       'opens the view of another',
       "if (primaryOf(body.view) !== stream.master) return illegal('opens a view that is not its own');",
       '',
-      seed(1),
+      equal('nobody follows a leader whose view it is not (leaderOf), and its plan binds it like any other'),
     ],
     [
-      'opens a view again',
-      "if (body.view < 1 || body.view < stream.view || (stream.lead && stream.lead.view >= body.view)) return illegal('opens a view again');",
+      'commits twice',
+      "if (stream.entries.get(body.height)?.view === body.view) return illegal('commits twice');",
       '',
-      seed(1),
-    ],
-    ['view change runs back', "if (view <= stream.view) return illegal('changes to a view that is not above its own');", '', seed(1)],
-    ['commits twice', "if (stream.entries.get(body.height)?.view === body.view) return illegal('commits twice');", '', seed(1)],
-    ['roster is guessed', 'height <= decidedHeight(r.chain) + BigInt(r.env.limits.window);', 'height >= 0n;', seed(1)],
-    [
-      'base below a checkpoint of its quorum',
-      "if (changes.some((c) => c.low > base)) return illegal('its base lies below a checkpoint of its quorum');",
-      '',
-      seed(1),
-    ],
-    [
-      'quorum with unknown commits',
-      "if (changes.some((c) => c.blind > base)) return wait('not all is known that its quorum committed above its base');",
-      '',
-      seed(1),
+      equal('a view has one prepare a height, so it is the same commit again, or the own prepare, which is refused'),
     ],
   ]),
-  ...inFile('receive.ts', [
-    ['vouches for itself', 'if (identityOf(roster, key)?.master === by) continue; // nobody vouches for itself', '', seed(1)],
-    [
-      'truncates what nobody vouched for',
-      'stream.checkpoints.findLast(({ counter }) => vouched?.has(counter));',
-      'stream.checkpoints.at(-1);',
-      seed(1),
-    ],
-    ['truncates what is needed', ' || stillNeeded(turn, stream, last.counter)', '', seed(1)],
-  ]),
-  ...inFile('roster.ts', [
-    ['admitted at once', 'const last = height + BigInt(window);', 'const last = height;', seed(1)],
-    ['admitted again', ' || identityOf(roster, key)) return', ') return', seed(1)],
-    ['admitted before the one before began', 'old.from > height || ', '', seed(1)],
-  ]),
-  ...inFile('commit.ts', [
-    ["another's block taken as the primary's", 'if (!again && result.block.proposer !== leader.master) return false;', '', seed(1)],
-  ]),
-  ...inFile('plan.ts', [['vouched by one', 'entries.length > 1 && entries.every', 'entries.every', seed(1)]]),
+  ...inFile('plan.ts', [['vouched by one', 'entries.length > 1 && entries.every', 'entries.every', scene('untrueInThePlan')]]),
   ...inFile('decide.ts', [
     [
       'a vote counts twice',
       'const votes = [...(turn.state.votes.get(head.height)?.values() ?? [])].filter((v) => equalHeads',
       'const votes = [...(turn.state.votes.get(head.height)?.values() ?? [])].flatMap((v) => [v, v]).filter((v) => equalHeads',
-      seed(1),
+      scene('forgedVote'),
     ],
-    ['votes of another group', 'if (head.genesis !== env.genesis || head.generation !== env.generation) return;', '', seed(1)],
+    [
+      'votes of another group',
+      'if (head.genesis !== env.genesis || head.generation !== env.generation) return;',
+      '',
+      scene('otherGeneration'),
+    ],
   ]),
-  ...inFile('transfer.ts', [['suspects kept to itself', '\n  passOnSuspects(turn);', '', seed(1)]]),
-  ...inFile('chain.ts', [['time runs back', "if (block.time < parent.time) return { ok: false, why: 'time runs back' };", '', seed(1)]]),
+  ...inFile('chain.ts', [
+    ['time runs back', "if (block.time < parent.time) return { ok: false, why: 'time runs back' };", '', scene('earlierTime')],
+  ]),
+  ...inFile('transfer.ts', [['suspects kept to itself', '\n  passOnSuspects(turn);', '', seed(9)]]),
 ];
 
 const formations = [
@@ -333,4 +294,13 @@ const formations = [
   ...inFile('formation-step.ts', [['confirms with something uncertified', '!standing.quiet || ', '', scene('decidedUncertified')]]),
 ];
 
-export const mutations: readonly Mutation[] = [...formations, ...prepares, ...commits, ...views, ...streams, ...decisions, ...recoveries];
+export const mutations: readonly Mutation[] = [
+  ...formations,
+  ...bounds,
+  ...prepares,
+  ...commits,
+  ...views,
+  ...streams,
+  ...decisions,
+  ...recoveries,
+];

@@ -128,7 +128,21 @@ const badBlock: Script = {
   },
 };
 
+/** Log time never runs back (T5), though each of its times is near the clock. */
+const earlierTime: Script = {
+  liar: 0,
+  play: (s) => {
+    s.join();
+    s.pass(1_000);
+    s.leads(0, ['a'], [1, 2]);
+    const { certified } = s.state(1).chain;
+    const early = s.prepare(0, certified.head.height + 1n, s.offer('b', certified, { time: certified.time - 500 }));
+    for (const { index } of s.honest()) s.tell(index, early);
+  },
+};
+
 export const streamScenes = {
+  earlierTime,
   forgedStream,
   badBlock,
   twiceAtOneHeight,

@@ -91,6 +91,52 @@ const beginsTooHigh = (s: Scene, proved: boolean): void => {
 };
 const falseBase: Script = { liar: 0, play: (s) => beginsTooHigh(s, false) };
 const earlyBase: Script = { liar: 0, play: (s) => beginsTooHigh(s, true) };
+/** It opens its view once for each of the others, and prepares in it twice. */
+const opensAgain: Script = {
+  liar: 0,
+  play: (s) => {
+    const change = s.change(3);
+    const first = s.moves(1, 3);
+    s.open(3, [change, first]);
+    s.prepare(3, 1n, s.offer('b'));
+    s.tell(1, ...s.own());
+    s.open(3, [change, s.moves(2, 3)]);
+    s.prepare(3, 1n, s.offer('c'));
+    s.change(5);
+    s.moves(2, 5);
+    s.tell(2, ...s.stream(1).filter(({ ui }) => ui.counter <= first.ui.counter), ...s.own());
+    const again = s.heard(2, 'prepare', 5, 1n);
+    if (again) s.tell(2, s.commit(again));
+  },
+};
+/** It has decided in the view that it opened; then it changes back to the old one, and commits there. */
+const changesBack: Script = {
+  liar: 1,
+  play: (s) => {
+    s.submit(0, 'a');
+    const a = s.heard(0, 'prepare', 0, 1n);
+    const theirs = s.moves(2, 1);
+    const change = s.change(1);
+    const opened = s.open(1, [change, theirs]);
+    const b = s.prepare(1, 1n, s.offer('b'));
+    s.tell(2, change, opened, b);
+    const back = s.change(0);
+    if (a) s.tell(0, theirs, s.commit(a), back, b, opened, change);
+  },
+};
+/** What only its own stream holds, and is not true: the new primary must look at it itself. */
+const untrueInThePlan: Script = {
+  liar: 0,
+  play: (s) => {
+    const lie = s.prepare(0, 1n, s.offer('lie'));
+    const change = s.change(1);
+    s.moves(1, 1);
+    s.tell(1, lie, change);
+    const again = s.heard(1, 'prepare', 1, 1n);
+    if (again) s.tell(1, s.commit(again));
+    for (const tip of s.state(1).chain.decided) s.vote(1, tip.head);
+  },
+};
 /** A primary that says nothing, to anybody, ever. */
 const silentPrimary: Script = {
   liar: 0,
@@ -109,5 +155,8 @@ export const viewScenes = {
   emptyPlan,
   falseBase,
   earlyBase,
+  opensAgain,
+  changesBack,
+  untrueInThePlan,
   silentPrimary,
 } satisfies Record<string, Script>;

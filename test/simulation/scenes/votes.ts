@@ -46,6 +46,15 @@ const twoVotesToTwo: Script = {
     if (!s.until(() => s.invariants.proved.has('1/0'))) throw new Violation('two votes of one master, to one each, are no evidence');
   },
 };
+/** A correct master's vote of another generation, at a height of this one, is no second vote. */
+const otherGeneration: Script = {
+  liar: 0,
+  play: (s) => {
+    const head = decided(s);
+    const early = { ...head, generation: 7n, block: 'ee'.repeat(32) };
+    for (const said of [head, early]) s.wire(2, { kind: 'vote', head: said, vote: s.master(1).env.sign(said) });
+  },
+};
 /** A certified block whose votes are one, or one twice. */
 const falseCertificate: Script = {
   liar: 0,
@@ -57,4 +66,7 @@ const falseCertificate: Script = {
   },
 };
 
-export const voteScenes = { forgedVote, forgedBlame, twoVotesToOne, twoVotesToTwo, falseCertificate } satisfies Record<string, Script>;
+export const voteScenes = { forgedVote, forgedBlame, twoVotesToOne, twoVotesToTwo, otherGeneration, falseCertificate } satisfies Record<
+  string,
+  Script
+>;
