@@ -138,6 +138,9 @@ export const ActorSpec = z.object({
 export const ActorStatus = z.object({
   ...projected,
   state: z.enum(['active', 'suspended']).optional().describe('A suspended actor has no task admitted and serves none (N3).'),
+  bonded: Decimal.optional().describe('SYM bonded as an enterprise, as last read from the chain (N3, G3).'),
+  credits: Decimal.optional().describe('Data contribution credits in SYM, which offset its own fees (N3).'),
+  offences: ordinal.optional().describe('Penalties decided against it; repeats climb (G3).'),
 });
 
 export const DomainSpec = z.object({

@@ -1,6 +1,8 @@
 /** Genesis and log as cluster-scoped objects (rule G7): what each should look like, one at a time. */
 import { digest, encodeCanonical, formatEpsilon, formatSym, usages, type Actor, type State } from '@scs/protocol';
 import { catalogueInForce } from '@scs/protocol/rules/semantics.ts';
+import { creditOf } from '@scs/protocol/rules/credits.ts';
+import { bondedBy } from '@scs/protocol/rules/economy.ts';
 import { joinedIndex } from '@scs/protocol/rules/vault-selection.ts';
 import type { ScpKind } from '../../kube/kinds.ts';
 import { odometersOf } from './odometers.ts';
@@ -86,6 +88,20 @@ const epoch = ({ state, leaf }: Sources, name: string): Wanted | undefined => {
   };
 };
 
+/** What an enterprise has at stake, and to its credit; nothing while there is nothing. */
+const enterpriseStanding = (state: Sources['state'], address: string) => {
+  const [bonded, credits, offences] = [
+    bondedBy(state, 'enterprise', address),
+    creditOf(state, address),
+    state.get('conduct', address)?.offences,
+  ];
+  return {
+    ...(bonded > 0n && { bonded: formatSym(bonded) }),
+    ...(credits > 0n && { credits: formatSym(credits) }),
+    ...(offences !== undefined && { offences }),
+  };
+};
+
 const actor = ({ genesis, state, leaf }: Sources, name: string): Wanted | undefined => {
   const listed = genesis.actors.find((a) => actorName(a) === name);
   const record = listed && state.get('actor', listed.address);
@@ -101,7 +117,12 @@ const actor = ({ genesis, state, leaf }: Sources, name: string): Wanted | undefi
       kubernetesUsers,
       ...(enterprise && { enterprise: { namespace: enterprise.namespace, contributesCompute: enterprise.contributesCompute } }),
     },
-    status: { observedGeneration: 1, state: record.state, ...proved(leaf(`actor/${address}`)) },
+    status: {
+      observedGeneration: 1,
+      state: record.state,
+      ...(enterprise && enterpriseStanding(state, address)),
+      ...proved(leaf(`actor/${address}`)),
+    },
   };
 };
 
@@ -180,7 +201,9 @@ export const objectsOfKey = (
   const [kind, name] = [key.slice(0, slash), key.slice(slash + 1)];
   if (kind === 'epoch') return [['Epoch', `epoch-${name}`]];
   if (kind === 'settlement') return [['Settlement', `settlement-${name}`]];
-  if (kind === 'actor') return genesis.actors.filter((a) => a.address === name).map((a) => ['Actor', actorName(a)] as const);
+  const holder =
+    kind === 'actor' || kind === 'credit' || kind === 'conduct' ? name : kind === 'bond' ? name.replace(/^enterprise\//, '') : undefined;
+  if (holder !== undefined) return genesis.actors.filter((a) => a.address === holder).map((a) => ['Actor', actorName(a)] as const);
   if (kind === 'odometer') return [['Domain', catalogueName(name.slice(name.lastIndexOf('/') + 1))]];
   if (kind === 'vault' || kind === 'replenishment') return domainNames(state);
   // A change of the catalogue: all of it is of another semantic version from then on.

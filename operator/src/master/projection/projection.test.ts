@@ -311,6 +311,17 @@ describe('G7: cluster-scoped objects', () => {
     world.observe();
     expect(wantedObject(sourcesOf(world), 'Settlement', 'settlement-node-rewards-1')?.status['state']).toBe('finalized');
   });
+  test("N3, G3: an enterprise's bond and credits stand in its Actor", () => {
+    const world = World.ready();
+    const uid = world.submit(aTask().named('credited').signed(world.genesis));
+    world.bond({ role: 'enterprise', holder: world.address('alder'), bonded: parseSym('500') });
+    world.runTo(uid, 'completed');
+    const [, name] = wantedNames(sourcesOf(world)).find(([kind, n]) => kind === 'Actor' && n.startsWith('alder'))!;
+    const status = wantedObject(sourcesOf(world), 'Actor', name)?.status;
+    expect(ActorStatus.parse(status)).toMatchObject({ state: 'active', bonded: '500', credits: '0.175' });
+    for (const key of ['bond/enterprise/', 'credit/', 'conduct/'])
+      expect(objectsOfKey(`${key}${world.address('alder')}`, world)).toEqual([['Actor', name]]);
+  });
   test('what nobody decided is not wanted', () => {
     const sources = sourcesOf(World.ready());
     for (const kind of clusterKinds) expect(wantedObject(sources, kind, 'made-up-7')).toBeUndefined();
