@@ -31,7 +31,7 @@ const splitListen = (listen: string): { host: string; port: number } => {
 const IMPORT_RETRY_MS = 30_000;
 const UPKEEP_MS = 60_000;
 const SLOW_SECONDS = [1, 10, 60];
-const ROOM_MS = 5_000;
+const LOOK_MS = 10_000;
 /** Calls to masters that are away may take longer than a pod has to stop: all of them can be repeated. */
 const STOP_GRACE_MS = 3_000;
 
@@ -125,11 +125,11 @@ export const serve = async (config: VaultConfig, signal: AbortSignal): Promise<v
   health = SERVING;
   log.info({ port: server.port }, 'serving');
   follower = new Follower({ ...context, log, onDone: probes.countTask });
-  const room = watchRoom(store, ending, (roomy) => {
-    if (!ending.aborted) health = roomy ? SERVING : FULL;
+  const looking = watchState(store, ending, (state) => {
+    if (!ending.aborted) health = state;
   });
   await Promise.race([
-    Promise.all([follower.run(ending), keepUp(upkeep, ending), dividends.run(ending), room]),
+    Promise.all([follower.run(ending), keepUp(upkeep, ending), dividends.run(ending), looking]),
     aborted(ending).then(() => aborted(undefined, STOP_GRACE_MS)),
   ]);
   if (broken.signal.aborted) throw new StoreError('StoreBroken', "the Vault's file must be opened anew", undefined);
@@ -141,11 +141,28 @@ const FULL: Health = {
   reason: 'StorageFull',
   message: "the Vault's volume is full: it ends what it began and takes no new work",
 };
-const watchRoom = async (store: VaultStore, signal: AbortSignal, tell: (roomy: boolean) => void): Promise<void> => {
+const JOURNAL: Health = {
+  ready: false,
+  reason: 'JournalUnavailable',
+  message: "the journal's copy can't be reached: nothing takes effect without it",
+};
+const STORE: Health = { ready: false, reason: 'StoreFailed', message: 'the store takes no writes' };
+
+/** A step that does nothing shows that one could be done: the file can be written, the journal's copy is there and caught up with. */
+const stateOf = async (store: VaultStore): Promise<Health> => {
+  // A volume that can't even be asked takes no new work either.
+  if (!(await store.hasRoom().catch(() => false))) return FULL;
+  try {
+    await store.write('look', () => Promise.resolve());
+    return SERVING;
+  } catch (error) {
+    return errorCode(error).startsWith('Journal') ? JOURNAL : STORE;
+  }
+};
+const watchState = async (store: VaultStore, signal: AbortSignal, tell: (state: Health) => void): Promise<void> => {
   while (!signal.aborted) {
-    // A volume that can't even be asked takes no new work either.
-    tell(await store.hasRoom().catch(() => false));
-    await aborted(signal, ROOM_MS);
+    tell(await stateOf(store));
+    await aborted(signal, LOOK_MS);
   }
 };
 

@@ -1,5 +1,5 @@
 /** Reservations as rows (rule B2), and the signed receipt's contents (C3). */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { consentCommitment, encodeCanonical, hex, utf8, digest, type Usage } from '@scs/protocol';
 import type { Sql } from './database.ts';
 import type { Snapshot } from './snapshots.ts';
@@ -106,21 +106,18 @@ export const outputOfTask = async (sql: Sql, task: string): Promise<StoredOutput
 };
 
 /** C3: the receipt of consents: which subjects were eligible, as one digest, with the snapshot they are in. Never leaves unsealed. */
-export const consentReceipt = async (
-  sql: Sql,
+export const consentReceipt = (
   of: { readonly vault: string; readonly task: string; readonly reservation: bigint; readonly attempt: bigint },
   snapshot: Snapshot,
-): Promise<{ readonly receipt: Uint8Array; readonly nonce: string; readonly commitment: string }> => {
-  const [row] = await sql.rows(
-    `SELECT coalesce(sha256(string_agg(id::VARCHAR, ',' ORDER BY id)), '') AS ids FROM reservation_subjects WHERE reservation = $id::BIGINT`,
-    { id: of.reservation },
-  );
+  /** Sorted numbers of the eligible subjects, joined by commas. */
+  eligible: string,
+): { readonly receipt: Uint8Array; readonly nonce: string; readonly commitment: string } => {
   const receipt = encodeCanonical({
     vault: of.vault,
     task: of.task,
     attempt: of.attempt,
     snapshot: snapshot.commitment,
-    eligible: digest('eligible', utf8(String(row!['ids']))),
+    eligible: digest('eligible', utf8(eligible === '' ? '' : createHash('sha256').update(eligible).digest('hex'))),
   });
   const nonce = randomBytes(32).toString('hex');
   return { receipt, nonce, commitment: consentCommitment(nonce, hex(receipt)) };

@@ -13,7 +13,7 @@ import { commit, MAX_SLICE_BYTES, SLICE_CHUNK_BYTES } from '@scs/protocol';
 import { CONSENTING } from './consents.ts';
 import { named, quoted, type Sql } from './database.ts';
 import { recordsTable } from './schema.ts';
-import { consentVersion, recordsVersion, versionOf } from './subjects.ts';
+import { consentVersion, recordsVersion, versionsOf } from './subjects.ts';
 
 export interface Snapshot {
   readonly id: bigint;
@@ -56,21 +56,25 @@ export const snapshotById = async (sql: Sql, id: bigint): Promise<Snapshot> => {
   return snapshotOf(row);
 };
 
+export interface CurrentSnapshot {
+  readonly snapshot: Snapshot;
+  /** Of the consents that it was cut by. */
+  readonly consentVersion: bigint;
+}
 /** The snapshot of the present state: an existing one if nothing has changed since, else a fresh one. */
 export const currentSnapshot = async (
   sql: Sql,
   { domain, usage, columns }: { readonly domain: string; readonly usage: string; readonly columns: readonly string[] },
   folders: SnapshotFolders,
-): Promise<Snapshot> => {
-  const records = await versionOf(sql, recordsVersion(domain));
-  const consent = await versionOf(sql, consentVersion(usage));
+): Promise<CurrentSnapshot> => {
+  const [records = 0n, consent = 0n] = await versionsOf(sql, [recordsVersion(domain), consentVersion(usage)]);
   const of = { domain, usage, records, consent };
   const [known] = await sql.rows(
     `SELECT * FROM snapshots WHERE domain = $domain AND usage = $usage
        AND records_version = $records::BIGINT AND consent_version = $consent::BIGINT`,
     of,
   );
-  if (known) return snapshotOf(known);
+  if (known) return { snapshot: snapshotOf(known), consentVersion: consent };
   const [number] = await sql.rows("SELECT nextval('numbers') AS id");
   const id = number!['id'] as bigint;
   const plain = join(folders.scratch, `${id}.parquet`);
@@ -90,7 +94,7 @@ export const currentSnapshot = async (
          ($id::BIGINT, $domain, $usage, $records::BIGINT, $consent::BIGINT, $key, $nonce, $commitment, $bytes::BIGINT)`,
       { ...snapshot, ...of },
     );
-    return snapshot;
+    return { snapshot, consentVersion: consent };
   } finally {
     await rm(plain, { force: true });
   }

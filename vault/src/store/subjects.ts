@@ -65,5 +65,10 @@ export const versionOf = async (sql: Sql, name: string): Promise<bigint> => {
   const [row] = await sql.rows('SELECT version FROM versions WHERE name = $name', { name });
   return (row?.['version'] as bigint | undefined) ?? 0n;
 };
+/** In the order of `names`. */
+export const versionsOf = async (sql: Sql, names: readonly [string, string]): Promise<readonly bigint[]> => {
+  const rows = await sql.rows('SELECT name, version FROM versions WHERE name IN ($first, $second)', { first: names[0], second: names[1] });
+  return names.map((name) => (rows.find((row) => row['name'] === name)?.['version'] as bigint | undefined) ?? 0n);
+};
 export const recordsVersion = (domain: string): string => `records/${domain}`;
 export const consentVersion = (usage: string): string => `consent/${usage}`;

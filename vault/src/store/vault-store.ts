@@ -240,7 +240,7 @@ export class VaultStore {
       const [number] = await sql.rows("SELECT nextval('numbers') AS id");
       const id = number!['id'] as bigint;
       await reserveEligible(sql, { id, usage: request.usage, ask: request.ask }, request.domain, request.limit);
-      const attempt = await this.#attempt(sql, { ...request, id, attempt: 1n });
+      const { attempt, eligible } = await this.#attempt(sql, { ...request, id, attempt: 1n });
       const { domain, usage, submitter, nonce, ask, task } = request;
       const reservation: Reservation = {
         id,
@@ -269,7 +269,7 @@ export class VaultStore {
         firstSnapshot: attempt.firstSnapshot,
         firstConsent: attempt.firstConsent,
         time: BigInt(use.time),
-        subjects: packNumbers(await reservedSubjects(sql, id)),
+        subjects: packNumbers(eligible),
       });
       return { ok: true, reservation };
     });
@@ -488,7 +488,7 @@ export class VaultStore {
     const { task } = known;
     const next = {
       ...known,
-      ...(await this.#attempt(sql, { ...known, attempt: known.attempt + 1n })),
+      ...(await this.#attempt(sql, { ...known, attempt: known.attempt + 1n })).attempt,
       firstSnapshot: known.firstSnapshot,
       firstConsent: known.firstConsent,
     };
@@ -499,21 +499,20 @@ export class VaultStore {
 
   async #attempt(sql: Sql, of: { id: bigint; task: string; domain: string; usage: Usage; attempt: bigint }) {
     const columns = columnsOf(this.#catalogue, of.domain).map(({ name }) => name);
-    const snapshot = await currentSnapshot(sql, { domain: of.domain, usage: of.usage, columns }, this.folders);
+    const { snapshot, consentVersion: version } = await currentSnapshot(sql, { domain: of.domain, usage: of.usage, columns }, this.folders);
     this.#options.onStep?.('snapshot:sealed');
-    const receipt = await consentReceipt(
-      sql,
-      { vault: this.#options.vault, task: of.task, reservation: of.id, attempt: of.attempt },
-      snapshot,
-    );
-    return {
+    const eligible = await reservedSubjects(sql, of.id);
+    const about = { vault: this.#options.vault, task: of.task, reservation: of.id, attempt: of.attempt };
+    const receipt = consentReceipt(about, snapshot, eligible);
+    const attempt = {
       attempt: of.attempt,
       snapshot: snapshot.id,
-      consentVersion: await versionOf(sql, consentVersion(of.usage)),
+      consentVersion: version,
       consentNonce: receipt.nonce,
       receipt: receipt.receipt,
       firstSnapshot: snapshot.commitment,
       firstConsent: receipt.commitment,
     };
+    return { attempt, eligible };
   }
 }
