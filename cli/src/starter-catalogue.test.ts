@@ -1,11 +1,13 @@
 /** The starter catalogue for retail and the overview's examples: sound, and each resolves (rules S1, S2, S4, S5, T1). */
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { Catalogue, catalogueProblem, lineageOf, resolveQuery, TaskTerms } from '@scs/protocol';
-import { aPolicy } from '@scs/protocol/testing/genesis.ts';
+import { Catalogue, catalogueProblem, encodeGenesis, lineageOf, resolveQuery, TaskTerms } from '@scs/protocol';
+import { aGenesis, aPolicy } from '@scs/protocol/testing/genesis.ts';
 import { actorKey, testKey } from '@scs/protocol/testing/keys.ts';
+import { symphony } from './testing/cli.ts';
 
 const examples = join(import.meta.dirname, '../../examples');
 const read = (file: string): string => readFileSync(join(examples, file), 'utf8');
@@ -61,4 +63,27 @@ describe('The Complete Journey', () => {
   );
   test('purchases, households and campaigns are mapped; receipts are not in the data', () =>
     expect(copies.map(([, domain]) => domain)).toEqual(['retail.household', 'retail.purchase', 'retail.campaign']));
+});
+
+describe('kubectl symphony resolve --catalogue', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'scs-catalogue-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const resolve = async (change: (text: string) => string = (text) => text) => {
+    const [genesis, catalogue] = [join(folder, 'genesis.bin'), join(folder, 'catalogue.yaml')];
+    writeFileSync(genesis, encodeGenesis(aGenesis()));
+    writeFileSync(catalogue, change(read('retail/catalogue.yaml')));
+    return symphony(['resolve', '-f', join(examples, 'retail/coffee-in-singapore.yaml'), '--genesis', genesis, '--catalogue', catalogue]);
+  };
+  test('another than the genesis has', async () => {
+    const { code, out, err } = await resolve();
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toContain('receipt.city in (Singapore)');
+  });
+  test('an unsound one is named', async () => {
+    const { code, err } = await resolve((text) => text.replace('from: receipt.city', 'from: receipt.town'));
+    expect([code, err]).toEqual([
+      1,
+      `${join(folder, 'catalogue.yaml')} is not sound: attribute city derives from receipt.town, which there is not. (CatalogueInvalid)`,
+    ]);
+  });
 });

@@ -1,9 +1,11 @@
 /** `resolve`: what a task would ask and cost; a dry run that charges nothing. */
-import type { Plan, TaskSpec } from '@scs/protocol';
+import type { Catalogue, Plan, TaskSpec } from '@scs/protocol';
+import { readCatalogue } from '../catalogue-file.ts';
 import type { Command, Invocation } from '../command.ts';
 import { CliError, UsageError } from '../errors.ts';
 import { estimate, estimateJson, estimateLines, type Estimate } from '../estimate.ts';
 import { findGenesis, GENESIS_HELP, genesisOptions } from '../genesis-file.ts';
+import { readText } from '../keys/key-folder.ts';
 import { connect, KUBE_HELP, kubeOptions, type KubeAccess } from '../kube.ts';
 import { readManifestFile } from '../manifest-file.ts';
 import { formatOf } from '../options.ts';
@@ -29,6 +31,11 @@ const budgetOf = async (kube: KubeAccess, plan: Plan, { submitter, coordination 
   return estimate(odometers, plan, coordination.quorum, submitter === NOBODY.submitter ? undefined : submitter);
 };
 
+const catalogueFile = async (invocation: Invocation): Promise<Catalogue | undefined> => {
+  const file = invocation.text('catalogue');
+  return file === undefined ? undefined : readCatalogue(await readText(file, 'a semantic catalogue'), file, 'CatalogueInvalid');
+};
+
 export const resolve: Command = {
   words: ['resolve'],
   summary: 'say what a task would ask and cost at most; charges nothing',
@@ -40,6 +47,7 @@ only the masters know is not judged: the escrow and the Vaults' offers. With --b
 more such tasks they allow; spec.submitter's share of the epoch counts if the manifest names one.
 
   -f, --file FILE       manifest of the Task; - reads standard input
+  --catalogue FILE      a later catalogue than the genesis', such as one about to be approved; YAML or JSON
   --vaults BANDS        public size band of each Vault that would be asked, such as 1,1,2
   --budget              read the public odometers of the domain
   -o, --output FORMAT   text or json
@@ -50,6 +58,7 @@ ${KUBE_HELP}`,
     ...genesisOptions,
     file: { type: 'string', short: 'f' },
     vaults: { type: 'string' },
+    catalogue: { type: 'string' },
     budget: { type: 'boolean' },
     output: { type: 'string', short: 'o', default: 'text' },
   },
@@ -59,7 +68,8 @@ ${KUBE_HELP}`,
     const { file, yaml } = await readManifestFile(invocation);
     const { genesis } = await findGenesis(invocation, () => connect(invocation));
     const spec = completeSpec(readManifest(yaml, file).spec, NOBODY, file);
-    const resolved = resolveTask(spec, genesis, sizeBands);
+    const catalogue = await catalogueFile(invocation);
+    const resolved = resolveTask(spec, catalogue ? { ...genesis, catalogue } : genesis, sizeBands);
     const budget = invocation.flag('budget') ? await budgetOf(connect(invocation), resolved.plan, spec) : undefined;
     if (format === 'json') invocation.out(resolvedJson(resolved, budget && estimateJson(budget)));
     else for (const line of [...resolvedLines(resolved), ...(budget ? estimateLines(budget) : [])]) invocation.out(line);

@@ -1,6 +1,7 @@
 /** Genesis (rule G7) from what a person wrote and the public files that it names. */
 import { dirname, resolve } from 'node:path';
-import { Catalogue, catalogueProblem, Genesis, type Policy } from '@scs/protocol';
+import { Genesis, type Policy } from '@scs/protocol';
+import { readCatalogue } from '../catalogue-file.ts';
 import { DEFAULT_ECONOMY } from '@scs/protocol/economy.ts';
 import { CliError } from '../errors.ts';
 import { readPublic, readText, type PublicFile } from '../keys/key-folder.ts';
@@ -123,7 +124,7 @@ export const buildGenesis = async (file: string, measurements: readonly string[]
     recoveryKeys: recovery.map((r) => r.publicKey),
     policy: policyOf(config.policy, measurements),
     actors,
-    catalogue: soundCatalogue(await yaml(at(config.catalogue)), config.catalogue),
+    catalogue: readCatalogue(await readText(at(config.catalogue), 'YAML'), config.catalogue, CODE),
     chain: {
       chainId: config.chain.chainId,
       contract: publisher.address,
@@ -134,12 +135,4 @@ export const buildGenesis = async (file: string, measurements: readonly string[]
     enclave: await enclaveOf(config, at),
   };
   return checked(Genesis, genesis, 'the genesis', CODE);
-};
-
-/** S1, S2, S4: names that lead nowhere are found here, and not by the first task that uses them. */
-const soundCatalogue = (value: unknown, file: string): Catalogue => {
-  const catalogue = checked(Catalogue, value, file, CODE);
-  const problem = catalogueProblem(catalogue);
-  if (problem !== undefined) throw new CliError(CODE, `${file} is not sound: ${problem}.`);
-  return catalogue;
 };
