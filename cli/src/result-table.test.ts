@@ -89,8 +89,8 @@ test('B7: sums, means and quantiles below the counts', () => {
       "over            0.50  -709.25..710.39",
       "rest      suppressed",
       "quantile 0.5 of purchase.cents: each subject's total counted by the grid 0, 1000, 2500; each bin within +-17 in 95 of 100 cases",
-      "under_45        2500  2500..",
-      "over               0  ..below 1000",
+      "under_45        2500  2500 or more",
+      "over               0  below 1000",
       "rest      suppressed",
     ]
   `);
@@ -136,8 +136,8 @@ test('B7: sums, means and quantiles below the counts', () => {
             "value": "0.50",
           },
           {
+            "below": "1000",
             "measure": "quantile 0.5 of purchase.cents",
-            "to": "below 1000",
             "value": "0",
           },
         ],
