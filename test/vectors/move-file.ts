@@ -3,6 +3,8 @@ import { encodeHead } from '@scs/protocol/certificate.ts';
 import { hex } from '@scs/protocol/encoding/bytes.ts';
 import { listPath, listRoot } from '@scs/protocol/settlement-layout.ts';
 import { claims, governanceLeaves, recoveryKeys } from './continuity.ts';
+import { envelope } from './envelope.ts';
+import { envelopeFunctions, envelopeTypes } from './envelope-move.ts';
 import {
   accounts,
   badCommittees,
@@ -128,7 +130,7 @@ module scs::vectors {
         head_b: vector<u8>,
         signature_b: vector<u8>
     }
-
+${envelopeTypes}
     public fun vote_parts(self: TwoVotes): (u8, vector<u8>, vector<u8>, vector<u8>, vector<u8>) {
         let TwoVotes { master, head_a, signature_a, head_b, signature_b } = self;
         (master, head_a, signature_a, head_b, signature_b)
@@ -211,6 +213,6 @@ ${stateEntries.map(entryCase).join(',\n')}
 ${lists.map((l) => listCase(leafBytes(l))).join(',\n')}
         ]
     }
-${leaves.map(([name, leaf]) => certified(name, leaf)).join('')}${proofs.map(equivocation).join('')}${claimed.map(signedClaim).join('')}}
+${leaves.map(([name, leaf]) => certified(name, leaf)).join('')}${proofs.map(equivocation).join('')}${claimed.map(signedClaim).join('')}${envelopeFunctions(envelope)}}
 `;
 };

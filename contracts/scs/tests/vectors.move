@@ -31,6 +31,38 @@ module scs::vectors {
         signature_b: vector<u8>
     }
 
+    struct EnvelopeVault has copy, drop {
+        vault: vector<u8>,
+        key: address,
+        enterprise: address,
+        snapshot_commitment: address,
+        consent_commitment: address,
+        reserved_micro_rho: u64
+    }
+
+    struct TaskEnvelope has copy, drop {
+        protocol_version: u64,
+        genesis: address,
+        uid: vector<u8>,
+        namespace: vector<u8>,
+        name: vector<u8>,
+        class: vector<u8>,
+        usage: vector<u8>,
+        submitter: address,
+        terms: address,
+        nonce: vector<u8>,
+        policy_version: u64,
+        semantic_version: address,
+        epoch: u64,
+        plan: vector<u8>,
+        result_key: address,
+        quote: u64,
+        deadline: u64,
+        quorum: u64,
+        vaults: vector<EnvelopeVault>,
+        aggregators: vector<address>
+    }
+
     public fun vote_parts(self: TwoVotes): (u8, vector<u8>, vector<u8>, vector<u8>, vector<u8>) {
         let TwoVotes { master, head_a, signature_a, head_b, signature_b } = self;
         (master, head_a, signature_a, head_b, signature_b)
@@ -1166,5 +1198,53 @@ module scs::vectors {
     /// Claim, signers, signatures.
     public fun claim_of_equal_masters(): (vector<u8>, vector<u8>, vector<vector<u8>>) {
         (x"99c70b1765c79bab1044d710e890b088e1620c7c245c6870d3ad1022b66619920100000000000000010000000000000007000000000000009fee1726b3bb40ab56c35979b50385aa3dbb8d350144057b4d7f6050880f31240363f1288561728d96e6dd6d4f206b95ab81671f348dc3b24179edd49c01f8b903c179c29e54dd38e5cc02c4ff8db45b2365570248afd452d11c76715307fcb60863f1288561728d96e6dd6d4f206b95ab81671f348dc3b24179edd49c01f8b903", x"0002", vector[x"efe8e65e3da4a802f4ed063d1a1f4e272a8f6eebfb730820e68648744d2d78c2b8416968138f6309b73092ca80dcfcf0ed9ad4c557e07699548c007844706605", x"6a64712026bab6f8f95a4c0db75a2dac062e0d97af21fa6501d78e25d9d0a3ad274793f6f761728cdb4da741397384b9a61b7b13683d88466023a99511d61f09"])
+    }
+
+    /// Fields of 32 bytes without a length are addresses here: the same BCS.
+    public fun envelope(): TaskEnvelope {
+        TaskEnvelope {
+            protocol_version: 1,
+            genesis: @0xdd585c437adc7180b4110f174e44a01148961ee4fff587b4ca5aa6459c360c48,
+            uid: b"6f1c0d9e-0000-4000-8000-00000000abcd",
+            namespace: b"roastery",
+            name: b"coffee-by-age",
+            class: b"query",
+            usage: b"marketing",
+            submitter: @0x3f69672c2f308465f2e9c959ab8e9da3c159b3d93e1594904e750279b2fcca6c,
+            terms: @0xc9deaf290d86d9e6b18fca8570fee05478e98da22e2339bb80bb3f43a753e4f7,
+            nonce: x"dc8af48644ed42fdfd3e0ff10abc49de",
+            policy_version: 3,
+            semantic_version: @0x0c1b9aec8f3c9aaac5762ee767e910ae605853541e9076d81d68b891bf457072,
+            epoch: 12,
+            plan: x"7b22646f6d61696e223a2272657461696c2e7075726368617365227d",
+            result_key: @0x9e76b9888547186213349dfbaa2e3c53bf57f857e46859353bf66fab882b81d8,
+            quote: 525000000,
+            deadline: 1767226200000,
+            quorum: 2,
+            vaults: vector[EnvelopeVault {
+                    vault: b"alder/shoppers",
+                    key: @0xa7831c6385980a3b5af1b246abffa164f2fd95c1340a7adf0d9ab87dc211f546,
+                    enterprise: @0x89c06f780e017f9532df661308b22894a35994006eb29a9cc76e9f8a8310262b,
+                    snapshot_commitment: @0x4bc8ec42b63a49f8621c2229f2bbd437f7861116ac82332dd958c0e6dd296bf4,
+                    consent_commitment: @0x83e87cd9448ac313627eef8b252991a15727d0ec6509dcc92796ed937bb297a3,
+                    reserved_micro_rho: 125000
+                }, EnvelopeVault {
+                    vault: b"birch/shoppers",
+                    key: @0xcabbf24c0d85c60ab2a241f6885dc1f8a6b05bfd0a8b2810a1994159ed6f9286,
+                    enterprise: @0x0942d9bd7c265181435578ada2ab5aaf30de4d3616b1679add42d32442e1142b,
+                    snapshot_commitment: @0xcbd9977e7f8b1eb341f2029091bd862b6ff4bbbb9663fec70f96f63be577bed0,
+                    consent_commitment: @0x9fcb961c68b5e8016850602b69d15b4bb15f50b84186d0a8f5c31ad0895570fe,
+                    reserved_micro_rho: 125001
+                }],
+            aggregators: vector[@0x937d25f32d79916619f07c91f7b063280b4346664017e1bf87856ae60cb23497, @0xa03be979a665c3687e45db593a7150e0e74296832f8d05e447d1694e904040f1]
+        }
+    }
+
+    public fun envelope_bytes(): vector<u8> {
+        x"0100000000000000dd585c437adc7180b4110f174e44a01148961ee4fff587b4ca5aa6459c360c482436663163306439652d303030302d343030302d383030302d30303030303030306162636408726f6173746572790d636f666665652d62792d616765057175657279096d61726b6574696e673f69672c2f308465f2e9c959ab8e9da3c159b3d93e1594904e750279b2fcca6cc9deaf290d86d9e6b18fca8570fee05478e98da22e2339bb80bb3f43a753e4f710dc8af48644ed42fdfd3e0ff10abc49de03000000000000000c1b9aec8f3c9aaac5762ee767e910ae605853541e9076d81d68b891bf4570720c000000000000001c7b22646f6d61696e223a2272657461696c2e7075726368617365227d9e76b9888547186213349dfbaa2e3c53bf57f857e46859353bf66fab882b81d840dd4a1f00000000c0cfe3769b0100000200000000000000020e616c6465722f73686f7070657273a7831c6385980a3b5af1b246abffa164f2fd95c1340a7adf0d9ab87dc211f54689c06f780e017f9532df661308b22894a35994006eb29a9cc76e9f8a8310262b4bc8ec42b63a49f8621c2229f2bbd437f7861116ac82332dd958c0e6dd296bf483e87cd9448ac313627eef8b252991a15727d0ec6509dcc92796ed937bb297a348e80100000000000e62697263682f73686f7070657273cabbf24c0d85c60ab2a241f6885dc1f8a6b05bfd0a8b2810a1994159ed6f92860942d9bd7c265181435578ada2ab5aaf30de4d3616b1679add42d32442e1142bcbd9977e7f8b1eb341f2029091bd862b6ff4bbbb9663fec70f96f63be577bed09fcb961c68b5e8016850602b69d15b4bb15f50b84186d0a8f5c31ad0895570fe49e801000000000002937d25f32d79916619f07c91f7b063280b4346664017e1bf87856ae60cb23497a03be979a665c3687e45db593a7150e0e74296832f8d05e447d1694e904040f1"
+    }
+
+    public fun envelope_digest(): vector<u8> {
+        x"714b7433ea977f35ffb402c0e73cde446ae0658afd7db63c5be688a2c696a5d6"
     }
 }
