@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { interrupt } from '../cluster/interrupt.ts';
 import { stopCommands } from '../cluster/run.ts';
 import { chain } from './chain.ts';
+import { consensus } from './consensus/benchmark.ts';
 import { devnet } from './devnet.ts';
 import { latency } from './latency.ts';
 import { machine } from './machine.ts';
@@ -20,6 +21,7 @@ const usage = `node test/bench/main.ts [options] [benchmark ...]
   privacy      samplers beside OpenDP's; a million random steps of the budget ledger
   vault        reservations, queries, import, 1 M to 10 M records, beside bare DuckDB
   devnet       the embedded chain beside the bare Move VM
+  consensus    decided commands a second and latency, six processes, beside etcd with three members; a killed primary
   chain        batches by tasks and escrows, trees of claims, claims a second
 
 Without names: all, in this order.
@@ -52,6 +54,7 @@ const main = async (): Promise<void> => {
     privacy: () => privacy(values.quick),
     vault: () => vault(values.quick),
     devnet: () => devnet(values.quick),
+    consensus: () => consensus(values.quick),
     chain: () => chain(values.quick),
   };
   const names = positionals.length > 0 ? positionals : Object.keys(benchmarks);

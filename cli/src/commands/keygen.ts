@@ -116,7 +116,7 @@ KIND   master (NAME is its index 0, 1 or 2), enterprise, submitter, producer, pu
 Writes FOLDER/<kind>-<name>/ with secrets (mode 0600) and public.json, the only file to hand on.
 
   --out FOLDER              where; the folder must exist (default: .)
-  --simulated-root FOLDER   enterprises, and masters for their counters: with a chip of the simulated enclave, certified by this root.
+  --simulated-root FOLDER   enterprises, and masters for their counters: a simulated chip, certified by this root.
                             Only for machines without SEV-SNP or TDX; production genesis files refuse it.
 
 Example: kubectl symphony keygen enterprise acme --out keys`,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { createAuthority, issue, type TlsIdentity } from '@scs/proto/authority.ts';
 import { grpcClient, Masters, Peers } from '@scs/proto';
-import { authoritiesOf, clientCredentials, enterpriseIdentity, masterIdentity } from '@scs/proto/tls.ts';
+import { authoritiesOf, clientCredentials, counterAuthorities, enterpriseIdentity, masterIdentity } from '@scs/proto/tls.ts';
 import { createMasters } from '@scs/proto/masters-client.ts';
 import { genesisDigest, parseSym, type Genesis } from '@scs/protocol';
 import { customResourceDefinition } from '@scs/protocol/resources/crd.ts';
@@ -16,30 +16,36 @@ import { type Cluster, createCluster } from '@scs/operator/kube/client.ts';
 import { realClock } from '@scs/operator/kube/clock.ts';
 import { createRegistry } from '@scs/operator/kube/health.ts';
 import type { KubeObject } from '@scs/operator/kube/objects.ts';
-import { openDisk } from '@scs/operator/master/log/sqlite-disk.ts';
+import { agreementStore } from '@scs/operator/master/consensus/runtime/agreement-store.ts';
+import { connectCounter } from '@scs/operator/master/consensus/runtime/grpc-counter.ts';
+import { openMasterFile } from '@scs/operator/master/log/sqlite-disk.ts';
 import { silentLogger } from '@scs/operator/master/log/testing/silent-logger.ts';
 import { type Master, startMaster } from '@scs/operator/master/master.ts';
 import { simulatedChain, type SimulatedChain } from '@scs/operator/master/settlement/simulated-chain.ts';
 import { type ControlPlane, startControlPlane } from '../../cluster/control-plane.ts';
 import { freePorts } from '../../cluster/ports.ts';
+import { CounterProcess, counterMeasurement } from './counter-process.ts';
 import { stampPolicies } from './policies.ts';
 
 const YEARS = 1;
 type Tls = ReadonlyMap<string, TlsIdentity>;
 
-const fastPolicy = (): Genesis['policy'] => {
+/** Windows are at least twenty times the clock bound (T5). With MinBFT a block that comes late costs a view: more room for a busy machine. */
+const fastPolicy = (clockBoundMs: number): Genesis['policy'] => {
   const policy = aPolicy();
+  const measurements = [...policy.enclave.measurements, counterMeasurement()];
   return {
     ...policy,
-    windows: { ...policy.windows, challengeMs: 3_000, clockBoundMs: 150 },
+    enclave: { ...policy.enclave, measurements },
+    windows: { ...policy.windows, challengeMs: 20 * clockBoundMs, clockBoundMs },
     settlement: { ...policy.settlement, maxDelayMs: 3_000 },
   };
 };
 
 /** A genesis with real TLS authorities, and a certificate for everybody in it. */
-const makeGenesis = async (now: number): Promise<{ genesis: Genesis; tls: Tls }> => {
+const makeGenesis = async (now: number, clockBoundMs: number): Promise<{ genesis: Genesis; tls: Tls }> => {
   const notBefore = new Date(now - 60_000);
-  const base = aGenesis({ time: now - 1_000, policy: fastPolicy() });
+  const base = aGenesis({ time: now - 1_000, policy: fastPolicy(clockBoundMs) });
   const authorities = new Map<string, string>();
   const tls = new Map<string, TlsIdentity>();
   const certify = async (identity: string, seed: string): Promise<void> => {
@@ -67,6 +73,7 @@ export class Group {
   /** As an administrator. */
   readonly admin: Cluster;
   readonly masters: (Master | undefined)[] = [undefined, undefined, undefined];
+  counters: readonly CounterProcess[] = [];
   readonly #tls: Tls;
   readonly #folder = mkdtempSync(join(tmpdir(), 'scs-masters-'));
   readonly #peerPorts: readonly number[];
@@ -78,17 +85,21 @@ export class Group {
     this.genesisDigest = genesisDigest(genesis);
     this.#tls = tls;
     this.#peerPorts = ports.slice(0, 3);
-    this.#publicPorts = ports.slice(3);
+    this.#publicPorts = ports.slice(3, 6);
     this.admin = this.clusterAs(plane.kubeconfig, 'scs-admin');
     const committee = { generation: 0n, keys: genesis.masters.map((m) => m.publicKey) };
     this.chain = simulatedChain({ genesis: this.genesisDigest, committee, startMs: BigInt(genesis.time) });
     this.chain.deposit(actorKey('roastery').address, parseSym('100'));
   }
 
-  static async start(name: string): Promise<Group> {
-    const [plane, ports] = await Promise.all([startControlPlane({ name }), freePorts(6)]);
-    const { genesis, tls } = await makeGenesis(Date.now());
+  /** `minbft`: with trusted counters in processes of their own; else by the Lease. */
+  static async start(name: string, log: 'lease' | 'minbft' = 'lease'): Promise<Group> {
+    const [plane, ports] = await Promise.all([startControlPlane({ name }), freePorts(9)]);
+    const { genesis, tls } = await makeGenesis(Date.now(), log === 'minbft' ? 500 : 150);
     const group = new Group(plane, genesis, tls, ports);
+    if (log === 'minbft')
+      group.counters = await Promise.all([0, 1, 2].map((i) => CounterProcess.make(group.#folder, genesis, i, ports[6 + i]!)));
+    for (const counter of group.counters) counter.start();
     for (const definition of definitions) await group.admin.apply(customResourceDefinition(definition) as KubeObject);
     for (const namespace of ['scs-system', 'roastery'])
       await group.admin.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
@@ -115,13 +126,22 @@ export class Group {
   }
 
   async startMaster(index: number): Promise<Master> {
+    const { disk, file } = openMasterFile({ file: this.fileOf(index), genesis: this.genesisDigest, master: index });
+    const tls = this.#tls.get(masterIdentity(index))!;
+    const counter = this.counters[index];
     const master = await startMaster({
       genesis: this.genesis,
       genesisDigest: this.genesisDigest,
       index,
       seed: masterKey(index).seed,
-      tls: this.#tls.get(masterIdentity(index))!,
-      disk: openDisk({ file: join(this.#folder, `${index}.db`), genesis: this.genesisDigest, master: index }),
+      tls,
+      disk,
+      ...(counter && {
+        agreement: {
+          store: agreementStore(file, disk),
+          counter: connectCounter(index, counter.address, tls, counterAuthorities(this.genesis, index)),
+        },
+      }),
       cluster: this.clusterAs(this.plane.kubeconfig, 'scs-master'),
       chain: this.chain,
       namespaces: ['roastery'],
@@ -137,6 +157,9 @@ export class Group {
     });
     this.masters[index] = master;
     return master;
+  }
+  fileOf(index: number): string {
+    return join(this.#folder, `${index}.db`);
   }
   async stopMaster(index: number): Promise<void> {
     await this.masters[index]?.stop();
@@ -168,6 +191,7 @@ export class Group {
 
   async stop(): Promise<void> {
     await Promise.all([0, 1, 2].map((i) => this.stopMaster(i)));
+    await Promise.all(this.counters.map((c) => c.kill()));
     await this.plane.stop();
     rmSync(this.#folder, { recursive: true, force: true });
   }
