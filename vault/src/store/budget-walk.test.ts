@@ -18,7 +18,7 @@ import {
 import { dice } from '@scs/protocol/testing/budget-walk.ts';
 import { EntrySeal } from '../journal/copy.ts';
 import { FolderCopy } from '../journal/folder-copy.ts';
-import { aFolder, bought, DOMAIN, fill, granted, openStore, VAULT } from '../testing/a-store.ts';
+import { aFolder, bought, DOMAIN, fill, openStore, VAULT } from '../testing/a-store.ts';
 import { replenish } from './replenish.ts';
 import type { VaultStore } from './vault-store.ts';
 
