@@ -11,6 +11,7 @@ import type { ContractGenesis } from '../../contracts/publish.ts';
 import { aptosChain } from '../../operator/src/master/settlement/aptos-chain.ts';
 import {
   batchOf,
+  certified,
   certifiedBatch,
   contractCommittee,
   contractGenesis,
@@ -20,7 +21,10 @@ import {
 } from '@scs/operator/master/settlement/testing/chain-contract.ts';
 import { describeEconomy } from '@scs/operator/master/settlement/testing/economy-contract.ts';
 import type { Chain } from '../../operator/src/master/settlement/chain.ts';
+import { blindTree } from '@scs/protocol/blind-tree.ts';
+import { dividendKey, encodeDividendRoot } from '@scs/protocol/dividends.ts';
 import { fromHex } from '@scs/protocol/encoding/bytes.ts';
+import { buildBatch } from '@scs/protocol/settlement.ts';
 import { encodeSettlementLeaf, listPath } from '@scs/protocol/settlement-layout.ts';
 import { stakeRoles } from '@scs/protocol/staking.ts';
 import { testKey } from '@scs/protocol/testing/keys.ts';
@@ -123,6 +127,43 @@ describe('publishing', () => {
     };
     expect(await Promise.all(leaves.map((leaf, i) => proves(i, leaf)))).toEqual([true, true, true]);
     expect(await proves(1, leaves[0]!)).toBe(false);
+  });
+});
+
+describe('dividends', () => {
+  test("K6, K5: the contract pays what a Vault's tree proves: half without a stake, and what nobody claims stays in the pot", async () => {
+    const { contract, submitters } = await newContracts();
+    const [one, two] = submitters.map((s) => s.accountAddress.toStringLong()) as [string, string];
+    await act(devnet.aptos, submitters[0], `${contract}::escrow::deposit`, 500n);
+    const leaf = { envelope: contractGenesis, submitter: one, quote: 100n, charge: 100n, refund: 0n, evidence: contractGenesis };
+    const split = { credits: [], dividends: 90n, treasury: 10n };
+    const chain = chainOf(contract, 1);
+    await chain.settle({ leaf: certifiedBatch(buildBatch({ number: 1n, epoch: 1n, tasks: [{ leaf, split }] })) });
+    const shares = [
+      { account: one, amount: 41n },
+      { account: two, amount: 20n },
+    ];
+    const tree = blindTree(fromHex(contractGenesis), 21, shares);
+    const terms = { least: 7n, since: 4_000_000_000n, expiresAt: 4_000_000_000n };
+    const root = { number: 1n, root: tree.root, count: tree.count, total: 90n, ...terms };
+    await chain.land('dividends', 1n, certified(dividendKey(1n), encodeDividendRoot(root)));
+    const stake = await call(devnet.aptos, submitters[1], {
+      function: `${contract as `0x${string}`}::staking::stake`,
+      functionArguments: [stakeRoles.producer, 7],
+    });
+    expect(stake.success).toBe(true);
+    const held = async (account: string): Promise<bigint> => {
+      const payload = { function: `${contract as `0x${string}`}::sym::balance` as const, functionArguments: [account] };
+      return BigInt(String((await devnet.aptos.view({ payload }))[0]));
+    };
+    const before = [await held(one), await held(two)];
+    for (const [i, signer] of submitters.entries()) {
+      const { number, index, amount, path } = tree.claim(1n, i);
+      const functionArguments = [[number], [index], [amount], [[...path]]];
+      const done = await call(devnet.aptos, signer, { function: `${contract as `0x${string}`}::dividends::claim`, functionArguments });
+      expect(done.vm_status).toBe('Executed successfully');
+    }
+    expect([(await held(one)) - before[0]!, (await held(two)) - before[1]!]).toEqual([20n, 20n]);
   });
 });
 
