@@ -154,7 +154,8 @@ describe('dividends', () => {
     expect(stake.success).toBe(true);
     const held = async (account: string): Promise<bigint> => {
       const payload = { function: `${contract as `0x${string}`}::sym::balance` as const, functionArguments: [account] };
-      return BigInt(String((await devnet.aptos.view({ payload }))[0]));
+      const [balance] = await devnet.aptos.view<[string]>({ payload });
+      return BigInt(balance);
     };
     const before = [await held(one), await held(two)];
     for (const [i, signer] of submitters.entries()) {
