@@ -198,9 +198,12 @@ test('a KMS, a bucket for the journal and one for backups, as the manifest names
   const view = await finished(run(['subject', '--subject', 'ann']));
   // It came after the backup, from the journal's copy; who said it, from the backup.
   expect(JSON.parse(view.out)).toMatchObject({ ok: true, history: [{ state: 'granted' }, { state: 'revoked' }] });
+  // B8: without the copy nothing takes effect, and it says so.
+  moto.process.kill('SIGKILL');
+  await expect.poll(() => fetched('/readyz'), { timeout: 60_000 }).toBe(503);
   server.kill('SIGTERM');
   expect(await once(server, 'exit')).toEqual([0, null]);
-}, 90_000);
+}, 180_000);
 
 test.each`
   wrong             | change                                     | says
