@@ -1,10 +1,25 @@
 /** C4 over HTTPS: what a subject may do, as whom, and what nobody may. */
+import { once } from 'node:events';
+import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { connect } from 'node:tls';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { actorKey } from '@scs/protocol/testing/keys.ts';
 import type { Logger } from '../logger.ts';
+import { replenish } from '../store/replenish.ts';
 import type { VaultStore } from '../store/vault-store.ts';
 import { ROASTERY } from '../testing/a-group.ts';
-import { Issuer, ISSUER, openRights, rightsManifest, send, signed, type Answered, type Sent } from '../testing/a-rights.ts';
+import {
+  Issuer,
+  ISSUER,
+  openRights,
+  rightsManifest,
+  send,
+  signed,
+  writeCertificate,
+  type Answered,
+  type Sent,
+} from '../testing/a-rights.ts';
 import { aFolder, bought, DOMAIN, fill, granted, openStore } from '../testing/a-store.ts';
 import type { RightsServer } from './server.ts';
 
@@ -155,6 +170,12 @@ test('B4: an auditor sees limits, odometers and tasks, and nothing of a subject'
     ],
   });
   expect(audit.text).not.toMatch(/ann|bob|coffee|2017-03-01/);
+  await store.commit('t1', 8n, 1n);
+  await store.write('replenish', (sql) => replenish(sql, 'marketing', 1));
+  expect((await byKey('auditor', { path: '/v1/audit' })).json).toMatchObject({
+    scopes: [{ usage: 'marketing', reserved: '0', spent: '0', left: '500000' }, {}],
+    tasks: [{}, { task: 't1', state: 'committed', microRho: '8' }],
+  });
   expect((await byKey('auditor', { path: '/v1/held' })).status).toBe(403);
   expect((await as('ann', { path: '/v1/audit' })).status).toBe(403);
 });
@@ -218,6 +239,36 @@ test('a caller who asks too often waits, and keeps no other waiting', async () =
   now += 10_000;
   expect((await as('ann', put('marketing', 'granted'))).status).toBe(200);
 });
+
+test('without a certificate nobody is served; once it is there, and again when it is renewed, the present one is shown', async () => {
+  const tls = join(folder, 'late');
+  await mkdir(tls);
+  const late = await openRights(folder, store, rightsManifest(issuer.jwks), { now: () => now, log, certificate: tls });
+  try {
+    await expect(shownBy(late.port)).rejects.toThrow(/handshake|alert|ECONNRESET|disconnected/);
+    expect(logged.join('')).toContain('CertificateMissing');
+    const shown: string[] = [];
+    for (let i = 0; i < 2; i++) {
+      await cp(await writeCertificate(join(folder, `made-${i}`)), tls, { recursive: true });
+      await late.renew();
+      shown.push(await shownBy(late.port));
+    }
+    expect(new Set(shown).size).toBe(2);
+    await writeFile(join(tls, 'tls.crt'), 'half written');
+    await late.renew();
+    expect(await shownBy(late.port)).toBe(shown[1]);
+  } finally {
+    await late.close();
+  }
+});
+/** Fingerprint of the certificate that a browser is shown. */
+const shownBy = async (port: number): Promise<string> => {
+  const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false });
+  await once(socket, 'secureConnect');
+  const { fingerprint256 } = socket.getPeerCertificate();
+  socket.destroy();
+  return fingerprint256;
+};
 
 test('no subject, record or token is in the log', async () => {
   await as('ann', { path: '/v1/held' });

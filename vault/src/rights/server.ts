@@ -30,6 +30,8 @@ export interface RightsOptions extends RightsContext {
 }
 export interface RightsServer {
   readonly port: number;
+  /** Looks at the certificate's files now; it does so every minute by itself. */
+  renew(): Promise<void>;
   close(): Promise<void>;
 }
 const MAX_BODY = 4_096;
@@ -188,20 +190,16 @@ class RightsService {
   }
 }
 
-/** Puts the Secret's certificate into use, and again after each renewal. */
-const followCertificate = async (server: https.Server, folder: string, log: Logger): Promise<NodeJS.Timeout> => {
+/** Puts the Secret's certificate into use, and again when it was renewed. */
+const certificateOf = (server: https.Server, folder: string, log: Logger): (() => Promise<void>) => {
   let current: Certificate | undefined;
-  const look = async (): Promise<void> => {
+  return async () => {
     const next = await readCertificate(folder);
     if (!next) log.warn({ code: 'CertificateMissing' }, 'the certificate for subjects is missing or unusable');
     if (!next || next.cert === current?.cert) return;
     server.setSecureContext({ ...next, minVersion: 'TLSv1.2' });
     current = next;
   };
-  await look();
-  return setInterval(() => {
-    look().catch((error: unknown) => log.error({ code: errorCode(error) }, 'the certificate for subjects could not be renewed'));
-  }, RELOAD_MS).unref();
 };
 
 /** Rejects when the address is taken, the page missing or the manifest's key set none. */
@@ -220,7 +218,11 @@ export const startRights = async (options: RightsOptions): Promise<RightsServer>
   });
   server.maxConnections = 512;
   server.setTimeout(30_000);
-  const reload = await followCertificate(server, options.certificate, log);
+  const renew = certificateOf(server, options.certificate, log);
+  await renew();
+  const reload = setInterval(() => {
+    renew().catch((error: unknown) => log.error({ code: errorCode(error) }, 'the certificate for subjects could not be renewed'));
+  }, RELOAD_MS).unref();
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, resolve);
@@ -228,6 +230,7 @@ export const startRights = async (options: RightsOptions): Promise<RightsServer>
   const address = server.address();
   return {
     port: typeof address === 'object' && address !== null ? address.port : options.port,
+    renew,
     close: () =>
       new Promise((resolve) => {
         clearInterval(reload);

@@ -23,11 +23,13 @@ export interface AuditedTask extends Omit<SubjectUse, 'state' | 'openedAt'> {
 /** Tasks in one reply. */
 const PAGE = 500;
 
+/** As the odometer counts: since the last replenishment. */
 const metered = async (sql: Sql, scope: Scope): Promise<MeteredScope> => {
   const { domain, usage } = scope;
   const [row] = await sql.rows(
     `SELECT coalesce(sum(ask) FILTER (state = 'reserved'), 0)::BIGINT AS reserved, coalesce(sum(used) FILTER (state = 'committed'), 0)::BIGINT AS spent
-       FROM reservations WHERE usage = $usage AND domain = $domain`,
+       FROM reservations r WHERE usage = $usage AND domain = $domain
+         AND NOT EXISTS (SELECT 1 FROM former_reservations f WHERE f.id = r.id)`,
     { usage, domain },
   );
   return { ...scope, reserved: row!['reserved'] as bigint, spent: row!['spent'] as bigint };
