@@ -26,12 +26,26 @@ const registration = ['NamespaceMismatch', 'DomainUnknown', 'DomainFull', 'Offer
 
 /** Alerts on settlement that are no reason of anything (charts/scs/templates/alerts.yaml). */
 const alerts = ['SettlementStuck'];
+/** Conditions of the agreement (its metrics list them), and the alerts on masters. */
+const agreement = [
+  ...readFileSync(join(root, 'operator/src/master/consensus/runtime/metrics.ts'), 'utf8').matchAll(/^ {2}'([A-Z]\w+)',$/gm),
+].map((match) => match[1]!);
+const masters = [
+  'MastersReadOnly',
+  'MasterHalted',
+  'MasterVotedTwice',
+  'CounterNotAdmitted',
+  'FormationBlocked',
+  'ViewsChangeOften',
+  'MasterBehind',
+];
 
 test('the patterns find reasons', () => {
   for (const file of files) expect(reasonsIn(file), file).not.toEqual([]);
+  expect(agreement.length).toBeGreaterThan(5);
 });
 
-const known = new Set<string>([...rejectionCodes, ...registration, ...alerts, ...files.flatMap(reasonsIn)]);
+const known = new Set<string>([...rejectionCodes, ...registration, ...alerts, ...agreement, ...masters, ...files.flatMap(reasonsIn)]);
 describe('T6: explained', () => {
   test.each([...known])('%s', (code) => expect(headings).toContain(code));
 });
