@@ -79,3 +79,11 @@ test('a catalogue whose digest is another is none: the task is refused', async (
   const catalogues = new Catalogues(context.genesis, liars, (catalogue) => store.learn(catalogue));
   expect(await answerOf(catalogues)).toMatchObject({ kind: 'refused', code: 'CatalogueUnknown' });
 });
+
+test('the catalogue in force is learnt without any task, for imports', async () => {
+  changeCatalogue();
+  const catalogues = new Catalogues(context.genesis, masters, (catalogue) => store.learn(catalogue));
+  await catalogues.learnInForce();
+  expect(columnsOf(store.catalogue, DOMAIN).map(({ name }) => name)).toContain('purchase.store');
+  expect(catalogues.of(masters.world.state.must('meta').semanticVersion)).toBeDefined();
+});

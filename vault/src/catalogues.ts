@@ -7,6 +7,7 @@ import type { MastersPort } from '@scs/proto';
 
 /** Governance changes it seldom; what a Vault has seen since its start fits in memory. */
 const MOST = 1_000;
+const READING = { timeoutMs: 8_000 } as const;
 
 export class Catalogues {
   readonly #known = new Map<string, Catalogue>();
@@ -24,10 +25,16 @@ export class Catalogues {
     return this.#known.get(version);
   }
 
+  /** The version in force: so that new columns are there before the first import or task that needs them. Throws like `learn`. */
+  async learnInForce(): Promise<void> {
+    const leaf = await this.#masters.getLeaf('meta/', READING);
+    if (leaf) await this.learn(decodeRecord('meta', leaf.value).semanticVersion);
+  }
+
   /** Asks the masters for a version that is not known yet. Throws MastersUnavailable and StoreError. */
   async learn(version: string): Promise<void> {
     if (this.#known.has(version) || this.#known.size >= MOST) return;
-    const leaf = await this.#masters.getLeaf(`catalogue/${version}`, { timeoutMs: 8_000 });
+    const leaf = await this.#masters.getLeaf(`catalogue/${version}`, READING);
     if (!leaf) return;
     const catalogue = decodeRecord('catalogue', leaf.value);
     if (semanticVersion(catalogue) !== version) return;

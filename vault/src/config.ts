@@ -97,10 +97,8 @@ const defaultMemory = (): number =>
 export const readConfig = (environment: Environment): VaultConfig => {
   const genesis = read('SCS_GENESIS', environment.SCS_GENESIS, (bytes) => decodeGenesis(Uint8Array.from(bytes)));
   const manifest = read('SCS_VAULT_SPEC', environment.SCS_VAULT_SPEC, (bytes) => VaultSpec.parse(JSON.parse(bytes.toString('utf8'))));
-  const unknown = manifest.domains.find(({ name }) => !genesis.catalogue.domains.some((d) => d.name === name));
   const jwks = manifest.rights?.oidc?.jwks;
   if (jwks !== undefined && !isKeySet(jwks)) throw new ConfigError('SCS_VAULT_SPEC: rights.oidc.jwks is no JWK set');
-  if (unknown) throw new ConfigError(`SCS_VAULT_SPEC: domain ${unknown.name} is not in the catalogue`);
   return {
     environment,
     genesis,

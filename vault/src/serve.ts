@@ -30,6 +30,7 @@ const splitListen = (listen: string): { host: string; port: number } => {
 };
 const IMPORT_RETRY_MS = 30_000;
 const UPKEEP_MS = 60_000;
+const CATALOGUE_MS = 60_000;
 const SLOW_SECONDS = [1, 10, 60];
 const LOOK_MS = 10_000;
 /** Calls to masters that are away may take longer than a pod has to stop: all of them can be repeated. */
@@ -106,6 +107,7 @@ export const serve = async (config: VaultConfig, signal: AbortSignal): Promise<v
     });
     cleanup.defer(() => rights.close());
   }
+  const learning = followCatalogues(catalogues, log, ending);
   const sourcePlaces = { folder: env.SCS_IMPORT, bucket: (at: S3Place) => bucketOf(config, at) };
   health = { ready: false, reason: 'Importing', message: 'the sources of the manifest are being loaded' };
   while (!ending.aborted) {
@@ -129,7 +131,7 @@ export const serve = async (config: VaultConfig, signal: AbortSignal): Promise<v
     if (!ending.aborted) health = state;
   });
   await Promise.race([
-    Promise.all([follower.run(ending), keepUp(upkeep, ending), dividends.run(ending), looking]),
+    Promise.all([follower.run(ending), keepUp(upkeep, ending), dividends.run(ending), looking, learning]),
     aborted(ending).then(() => aborted(undefined, STOP_GRACE_MS)),
   ]);
   if (broken.signal.aborted) throw new StoreError('StoreBroken', "the Vault's file must be opened anew", undefined);
@@ -201,6 +203,18 @@ const opened = async (
 const noteSlow = (log: Logger, step: string, ms: number): void => {
   const over = SLOW_SECONDS.findLast((seconds) => ms >= seconds * 1000);
   if (over !== undefined) log.warn({ step, overSeconds: over }, 'slow');
+};
+
+/** Masters that are away are asked again; until then the catalogue is the one that is known. */
+const followCatalogues = async (catalogues: Catalogues, log: Logger, signal: AbortSignal): Promise<void> => {
+  while (!signal.aborted) {
+    try {
+      await catalogues.learnInForce();
+    } catch (error) {
+      log.warn({ code: errorCode(error) }, 'the catalogue in force is not known');
+    }
+    await aborted(signal, CATALOGUE_MS);
+  }
 };
 
 const keepUp = async (upkeep: Upkeep, signal: AbortSignal): Promise<void> => {
