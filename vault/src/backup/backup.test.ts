@@ -24,7 +24,7 @@ let buckets = 0;
 const opened: VaultStore[] = [];
 beforeAll(async () => {
   moto = await Moto.start();
-}, 60_000);
+}, 300_000);
 afterAll(() => moto.stop());
 beforeEach(async () => {
   ({ folder, remove } = await aFolder());

@@ -25,7 +25,7 @@ let remove: () => Promise<void>;
 let buckets = 0;
 beforeAll(async () => {
   moto = await Moto.start();
-}, 60_000);
+}, 300_000);
 afterAll(() => moto.stop());
 beforeEach(async () => {
   ({ folder, remove } = await aFolder());

@@ -18,7 +18,7 @@ let moto: Moto;
 let buckets = 0;
 beforeAll(async () => {
   moto = await Moto.start();
-}, 60_000);
+}, 300_000);
 afterAll(() => moto.stop());
 beforeEach(async () => {
   kind = 'folder';

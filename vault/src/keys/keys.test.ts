@@ -18,7 +18,7 @@ let remove: () => Promise<void>;
 const opened: VaultStore[] = [];
 beforeAll(async () => {
   moto = await Moto.start();
-}, 60_000);
+}, 300_000);
 afterAll(() => moto.stop());
 beforeEach(async () => {
   ({ folder, remove } = await aFolder());

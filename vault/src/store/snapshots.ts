@@ -167,8 +167,9 @@ export const forgetSnapshots = (sql: Sql): Promise<void> =>
  */
 export const removeOrphans = async (sql: Sql, folder: string): Promise<void> => {
   const known = (await sql.rows('SELECT id FROM snapshots')).map((row) => row['id'] as bigint);
+  const wanted = new Set(known.map((id) => `${id}.sealed`));
   const files = new Set(await readdir(folder));
-  for (const name of files) if (!known.some((id) => name === `${id}.sealed`)) await rm(join(folder, name), { force: true });
+  for (const name of files) if (!wanted.has(name)) await rm(join(folder, name), { force: true });
   for (const id of known)
     if (!files.has(`${id}.sealed`)) {
       await sql.run('DELETE FROM snapshots WHERE id = $id::BIGINT', { id });

@@ -1,7 +1,7 @@
 /** For tests: S3 and KMS as the Python package moto plays them, in a process of its own; fetched once into the tools' cache. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rename, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -23,10 +23,14 @@ const motoPath = async (): Promise<string | undefined> => {
   const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'symphony-scs');
   const folder = join(cache, 'moto-5.2.1');
   if (await stat(folder).catch(() => undefined)) return folder;
-  await run('mkdir', ['-p', cache]);
+  await mkdir(cache, { recursive: true });
   const partial = await mkdtemp(join(cache, 'moto-'));
   await run('python3', ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--target', partial, MOTO], { timeout: 300_000 });
-  await rename(partial, folder);
+  await rename(partial, folder).catch(async (error: unknown) => {
+    // Another test file was first.
+    if (!(await stat(folder).catch(() => undefined))) throw error;
+    await rm(partial, { recursive: true });
+  });
   return folder;
 };
 const freePort = async (): Promise<number> => {
