@@ -8,7 +8,10 @@ import { check, skip, type Check } from './check.ts';
 import { differs, first, partOf, same, type Subject } from './subject.ts';
 
 /** What was bonded at the time isn't in the bundle: without stakes all are ranked, with them some may be left out. */
-const withoutStakes = ({ policy: { economy: _, ...policy } }: Genesis): Genesis['policy'] => policy;
+const withoutStakes = ({ policy }: Genesis): Genesis['policy'] => {
+  const economy = economyOf(policy);
+  return { ...policy, economy: { ...economy, stakes: { ...economy.stakes, enterprise: 0n } } };
+};
 const isRanked = (given: readonly string[], all: readonly string[], { policy }: Genesis): boolean =>
   economyOf(policy).stakes.enterprise === 0n
     ? same(given, all)
