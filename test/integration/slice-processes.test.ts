@@ -6,8 +6,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { tmpdir } from 'node:os';
 import { expect, onTestFinished, test } from 'vitest';
-import { decodeTaskResult, envelopeAad, fromHex, noiseCells, resultBlobName, type Digest, type Genesis } from '@scs/protocol';
-import { vaultNames } from '@scs/protocol/testing/genesis.ts';
+import { decodeTaskResult, envelopeAad, fromHex, noiseCells, noiseOutput, resultBlobName, type Digest, type Genesis } from '@scs/protocol';
+import { aCatalogueOfNumbers, vaultNames } from '@scs/protocol/testing/genesis.ts';
 import { TestGroup } from '@scs/enclave-sidecar/testing/group.ts';
 import { writeQuery } from '@scs/executor/testing/parquet.ts';
 import { open, unpackSealed } from '@scs/proto';
@@ -42,8 +42,8 @@ const start = (program: string, environment: Record<string, string>): Started =>
 const realFiles = async () => {
   const folder = temporary(tmpdir());
   const ages = "CASE WHEN i < 90 THEN '19-24' WHEN i < 160 THEN '55-64' ELSE NULL END";
-  const rows = `SELECT 7000000 + i AS subject, DATE '2017-10-04' + CAST(i % 80 AS INTEGER) AS "purchase.day", 'COFFEE' AS "purchase.commodity", ${ages} AS "household.age" FROM range(700) t(i), range(3) u(j)`;
-  const others = `SELECT 7000000 + i + 150 AS subject, DATE '2016-01-01' AS "purchase.day", 'COFFEE' AS "purchase.commodity", '19-24' AS "household.age" FROM range(50) t(i)`;
+  const rows = `SELECT 7000000 + i AS subject, DATE '2017-10-04' + CAST(i % 80 AS INTEGER) AS "purchase.day", 'COFFEE' AS "purchase.commodity", ${ages} AS "household.age", CAST(CASE WHEN i < 90 THEN 1500 ELSE 300 END AS BIGINT) AS "purchase.cents" FROM range(700) t(i), range(3) u(j)`;
+  const others = `SELECT 7000000 + i + 150 AS subject, DATE '2016-01-01' AS "purchase.day", 'COFFEE' AS "purchase.commodity", '19-24' AS "household.age", 1::BIGINT AS "purchase.cents" FROM range(50) t(i)`;
   const read = (path: string): Uint8Array => Uint8Array.from(readFileSync(path));
   return {
     snapshot: read(await writeQuery(join(folder, 'snapshot.parquet'), `${rows} UNION ALL ${others}`)),
@@ -89,6 +89,32 @@ test('A2, B7, M5: sidecar and executor count, noise, release; an aggregator seal
   expect(logs).not.toMatch(/\b7000\d{3}\b/);
   for (const secret of [group.vaults.get(alder)!.noiseSeed, group.vaults.get(alder)!.stored!.output.nonce])
     expect(logs).not.toContain(secret);
+});
+
+test('B7, T1: a mean, a median and an audience, from the executor to the Vault', async () => {
+  const measures = [
+    { kind: 'mean', attribute: 'spend' },
+    { kind: 'quantile', attribute: 'spend', rank: '0.5' },
+  ] as const;
+  await using group = await TestGroup.start(
+    (task) => task.asking({ measures: [...measures], audience: { expiresSeconds: 3600 } }),
+    (genesis) => withSidecar({ ...genesis, catalogue: aCatalogueOfNumbers() }),
+  );
+  const vault = group.vaults.get(alder)!;
+  vault.files = await realFiles();
+  const scratch = temporary('/dev/shm');
+  const socket = join(scratch, 'enclave.sock');
+  const environment = group.place(temporary(tmpdir()), 'alder', alder);
+  const slice = start(sidecar, { ...environment, SCS_ROLE: 'slice', SCS_SUBJECT: alder, SCS_SCRATCH: scratch, SCS_SOCKET: socket });
+  const counting = start(executor, { SCS_SOCKET: socket, SCS_SCRATCH: scratch, SCS_TERMINATION_LOG: environment['SCS_TERMINATION_LOG']! });
+  const released = () => group.world.task(group.uid).parts.some((part) => part.vault === alder && part.state === 'released');
+  await Promise.race([group.until(released), slice.exit, counting.exit]);
+  expect(released(), slice.output() + counting.output()).toBe(true);
+  // Three rows each, of 1500 cents below 45 and of 300 from there on: bins of 0, 1000, 2500, 5000, 10000.
+  const exact = [90n, 70n, 40n, 405_000n, 63_000n, 36_000n, 0n, 0n, 90n, 0n, 0n, 70n, 0n, 0n, 0n, 0n, 40n, 0n, 0n, 0n, 0n];
+  const { plan } = group.world.task(group.uid);
+  expect(vault.stored!.output.cells).toEqual(noiseOutput(fromHex(vault.noiseSeed), exact, plan!));
+  expect(vault.audience).toBe('ff'.repeat(25));
 });
 
 test('A5: a sidecar of another program ends with AttestationInvalid in its termination log', async () => {
