@@ -62,10 +62,9 @@ export class CommandDesk {
   }
   decided(commands: readonly Command[], height: bigint): void {
     this.#pool.decided(commands, height);
-    for (const [id, { bytes, why }] of [...this.#doubtful]) {
-      this.#doubtful.delete(id);
-      this.refused(bytes, why);
-    }
+    const doubtful = [...this.#doubtful.values()];
+    this.#doubtful.clear(); // some may come to be in doubt again
+    for (const { bytes, why } of doubtful) this.refused(bytes, why);
     this.gather();
   }
   close(): void {
