@@ -2,14 +2,15 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { runPlan } from '@scs/executor';
+import { runPlan, type Files, type Timer } from '@scs/executor';
+import type { Plan } from '@scs/protocol';
 import { aTask } from '@scs/protocol/testing/task.ts';
 import { importConsents, importRecords } from '@scs/vault/import/import.ts';
 import { aGroup, genesisFor, OURS } from '@scs/vault/testing/a-group.ts';
 import { openStore } from '@scs/vault/testing/a-store.ts';
 import type { VaultStore } from '@scs/vault/store/vault-store.ts';
 import { Bare, DOMAIN, MEMORY_MIB, writeData } from './data.ts';
-import { bestOf, took, type Pair } from './measure.ts';
+import { bestOf, took, type Pair, type Took } from './measure.ts';
 
 const records = Number(process.argv[2]);
 const subjects = records / 10;
@@ -37,6 +38,19 @@ const ask = (task: string) => ({
 const quiet = (): void => undefined;
 const note = (line: string): void => void process.stderr.write(`${line}\n`);
 const pairs: Pair[] = [];
+
+/** From the order to stop, given while the query runs, to its end. */
+const stopped = async (plan: Plan, slice: Files): Promise<Took> => {
+  const [wall, processor] = [Promise.withResolvers<number>(), process.cpuUsage()];
+  const timer: Timer = (_ms, fire) => {
+    const soon = setTimeout(() => (wall.resolve(performance.now()), fire()), 30);
+    return () => clearTimeout(soon);
+  };
+  const done = await runPlan(plan, slice, LIMITS, timer);
+  if (done.ok) throw new Error('the query was over before it was told');
+  const { user, system } = process.cpuUsage(processor);
+  return { wallMs: performance.now() - (await wall.promise), processorMs: (user + system) / 1000 };
+};
 
 const measure = async (): Promise<void> => {
   const files = await writeData(folder, records, subjects);
@@ -122,6 +136,14 @@ const measure = async (): Promise<void> => {
   const revoked = await bestOf(3, () => store.consent({ subject: 'household-1', usage: 'marketing', state: 'revoked', time: Date.now() }));
   const bareRevoked = await bestOf(3, () => bare.run("INSERT INTO consents VALUES ('household-1', 'marketing', 'revoked', now())"));
   pairs.push({ what: 'revoke, durably', count: 1, vault: revoked, bare: bareRevoked });
+  const told = await took(async () => {
+    const announced = store.revocations.next(AbortSignal.timeout(600_000));
+    await store.consent({ subject: 'household-3', usage: 'marketing', state: 'revoked', time: Date.now() });
+    await announced;
+    if (!(await store.hasRevoked('cold'))) throw new Error('nobody was told');
+  });
+  pairs.push({ what: 'revoke, until the running slice is told', count: 1, vault: told });
+  pairs.push({ what: 'a running query told to stop, until it has', count: 1, vault: await stopped(plan, slice) });
   const refreshed = await took(() => store.refresh('cold'));
   pairs.push({ what: 'the running task without them: a fresh snapshot', count: 1, vault: refreshed });
   const erased = await took(() => store.erase('household-2'));
