@@ -138,6 +138,11 @@ export class Master {
     this.#world.madeCounter(this.counter, this.index);
   }
 
+  /** Stated for the next formation, admitted into the present one, and used: another one has to be stated. */
+  #renewIfUsed(): void {
+    const stated = this.formation.own?.statement.value;
+    if (takesPart(this.formation) && stated?.key === this.counter.key && this.counter.last > 0) this.loseCounter();
+  }
   /** Whatever a peer says. */
   hear(from: number, wire: Said): void {
     if (!this.state) return;
@@ -208,6 +213,7 @@ export class Master {
     this.#world.clockwork.after(TICK_MS, () => {
       if (life !== this.life || !this.state) return;
       this.take({ kind: 'tick', now: this.now() });
+      this.#renewIfUsed();
       this.#ticks += 1;
       if (this.state && latestOf(this.state.chain.roster, this.index)?.key === this.counter.key) this.disk.lost = false;
       if (this.#ticks % FORMATION_TICKS === 0 && this.state)

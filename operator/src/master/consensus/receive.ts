@@ -5,7 +5,7 @@
 import { digest } from '@scs/protocol';
 import type { Checkpoint, Message } from './messages.ts';
 import { latestOf, identityOf } from './roster.ts';
-import { atCheckpoint, checkpointHolds, readNext, uiDigest, type Reader } from './read-stream.ts';
+import { atCheckpoint, checkpointHolds, primaryOf, readNext, uiDigest, type Reader } from './read-stream.ts';
 import { set, type Turn } from './state.ts';
 import { openStream, type Stream, with1 } from './stream.ts';
 
@@ -80,9 +80,12 @@ const anchor = (turn: Turn, stream: Stream): Message | undefined => {
   const vouched = turn.state.vouches.get(stream.key);
   const held = turn.state.held.get(stream.key);
   if (!vouched || !held) return undefined;
-  return [...held.values()].find(
-    (m) => m.body.kind === 'checkpoint' && m.ui.counter > stream.next && vouched.has(m.ui.counter) && checkpointHolds(turn.env, m.body),
-  );
+  // the earliest: what lies before it is lost, and a new view may rest on that
+  return [...held.values()]
+    .toSorted((a, b) => a.ui.counter - b.ui.counter)
+    .find(
+      (m) => m.body.kind === 'checkpoint' && m.ui.counter > stream.next && vouched.has(m.ui.counter) && checkpointHolds(turn.env, m.body),
+    );
 };
 const anchored = (stream: Stream, message: Message, body: Checkpoint): Stream => {
   const fresh = openStream(stream.key, stream.master, body.height);
@@ -145,15 +148,22 @@ export const readStreams = (turn: Turn): boolean => {
   return changed;
 };
 
-/** A view that may still have to be read rests on a view change before this counter. Long silent streams hold up nobody. */
-const stillNeeded = (turn: Turn, { key }: Stream, counter: number): boolean => {
+/**
+ * A view that was read, or may still have to be, rests on a view change before this counter: some new view that was read names it, or
+ * the primary of its view has, as far as it was read here, neither opened that view nor gone on. Long silent streams hold up nobody.
+ */
+const stillNeeded = (turn: Turn, { key, changes }: Stream, counter: number): boolean => {
   const { chain, streams } = turn.state;
   const recent = chain.certified.head.height - 3n * BigInt(turn.env.limits.checkpointEvery);
-  return [...streams.values()].some(
-    (s) =>
-      s.low >= recent &&
-      s.tail.some(({ body }) => body.kind === 'new-view' && body.quorum.some((q) => q.key === key && q.counter < counter)),
+  const live = [...streams.values()].filter((s) => s.low >= recent);
+  const named = live.some((s) =>
+    s.tail.some(({ body }) => body.kind === 'new-view' && body.quorum.some((q) => q.key === key && q.counter < counter)),
   );
+  const awaited = [...changes].some(
+    ([view, change]) =>
+      change.counter < counter && live.some((s) => s.master === primaryOf(view) && s.view <= view && (s.lead?.view ?? 0) < view),
+  );
+  return named || awaited;
 };
 
 /** Drops what lies before each stream's last vouched checkpoint. */
