@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { hashGroup, semanticHashKey, type Plan } from '@scs/protocol';
+import { withHashGroupsListed } from './hash-groups.ts';
+import { LockedDatabase } from './locked-database.ts';
 import { runPlan } from './run-plan.ts';
 import { temporaryFolder, writeParquet } from './testing/parquet.ts';
 
@@ -47,6 +49,15 @@ describe('S2: hash groups', () => {
     );
     expect(groups.map((g) => g.ok && g.value)).toEqual(expected.map((n) => [BigInt(n)]));
     expect(expected.reduce((a, b) => a + b)).toBe(36);
+  });
+  test('more values than a slice holds: refused, not cut short', async () => {
+    const snapshot = await writeParquet(fresh(), { columns: ['subject', COUPON, CENTS], integers: [CENTS], rows });
+    const where: Plan['where'] = [[{ op: 'hash', column: COUPON, key, groups: 4, in: [0] }]];
+    using database = await LockedDatabase.open([snapshot], limits);
+    const listed = async (most: number) =>
+      withHashGroupsListed(plan(where), await database.columns(snapshot), { snapshot }, database, most);
+    expect(await listed(36)).toMatchObject({ ok: true });
+    expect(await listed(35)).toMatchObject({ fault: { code: 'MemoryExceeded' } });
   });
   test('a column that is not there, or has no one text', async () => {
     const of = (column: string) => counted([[{ op: 'hash', column, key, groups: 4, in: [1] }]]);

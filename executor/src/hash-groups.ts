@@ -10,13 +10,26 @@ import type { LockedDatabase } from './locked-database.ts';
 interface SnapshotFile {
   readonly snapshot: string;
 }
+/** Distinct values of one column: as many as a slice's memory holds beside its query. */
+const MOST_VALUES = 1_000_000;
 type Hashed = Extract<PlanPredicate, { op: 'hash' }>;
 
-const valuesOf = async (column: string, { snapshot }: SnapshotFile, database: LockedDatabase): Promise<readonly string[]> => {
+const valuesOf = async (
+  column: string,
+  { snapshot }: SnapshotFile,
+  database: LockedDatabase,
+  most: number,
+): Promise<readonly string[] | undefined> => {
   const text = `CAST(${quote(column)} AS VARCHAR)`;
-  const sql = `SELECT DISTINCT ${text} AS value FROM read_parquet($1) WHERE ${quote(column)} IS NOT NULL ORDER BY value`;
-  const rows = await database.rows({ sql, parameters: [{ type: 'text', value: snapshot }] });
-  return rows.map(([value]) => String(value));
+  const sql = `SELECT DISTINCT ${text} AS value FROM read_parquet($1) WHERE ${quote(column)} IS NOT NULL ORDER BY value LIMIT $2`;
+  const rows = await database.rows({
+    sql,
+    parameters: [
+      { type: 'text', value: snapshot },
+      { type: 'integer', value: BigInt(most) + 1n },
+    ],
+  });
+  return rows.length > most ? undefined : rows.map(([value]) => String(value));
 };
 
 /** The same plan with lists of values in place of hash groups. */
@@ -25,6 +38,7 @@ export const withHashGroupsListed = async (
   columns: Columns,
   files: SnapshotFile,
   database: LockedDatabase,
+  most = MOST_VALUES,
 ): Promise<Outcome<Plan>> => {
   const hashed = plan.where.flat().filter((p): p is Hashed => p.op === 'hash');
   const values = new Map<string, readonly string[]>();
@@ -32,7 +46,9 @@ export const withHashGroupsListed = async (
     const type = columns.get(column);
     if (type === undefined) return failed('ColumnMissing', `The snapshot has no column ${column}.`);
     if (!hasOneText(type)) return failed('ColumnTypeUnfit', `Column ${column} is ${type}; only text, integers and dates are hashed.`);
-    if (!values.has(column)) values.set(column, await valuesOf(column, files, database));
+    const found = values.get(column) ?? (await valuesOf(column, files, database, most));
+    if (!found) return failed('MemoryExceeded', `Column ${column} has more than ${most} values, too many to hash.`);
+    values.set(column, found);
   }
   const listed = (p: PlanPredicate): PlanPredicate =>
     p.op === 'hash'
