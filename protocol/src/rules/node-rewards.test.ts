@@ -64,6 +64,11 @@ describe('K7: node rewards', () => {
     expect(economyIn(world.state)).toMatchObject({ minted: 12_000n, rewarded: 10_200n });
   });
 
+  test('more than a leaf can hold is paid over several epochs', () => {
+    const world = closedEpoch(2n ** 66n);
+    expect(economyIn(world.state).rewarded).toBe(2n ** 64n - 1n);
+  });
+
   test('nothing minted, nothing decided', () => {
     const world = World.ready(withEconomy());
     world.advance(3 * LENGTH);

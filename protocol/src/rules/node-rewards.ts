@@ -3,6 +3,7 @@
  * masters, equally, and to enterprises, by the slices and aggregations of theirs that the epoch verified. Minting follows the chain's
  * time; how long an epoch is changes nothing. Who has bonded less than the policy asks gets none, and what nobody gets stays.
  */
+import { U64_MAX } from '../amounts.ts';
 import { economyOf } from '../economy.ts';
 import { encodeNodeRewards } from '../inflation.ts';
 import { BATCH_LIMITS, distribute, mergeTransfers } from '../settlement.ts';
@@ -42,7 +43,9 @@ export const rewardNodes = (draft: Draft, epoch: number, ctx: RuleContext): void
     .filter(({ publicKey }) => bondedBy(draft, 'master', publicKey) >= stakes.master)
     .map(({ rewardAddress: account }) => ({ account, weight: 1n }));
   const { minted, rewarded } = economyIn(draft);
-  const available = minted - rewarded;
+  const unpaid = minted - rewarded;
+  // more than 64 bits fit in no leaf, and a tick must never fail
+  const available = unpaid < U64_MAX ? unpaid : U64_MAX;
   const toMasters = (available * BigInt(nodeRewards.masters)) / 10_000n;
   const transfers = mergeTransfers([...given(toMasters, masters), ...given(available - toMasters, work)]);
   for (let from = 0; from < transfers.length; from += BATCH_LIMITS.credits) {
