@@ -141,7 +141,8 @@ export class Master {
   /** Stated for the next formation, admitted into the present one, and used: another one has to be stated. */
   #renewIfUsed(): void {
     const stated = this.formation.own?.statement.value;
-    if (takesPart(this.formation) && stated?.key === this.counter.key && this.counter.last > 0) this.loseCounter();
+    const next = stated !== undefined && stated.formation > (this.formation.opened?.number ?? 0);
+    if (next && takesPart(this.formation) && stated.key === this.counter.key && this.counter.last > 0) this.loseCounter();
   }
   /** Whatever a peer says. */
   hear(from: number, wire: Said): void {
