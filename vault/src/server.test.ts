@@ -139,6 +139,13 @@ test('C2: whoever runs a slice hears of a revocation in it, at once, and of no o
   // Opened anew, it is without them: nothing more to hear until the next revocation.
   await enclave.receive(client.openSlice({ task: uid, sealKey: enclave.sealKey }), masters.world.task(uid).envelope!);
   expect(await store.hasRevoked(uid)).toBe(false);
+  // C4: who was erased is as one who revoked; who granted again is not.
+  await store.erase(SUBJECTS[1]!);
+  expect(await store.hasRevoked(uid)).toBe(true);
+  await store.refresh(uid);
+  await store.consent({ subject: SUBJECTS[2]!, usage: 'marketing', state: 'revoked', time: Date.now() });
+  await store.consent({ subject: SUBJECTS[2]!, usage: 'marketing', state: 'granted', time: Date.now() });
+  expect(await store.hasRevoked(uid)).toBe(false);
 });
 
 test('drain: a call in hand ends, a new one is refused, and then the server is gone', async () => {

@@ -1,5 +1,4 @@
 /** Tells who watches running slices that somebody may have revoked (C2); they look for themselves whether it concerns them. */
-import { CONSENTING } from './consents.ts';
 import type { Sql } from './database.ts';
 
 export class Revocations {
@@ -31,8 +30,13 @@ export const hasRevoked = async (sql: Sql, task: string): Promise<boolean> => {
     { task },
   );
   if (!open) return false;
+  // Few ever revoked: only theirs is looked at. Who was erased has neither consents nor a name.
+  const charged = '(SELECT id FROM reservation_subjects WHERE reservation = $id::BIGINT)';
   const revoked = await sql.rows(
-    `SELECT 1 FROM (SELECT id FROM reservation_subjects WHERE reservation = $id::BIGINT) s ANTI JOIN ${CONSENTING} c USING (id) LIMIT 1`,
+    `(SELECT 1 FROM ${charged} SEMI JOIN (
+         SELECT id FROM consents WHERE usage = $usage AND id IN (SELECT id FROM consents WHERE usage = $usage AND NOT granted)
+           GROUP BY id HAVING NOT arg_max(granted, 2 * time + (NOT granted)::BIGINT)) USING (id) LIMIT 1)
+     UNION ALL (SELECT 1 FROM ${charged} ANTI JOIN subjects USING (id) LIMIT 1)`,
     { id: open['id'] as bigint, usage: String(open['usage']) },
   );
   return revoked.length > 0;
