@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { TaskResult } from './evidence.ts';
+import { MAX_OUTPUT_VALUES } from './output-layout.ts';
 import { fileClass, unpadded } from './size-class.ts';
 import { encodeCanonical } from './encoding/canonical.ts';
 import { decodeSliceOutput, decodeTaskResult, encodeSliceOutput, encodeSliceRelease, encodeTaskResult } from './slice-input.ts';
@@ -58,3 +59,8 @@ test('B4: a file is padded to one of eight sizes a power of two', () =>
       expect(fileClass(size)).toBe(size);
     }),
   ));
+
+test('the largest output, padded, is far from what a message may hold', () => {
+  const cells = Array.from({ length: MAX_OUTPUT_VALUES }, () => 0n);
+  expect(encodeSliceRelease({ cells, nonce }).length).toBeLessThan(256 * 1024);
+});

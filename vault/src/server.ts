@@ -50,7 +50,8 @@ const DRAIN_MS = 20_000;
 const MAX_OPENING = 4;
 const MAX_RELEASING = 64;
 const MAX_WATCHING = 256;
-const MAX_SEALED_OUTPUT = 64 * 1024;
+/** The largest audience as hex, and all the numbers that a plan may ask for, padded. */
+const MAX_SEALED_OUTPUT = 9 * 1024 * 1024;
 
 type Call = ServerUnaryCall<unknown, unknown> | ServerWritableStream<unknown, unknown>;
 
