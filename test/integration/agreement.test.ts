@@ -72,6 +72,7 @@ const healthy = (): Promise<true> =>
   until('three masters without a condition', () => ([0, 1, 2].every((i) => logOf(i).condition() === undefined) ? true : undefined), 90_000);
 
 test('N1, T2: a query goes through; its certificates are those that everybody checks', async () => {
+  expect([0, 1, 2].map((i) => logOf(i).agreement().formation)).toEqual([1, 1, 1]);
   await submit('plain');
   await settled('plain');
   await provable('plain');
@@ -125,7 +126,8 @@ test('N9: all counters and all masters lose power: they form anew by themselves 
   await Promise.all([0, 1, 2].map((i) => group.startMaster(i)));
   await settled('four');
   await healthy();
-  expect([0, 1, 2].map((i) => logOf(i).agreement().formation)).toEqual([2, 2, 2]);
+  const formations = [0, 1, 2].map((i) => logOf(i).agreement().formation);
+  expect([new Set(formations).size, (formations[0] ?? 0) > 1]).toEqual([1, true]);
   await provable('four');
 }, 240_000);
 

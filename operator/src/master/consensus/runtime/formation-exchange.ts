@@ -5,6 +5,7 @@
  *   - it has read all three streams up to where their masters say they ended,
  *   - everything that it has decided is certified, and
  *   - all three statements name that same certified head: the base of the new formation.
+ * From then on it has left the formation before (leave.ts): a message that a liar kept back must not have it decide above the base.
  * Whatever any correct master ever decided is then at or below the base, and a formation opens with nothing to carry over.
  */
 import { counterAttestationFault, type Attestation, type Certificate, type Genesis } from '@scs/protocol';
@@ -47,6 +48,8 @@ export interface ExchangeOptions {
   readonly seed: string;
   readonly store: AgreementStore;
   readonly standing: () => Standing;
+  /** Key of a counter that has given out nothing yet: the one there is, or another in its place. A stream begins with value 1. */
+  readonly freshKey: () => Promise<string>;
   readonly attest: (key: string, height: bigint, block: string) => Promise<Attestation>;
   readonly broadcast: (wire: FormationWire) => void;
   readonly send: (to: number, wire: FormationWire) => void;
@@ -54,6 +57,8 @@ export interface ExchangeOptions {
   readonly logger: Logger;
   /** This master has stated: its stream ends. */
   readonly onStated: () => void;
+  /** This master has confirmed the next formation: it decides nothing more in this one. */
+  readonly onConfirmed: () => void;
   readonly onOpened: (formation: Formation) => void;
 }
 export interface Formation {
@@ -113,6 +118,10 @@ export class FormationExchange {
   hasStated(): boolean {
     const stated = this.#o.store.statement();
     return stated !== undefined && stated.value.formation > this.#number();
+  }
+  /** Whether this master has confirmed the formation after the one that is open, and so left that. */
+  hasConfirmed(): boolean {
+    return (this.#o.store.confirmation()?.value.formation ?? 0) > this.#number();
   }
   #number(): number {
     return this.#opened?.formation.number ?? 0;
@@ -211,10 +220,11 @@ export class FormationExchange {
 
   async #state(): Promise<void> {
     const { genesisDigest, generation, index, seed, store, standing, attest, broadcast, onStated } = this.#o;
-    const { key, certified, ended } = standing();
+    const { key: present, certified, ended } = standing();
     const formation = this.#number() + 1;
-    const value: Statement = { genesis: genesisDigest, generation, formation, master: index, key, ended, certified, blank: store.blank() };
     const confirmed = store.confirmation()?.value.formation === formation;
+    const key = confirmed || this.#own?.statement.value.key === present ? present : await this.#o.freshKey();
+    const value: Statement = { genesis: genesisDigest, generation, formation, master: index, key, ended, certified, blank: store.blank() };
     if (!this.#stating && !confirmed && !same(this.#own?.statement.value, value)) {
       this.#stating = true;
       try {
@@ -269,7 +279,9 @@ export class FormationExchange {
     const wanted: Confirmation = { formation, master: index, set: setDigest(three) };
     const stored = store.confirmation();
     if (!mayConfirm(stored?.value, wanted)) return this.#blocked('FormationPending', undefined);
-    if (stored?.value.formation !== formation) store.setConfirmation(signConfirmation(seed, wanted));
+    if (stored?.value.formation === formation) return;
+    store.setConfirmation(signConfirmation(seed, wanted));
+    this.#o.onConfirmed();
   }
   #blocked(code: string, master: number | undefined): void {
     if (code === 'DiskBlank')

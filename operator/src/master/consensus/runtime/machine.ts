@@ -9,6 +9,7 @@ import { errorFields, type Logger } from '../../../kube/logger.ts';
 import { DiskError, type Disk } from '../../log/disk.ts';
 import { blockOf, type Tip } from '../chain.ts';
 import type { Environment } from '../environment.ts';
+import { leave } from '../leave.ts';
 import type { Message } from '../messages.ts';
 import { recover, type CounterNow, type Remembered } from '../recover.ts';
 import { type Condition, type HeldVote, type Input, type Output, type State, type Stored } from '../state.ts';
@@ -93,6 +94,10 @@ export class Machine {
   silence(why: string): void {
     const { key } = this.#state.own;
     this.#state = { ...this.#state, own: { key, muted: why } };
+  }
+  /** It decides nothing more in this formation (N9: it has confirmed the next). */
+  leave(): void {
+    this.#state = leave(this.#state);
   }
   /** Something is in the inbox. */
   wake(): void {

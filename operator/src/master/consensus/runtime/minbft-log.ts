@@ -27,7 +27,7 @@ import type { Rules } from '../../log/rules-port.ts';
 import { blockOf, decidedHeight, type Tip } from '../chain.ts';
 import { DEFAULT_LIMITS, type Environment, type Limits } from '../environment.ts';
 import type { CounterNow } from '../recover.ts';
-import { identityOf, latestOf } from '../roster.ts';
+import { countsAt, identityOf, latestOf } from '../roster.ts';
 import { type HeldVote, leaderOf, ownStream, type State } from '../state.ts';
 import { uiHolds } from '../usig.ts';
 import type { AgreementStore } from './agreement-store.ts';
@@ -146,11 +146,16 @@ export class MinbftLog implements Log {
       store: options.store,
       standing: () => this.#standing(),
       attest: (key, height, block) => options.counter.attest(key, height, block),
+      freshKey: async () => {
+        const { key, last } = await options.counter.describe();
+        return last === 0 ? key : (await options.counter.renew(key)).key;
+      },
       broadcast: (wire) => this.#broadcast(wire),
       send: (to, wire) => options.links.get(to)?.send(encodeMessage(wire)),
       now: () => clock.now(),
       logger,
       onStated: () => this.#machine?.silence('it has stated that its stream ended (N9)'),
+      onConfirmed: () => this.#machine?.leave(),
       onOpened: () => this.#loseIdentity('a new formation is open'),
     });
     this.#replica.onDecided(({ block }) => {
@@ -218,6 +223,7 @@ export class MinbftLog implements Log {
     logger.info({ why, formation: this.#exchange.formation()?.number ?? 0, counter: now.key.slice(0, 16) }, 'the agreement begins');
     this.#machine = this.#machineWith(now);
     if (this.#exchange.hasStated()) this.#machine.silence('it has stated that its stream ended (N9)');
+    if (this.#exchange.hasConfirmed()) this.#machine.leave();
     this.#machine.start();
     this.#desk.pushAll();
     const { roster } = this.#machine.state().chain;
@@ -339,7 +345,12 @@ export class MinbftLog implements Log {
     const stream = latest && state?.streams.get(latest.key);
     return {
       key,
-      admitted: latest !== undefined && latest.key === key && (state?.own.muted === undefined || this.#exchange.hasStated()),
+      // counting, not just admitted: until its first height comes, its master has no voice (N7)
+      admitted:
+        latest !== undefined &&
+        latest.key === key &&
+        countsAt(state!.chain.roster, key, decidedHeight(state!.chain) + 1n) &&
+        (state?.own.muted === undefined || this.#exchange.hasStated()),
       certified: this.#replica.certificate() ?? null,
       quiet:
         state !== undefined && state.chain.decided.length === 0 && this.#o.disk.vote(FIRST_GENERATION, this.height() + 1n) === undefined,
