@@ -72,6 +72,7 @@ const healthy = (): Promise<true> =>
   until('three masters without a condition', () => ([0, 1, 2].every((i) => logOf(i).condition() === undefined) ? true : undefined), 90_000);
 
 test('N1, T2: a query goes through; its certificates are those that everybody checks', async () => {
+  await healthy();
   expect([0, 1, 2].map((i) => logOf(i).agreement().formation)).toEqual([1, 1, 1]);
   await submit('plain');
   await settled('plain');
