@@ -248,6 +248,8 @@ export class Master {
         return;
       case 'create-ui': {
         const { counter } = this;
+        // the counter that it spoke with is gone
+        if (counter.key !== this.state?.own.key) return;
         const ui = counter.createUi(output.digest);
         return this.#later(random() * 2, () => ({ kind: 'ui', ui }));
       }

@@ -166,12 +166,21 @@ const stillNeeded = (turn: Turn, { key, changes }: Stream, counter: number): boo
   return named || awaited;
 };
 
+/** Vouched for by what was read of another master and can be passed on: whoever lags must find the same start. */
+const isVouched = (turn: Turn, { key, master }: Stream, counter: number): boolean =>
+  [...turn.state.streams.values()].some(
+    (s) =>
+      s.master !== master &&
+      s.fault === undefined &&
+      s.tail.some(({ body }) => body.kind === 'checkpoint' && body.seen.some((r) => r.key === key && r.counter === counter)),
+  );
+
 /** Drops what lies before each stream's last vouched checkpoint. */
 export const truncate = (turn: Turn): void => {
   for (const stream of turn.state.streams.values()) {
-    const vouched = turn.state.vouches.get(stream.key);
-    const last = stream.checkpoints.findLast(({ counter }) => vouched?.has(counter));
-    if (!last || last.counter <= (stream.tail[0]?.ui.counter ?? 0) || stillNeeded(turn, stream, last.counter)) continue;
+    const first = stream.tail[0]?.ui.counter ?? 0;
+    const last = stream.checkpoints.findLast(({ counter }) => counter > first && isVouched(turn, stream, counter));
+    if (!last || stillNeeded(turn, stream, last.counter)) continue;
     const from = <V>(map: ReadonlyMap<number, V>, counterOf: (key: number, value: V) => number): Map<number, V> =>
       new Map([...map].filter(([key, value]) => counterOf(key, value) >= last.counter));
     const cut: Stream = {
