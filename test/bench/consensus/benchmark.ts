@@ -2,7 +2,6 @@
 import { performance } from 'node:perf_hooks';
 import { encodeCommand, type Command } from '@scs/protocol';
 import { digits, milliseconds } from '../figures.ts';
-import { machine } from '../machine.ts';
 import type { Report } from '../report.ts';
 import { EtcdGroup } from './etcd.ts';
 import { ReplicaGroup } from './group.ts';
@@ -108,7 +107,6 @@ const replaced = async (): Promise<number> => {
 
 export const consensus = async (quick: boolean): Promise<Report> => {
   const ms = quick ? 2_000 : 6_000;
-  const on = machine();
   const loads = sizes(quick);
   const baseline = await etcd(loads, ms);
   const rows: string[][] = [];
@@ -133,7 +131,6 @@ export const consensus = async (quick: boolean): Promise<Report> => {
     name: 'consensus',
     work: [
       'Three replicas and three counters, six processes, over gRPC with mutual TLS on the loopback address; disks synced; commands of 256 bytes from one client by gRPC, a closed loop. Beside it etcd with three members (crash faults only; synced; without TLS), 256 bytes a put, as many under way. Client, replicas and counters share the cores.',
-      on,
     ],
     tables: [
       {
