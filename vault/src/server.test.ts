@@ -106,7 +106,7 @@ test('N10: another enterprise gets nothing; a refusal says its code; rubbish is 
   expect(await own.release({ task: 'x' })).toMatchObject({ code: 'TaskUnknown', height: 0n });
   const enclave = await SliceEnclave.start(masters.world.genesisDigest);
   masters.world.block(enclave.ready(uid));
-  expect(await own.release({ task: uid, sealedOutput: new Uint8Array(100_000) })).toMatchObject({ code: 'EvidenceInvalid' });
+  expect(await own.release({ task: uid, sealedOutput: new Uint8Array(9 * 1024 * 1024 + 1) })).toMatchObject({ code: 'EvidenceInvalid' });
   expect(await own.release({ task: uid, sealedOutput: new Uint8Array(64), enc: new Uint8Array(32) })).toMatchObject({
     code: 'SealInvalid',
   });
