@@ -230,6 +230,7 @@ export class FormationExchange {
       try {
         const base = baseOf(certified, genesisDigest);
         const attestation = await attest(key, base.height, base.block);
+        if (this.#number() + 1 !== formation) return; // told meanwhile that it is open: nothing is left to state
         const statement = signStatement(seed, value);
         store.setStatement(statement);
         this.#own = { statement, attestation };
