@@ -1,11 +1,14 @@
 /** Decided commands a second and their latency, by the size of the batch; beside etcd. How long a killed primary is missed. */
 import { performance } from 'node:perf_hooks';
 import { encodeCommand, type Command } from '@scs/protocol';
-import { digits, milliseconds } from '../figures.ts';
+import { digits, milliseconds, perSecond } from '../figures.ts';
 import type { Report } from '../report.ts';
+import { startCometbft } from './cometbft.ts';
 import { EtcdGroup } from './etcd.ts';
 import { ReplicaGroup } from './group.ts';
 import { closedLoop, type Load } from './load.ts';
+import { startMinbftCrate } from './minbft-crate.ts';
+import type { Peer } from './peer.ts';
 
 const BYTES = 256;
 /** Command number n, of 256 bytes or a few more. */
@@ -105,6 +108,21 @@ const replaced = async (): Promise<number> => {
   }
 };
 
+/** Others that agree on bytes: commands under way, and how many rounds of them. */
+const others = async (start: () => Promise<Peer>, rounds: number, quick: boolean): Promise<string[][]> => {
+  const peer = await start();
+  try {
+    const rows: string[][] = [];
+    for (const inFlight of quick ? [1, 10] : [1, 10, 100, 1_000]) {
+      const { commands, ms, p50Ms, p99Ms } = await peer.run({ inFlight, commands: rounds * inFlight });
+      rows.push([peer.name, inFlight.toLocaleString('en-US'), perSecond(commands, ms), `${digits(p50Ms)} ms`, `${digits(p99Ms)} ms`]);
+    }
+    return rows;
+  } finally {
+    await peer.stop();
+  }
+};
+
 export const consensus = async (quick: boolean): Promise<Report> => {
   const ms = quick ? 2_000 : 6_000;
   const loads = sizes(quick);
@@ -127,10 +145,11 @@ export const consensus = async (quick: boolean): Promise<Report> => {
   }
   const gaps: number[] = [];
   for (let i = 0; i < (quick ? 1 : 3); i += 1) gaps.push(await replaced());
+  const beside = [...(await others(() => startCometbft('0s'), 10, quick)), ...(await others(startMinbftCrate, 200, quick))];
   return {
     name: 'consensus',
     work: [
-      'Three replicas and three counters, six processes, over gRPC with mutual TLS on the loopback address; disks synced; commands of 256 bytes from one client by gRPC, a closed loop. Beside it etcd with three members (crash faults only; synced; without TLS), 256 bytes a put, as many under way. Client, replicas and counters share the cores.',
+      'Three replicas and three counters, six processes, over gRPC with mutual TLS on the loopback address; disks synced; commands of 256 bytes from one client by gRPC, a closed loop. Beside it etcd with three members (crash faults only; synced; without TLS), 256 bytes a put, as many under way. Client, replicas and counters share the cores. Then CometBFT 1.0 with four validators (Byzantine; its kvstore, HTTP, no wait between blocks) and the crate minbft 1.0.3 (one process, Ed25519, batches as large as what is under way, no disk and no network).',
     ],
     tables: [
       {
@@ -141,6 +160,7 @@ export const consensus = async (quick: boolean): Promise<Report> => {
         head: ['primary killed (SIGKILL)', 'longest time without a decision'],
         rows: gaps.map((gap, i) => [`run ${i + 1}`, milliseconds(gap)]),
       },
+      { head: ['beside, on the same machine', 'under way', 'commands/s', 'p50', 'p99'], rows: beside },
     ],
   };
 };

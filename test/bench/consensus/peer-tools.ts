@@ -9,18 +9,6 @@ import { ensureCached } from '../../cluster/tools.ts';
 
 const sources = import.meta.dirname;
 
-/** etcd's own load program, of the version that the cluster runs. About a minute. */
-export const ensureEtcdBenchmark = (): Promise<string> =>
-  ensureCached('etcd-benchmark', () =>
-    build({
-      title: "etcd's benchmark (about a minute, once)",
-      binary: 'etcd-benchmark',
-      module: join(sources, 'etcd-benchmark'),
-      ldflags: '-s -w',
-      program: 'go.etcd.io/etcd/v3/tools/benchmark',
-    }),
-  );
-
 /** CometBFT 1.0 with its kvstore application. About a minute. */
 export const ensureCometbft = (): Promise<string> =>
   ensureCached('cometbft', () =>
