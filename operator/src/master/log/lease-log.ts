@@ -2,17 +2,18 @@
  * The interim Log: the holder of a Kubernetes Lease makes the blocks, the others check and co-sign. What it tolerates and
  * what not: `voting.ts`. The Lease only keeps makers from getting into each other's way; agreement does not rest on it.
  */
-import type { Block, Certificate, CertifiedLeaf, Command, State } from '@scs/protocol';
+import type { Command } from '@scs/protocol';
 import { backoffMs } from '../../kube/backoff.ts';
 import { type Clock, realClock } from '../../kube/clock.ts';
 import { type Logger, defaultLogger, errorFields } from '../../kube/logger.ts';
 import { CatchUp } from './catch-up.ts';
 import { CoSigner } from './co-signer.ts';
-import type { Candidates, Decided, Decision, Log, Witness } from './log.ts';
+import type { Candidates, Decision, Log, Witness } from './log.ts';
 import type { Peer, PeerHandlers } from './peers.ts';
 import { Pool } from './pool.ts';
 import { Proposing } from './proposing.ts';
-import { Replica, type ReplicaError, type ReplicaOptions } from './replica.ts';
+import type { ReplicaError, ReplicaOptions } from './replica.ts';
+import { ReplicaLog } from './replica-log.ts';
 import { barAfterBlank } from './voting.ts';
 
 /** Leadership as the log needs it; `runLease` fits. */
@@ -55,12 +56,11 @@ const masterOf = (identity: string | undefined): number | undefined => {
   return index === undefined ? undefined : Number(index);
 };
 
-export class LeaseLog implements Log {
+export class LeaseLog extends ReplicaLog implements Log {
   readonly #o: LeaseLogOptions;
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #logger: Logger;
-  readonly #replica: Replica;
   readonly #pool: Pool;
   readonly #catchUp: CatchUp;
   readonly #coSigner: CoSigner;
@@ -74,17 +74,17 @@ export class LeaseLog implements Log {
   /** Reads the disk; throws DiskError or ReplicaError. */
   constructor(options: LeaseLogOptions) {
     const { clock = realClock, random = Math.random, logger = defaultLogger } = options;
+    super({ ...options, logger });
     this.#o = options;
     this.#clock = clock;
     this.#random = random;
     this.#logger = logger;
-    this.#replica = new Replica({ ...options, logger });
     this.#pool = new Pool({ clock });
-    this.#catchUp = new CatchUp(this.#replica, options.peers, logger, clock, this.#stopping.signal);
-    const shared = { ...options, replica: this.#replica, catchUp: this.#catchUp, clock, random, logger };
+    this.#catchUp = new CatchUp(this.replica, options.peers, logger, clock, this.#stopping.signal);
+    const shared = { ...options, replica: this.replica, catchUp: this.#catchUp, clock, random, logger };
     this.#coSigner = new CoSigner(shared);
     this.#proposing = new Proposing({ ...shared, coSigner: this.#coSigner, pool: this.#pool, generation: options.committee.generation });
-    this.#replica.onDecided(({ block }) => this.#pool.decided(block.commands, block.height));
+    this.replica.onDecided(({ block }) => this.#pool.decided(block.commands, block.height));
     this.#lastTurnAt = clock.now();
   }
 
@@ -139,29 +139,8 @@ export class LeaseLog implements Log {
     }
   }
 
-  onDecided(handler: (decided: Decided) => void): () => void {
-    return this.#replica.onDecided(handler);
-  }
-  height(): bigint {
-    return this.#replica.height();
-  }
-  time(): number {
-    return this.#replica.time();
-  }
-  state(): State {
-    return this.#replica.state();
-  }
-  certificate(): Certificate | undefined {
-    return this.#replica.certificate();
-  }
-  leaf(key: string): CertifiedLeaf | undefined {
-    return this.#replica.leaf(key);
-  }
-  block(height: bigint): Block | undefined {
-    return this.#replica.block(height);
-  }
   isPrimary(): boolean {
-    return this.#leadership?.isHolder() === true && this.#replica.halted() === undefined;
+    return this.#leadership?.isHolder() === true && this.replica.halted() === undefined;
   }
   primary(): number | undefined {
     return this.isPrimary() ? this.#o.index : masterOf(this.#leadership?.holder());
@@ -171,7 +150,7 @@ export class LeaseLog implements Log {
   }
   /** Why this master takes no part any more, if so. */
   halted(): ReplicaError | undefined {
-    return this.#replica.halted();
+    return this.replica.halted();
   }
   /** Civil time of the last turn of the loop that keeps this master up with the others: for liveness. */
   lastProgressAt(): number {
@@ -215,7 +194,7 @@ export class LeaseLog implements Log {
 
   /** Runs for the Lease; after a term in which nothing moved it rests, so that another can try. */
   async #lead(): Promise<void> {
-    while (!this.#stopping.signal.aborted && !this.#replica.halted()) {
+    while (!this.#stopping.signal.aborted && !this.replica.halted()) {
       const resigned = Promise.withResolvers<void>();
       const stop = (): void => resigned.resolve();
       this.#stopping.signal.addEventListener('abort', stop, { once: true });

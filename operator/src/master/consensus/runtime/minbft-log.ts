@@ -10,9 +10,7 @@ import {
   sign,
   signStatement,
   verifySignature,
-  type Block,
   type Certificate,
-  type CertifiedLeaf,
   type Command,
   type Committee,
   type Genesis,
@@ -21,8 +19,8 @@ import {
 import { type Clock } from '../../../kube/clock.ts';
 import { errorFields, type Logger } from '../../../kube/logger.ts';
 import type { Disk, DiskError } from '../../log/disk.ts';
-import type { Candidates, Decided, Decision, Log, Witness } from '../../log/log.ts';
-import { Replica } from '../../log/replica.ts';
+import type { Candidates, Decision, Log, Witness } from '../../log/log.ts';
+import { ReplicaLog } from '../../log/replica-log.ts';
 import type { Rules } from '../../log/rules-port.ts';
 import { blockOf, decidedHeight, type Tip } from '../chain.ts';
 import { DEFAULT_LIMITS, type Environment, type Limits } from '../environment.ts';
@@ -83,11 +81,10 @@ export const RUNTIME_LIMITS: Limits = { ...DEFAULT_LIMITS, batchDelayMs: 0, batc
 const EVERY_MS = 300;
 const ADMIT_EVERY_MS = 2_000;
 
-export class MinbftLog implements Log {
+export class MinbftLog extends ReplicaLog implements Log {
   readonly #o: MinbftOptions;
   readonly #committee: Committee;
   readonly #limits: Limits;
-  readonly #replica: Replica;
   readonly #desk: CommandDesk;
   readonly #inbox: Inbox;
   readonly #exchange: FormationExchange;
@@ -112,20 +109,12 @@ export class MinbftLog implements Log {
   /** Reads the disk; throws DiskError, ReplicaError or RangeError. */
   constructor(options: MinbftOptions) {
     const { genesis, genesisDigest, disk, rules, index, seed, logger, clock } = options;
+    const committee: Committee = { generation: FIRST_GENERATION, keys: genesis.masters.map((m) => m.publicKey) };
+    super({ disk, rules, genesis: genesisDigest, genesisTime: genesis.time, committee, index, seed, logger });
     this.#o = options;
     this.#limits = { ...RUNTIME_LIMITS, ...options.limits };
-    this.#committee = { generation: FIRST_GENERATION, keys: genesis.masters.map((m) => m.publicKey) };
-    this.#replica = new Replica({
-      disk,
-      rules,
-      genesis: genesisDigest,
-      genesisTime: genesis.time,
-      committee: this.#committee,
-      index,
-      seed,
-      logger,
-    });
-    this.#written = this.#replica.state();
+    this.#committee = committee;
+    this.#written = this.replica.state();
     this.#inbox = new Inbox(() => clock.now());
     this.#desk = new CommandDesk({
       rules,
@@ -158,7 +147,7 @@ export class MinbftLog implements Log {
       onConfirmed: () => this.#machine?.leave(),
       onOpened: () => this.#loseIdentity('a new formation is open'),
     });
-    this.#replica.onDecided(({ block }) => {
+    this.replica.onDecided(({ block }) => {
       this.#desk.decided(block.commands, block.height);
     });
     this.#lastTurnAt = clock.now();
@@ -235,9 +224,9 @@ export class MinbftLog implements Log {
     const { genesisDigest, disk, store, clock, random, logger, links, genesis, witness } = this.#o;
     const formation = this.#exchange.formation();
     const roster = formation ? (store.roster() ?? formation.roster) : [];
-    const shared = { replica: this.#replica, genesis: genesisDigest, generation: FIRST_GENERATION };
+    const shared = { replica: this.replica, genesis: genesisDigest, generation: FIRST_GENERATION };
     const tip = certifiedTip(shared);
-    this.#written = this.#replica.state();
+    this.#written = this.replica.state();
     const intent = store.intent();
     const base: Tip = formation ? { ...tip, head: { ...tip.head, ...formation.base } } : tip;
     const remembered = {
@@ -307,7 +296,7 @@ export class MinbftLog implements Log {
     if (!block || this.#o.disk.block(certificate.head.height)) return () => {}; // decided again after a crash, and stored before it
     const before = this.#written;
     this.#written = records;
-    return this.#replica.adopt({ block, bytes, before, state: records }, certificate);
+    return this.replica.adopt({ block, bytes, before, state: records }, certificate);
   }
 
   #halt(code: string, message: string): void {
@@ -351,7 +340,7 @@ export class MinbftLog implements Log {
         latest.key === key &&
         countsAt(state!.chain.roster, key, decidedHeight(state!.chain) + 1n) &&
         (state?.own.muted === undefined || this.#exchange.hasStated()),
-      certified: this.#replica.certificate() ?? null,
+      certified: this.replica.certificate() ?? null,
       quiet:
         state !== undefined && state.chain.decided.length === 0 && this.#o.disk.vote(FIRST_GENERATION, this.height() + 1n) === undefined,
       ended: stream ? { key: stream.key, counter: stream.next - 1 } : null,
@@ -381,7 +370,7 @@ export class MinbftLog implements Log {
     if (!state || !this.#counter || !this.#exchange.formation() || this.#exchange.hasStated()) return undefined;
     const { key } = this.#counter;
     if (state.own.key !== key || state.own.muted !== undefined || identityOf(state.chain.roster, key)) return undefined;
-    const { height, block } = certifiedTip({ replica: this.#replica, genesis: genesisDigest, generation: FIRST_GENERATION }).head;
+    const { height, block } = certifiedTip({ replica: this.replica, genesis: genesisDigest, generation: FIRST_GENERATION }).head;
     const sequence = (this.state().get('counter', String(index))?.sequence ?? 0) + 1;
     const attestation = await counter.attest(key, height, block);
     const statement = { master: index, key, sequence, height, block, attestation };
@@ -416,27 +405,6 @@ export class MinbftLog implements Log {
 
   // --- what others see ---------------------------------------------------------------------------------------------------------
 
-  onDecided(handler: (decided: Decided) => void): () => void {
-    return this.#replica.onDecided(handler);
-  }
-  height(): bigint {
-    return this.#replica.height();
-  }
-  time(): number {
-    return this.#replica.time();
-  }
-  state(): Records {
-    return this.#replica.state();
-  }
-  certificate(): Certificate | undefined {
-    return this.#replica.certificate();
-  }
-  leaf(key: string): CertifiedLeaf | undefined {
-    return this.#replica.leaf(key);
-  }
-  block(height: bigint): Block | undefined {
-    return this.#replica.block(height);
-  }
   primary(): number | undefined {
     const state = this.#machine?.state();
     return state && leaderOf(state, decidedHeight(state.chain) + 1n)?.master;
