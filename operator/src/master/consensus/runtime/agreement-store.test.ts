@@ -59,6 +59,12 @@ test('G4: a second vote at a height is refused, and a disk with a vote is not bl
   expect(store.blank()).toBe(false);
   disk.close();
 });
+test('N9: a lost disk stays blank however much of the log it has fetched again: what it promised is still not known', () => {
+  const { disk, store } = open(path());
+  disk.append({ height: 1n, bytes: Uint8Array.of(1), certificate: { head: { ...head('a'), height: 1n }, votes: [] } }, []);
+  expect(store.blank()).toBe(true);
+  disk.close();
+});
 test('what fails half-way is not there at all', () => {
   const { disk, store } = open(path());
   expect(() =>

@@ -24,9 +24,8 @@ const NOTHING = new Uint8Array();
 const optionalBytes = (row: Row): { readonly bytes?: Uint8Array } => (row['bytes'] === null ? {} : { bytes: bytesOf(row, 'bytes') });
 
 export interface AgreementStore {
-  /** One record of the state machine. `certified` is the log's to write. */
+  /** One record of the state machine; `certified` is the log's to write. A vote once for each generation and height (G4), else DiskError VoteExists. */
   write(record: Exclude<Stored, { kind: 'certified' }>): void;
-  /** Once for each generation and height (G4). Throws DiskError VoteExists. */
   messages(): readonly Message[];
   anchors(): ReadonlyMap<string, number>;
   intent(): { readonly key: string; readonly intent: Intent } | undefined;
@@ -39,7 +38,7 @@ export interface AgreementStore {
   setStatement(statement: Signed<Statement> | undefined): void;
   confirmation(): Signed<Confirmation> | undefined;
   setConfirmation(confirmation: Signed<Confirmation>): void;
-  /** Whether this file has ever held a formation, a statement or a vote. */
+  /** This file has never held a formation, a confirmation or a vote: fetched blocks promise nothing (N9). */
   blank(): boolean;
 }
 
@@ -127,7 +126,6 @@ export const agreementStore = (file: SqliteFile, disk: Disk): AgreementStore => 
     confirmation: () => value('confirmation', (v) => ownConfirmation.parse(v)),
     setConfirmation: (confirmation) => put('confirmation', confirmation),
     blank: () =>
-      disk.last() === undefined &&
       file.get("SELECT 1 AS one FROM agreement WHERE name IN ('opened', 'confirmation')") === undefined &&
       file.get('SELECT 1 AS one FROM votes LIMIT 1') === undefined,
   };
