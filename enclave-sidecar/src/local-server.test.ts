@@ -14,7 +14,7 @@ const never = new AbortController().signal;
 const pair = async () => {
   const folder = mkdtempSync(join(tmpdir(), 'scs-local-'));
   const socket = join(folder, 'enclave.sock');
-  const desk = new WorkDesk();
+  const desk = new WorkDesk(1);
   const server = await serveExecutor(desk, socket);
   const client = grpcClient(Enclave, `unix:${socket}`, credentials.createInsecure());
   onTestFinished(async () => {
@@ -74,6 +74,21 @@ test('C2: work that is withdrawn ends at its doer, and a result of it is not tak
   await finishing;
 });
 
+test('C2: what a sidecar before this one gave is not taken for the work of this one', async () => {
+  const before = new WorkDesk(700);
+  void before.offer({ ...item, snapshot: '/stale' }, never);
+  const given = await before.getWork(never);
+  if (!given || !('round' in given)) throw new Error('no work');
+  const { desk, client } = await pair();
+  const result = desk.offer(item, never);
+  expect(await client.finish({ cells: ['7'], program, round: given.round })).toMatchObject({ released: false, code: 'RunAgain' });
+  const { round } = await client.getWork({});
+  const finishing = client.finish({ cells: ['8'], program, round });
+  expect(await result).toMatchObject({ cells: [8n] });
+  desk.close();
+  await finishing;
+});
+
 test.each([
   ['a float', { cells: ['1.5'], program }],
   ['a negative zero', { cells: ['-0'], program }],
@@ -101,10 +116,10 @@ test('B7: sums may be below zero', async () => {
 
 test('work that is no longer wanted is withdrawn', async () => {
   const wanted = new AbortController();
-  const result = new WorkDesk().offer(item, wanted.signal);
+  const result = new WorkDesk(1).offer(item, wanted.signal);
   wanted.abort();
   expect(await result).toBeUndefined();
-  expect(await new WorkDesk().offer(item, wanted.signal)).toBeUndefined();
+  expect(await new WorkDesk(1).offer(item, wanted.signal)).toBeUndefined();
 });
 
 test('the socket is for its owner alone', async () => {

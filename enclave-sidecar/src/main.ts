@@ -2,6 +2,7 @@
  * scs-enclave-sidecar: the enclave of one slice (beside its executor), of one aggregator, or a master's trusted counter. Exit code 0: no longer needed; 3: failed
  * for good, code and message in the termination log; 1: unexpected.
  */
+import { randomInt } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { pino, type Logger } from 'pino';
 import { createMasters, grpcClient, VaultNode } from '@scs/proto';
@@ -47,7 +48,7 @@ const runRole = async (environment: Environment, session: Session, ready: () => 
     return runAggregator(session);
   }
   await requireMemory(environment.SCS_SCRATCH);
-  const desk = new WorkDesk();
+  const desk = new WorkDesk(randomInt(1, 2 ** 31));
   const server = await serveExecutor(desk, environment.SCS_SOCKET);
   const tls = readTls(environment.SCS_TLS);
   const connectVault = (enterprise: string) =>

@@ -1,6 +1,6 @@
 /**
- * Between the slice and its executor: one piece of work at a time, each a round; what comes of an earlier round is not taken. An executor that restarts finds its work again; its
- * `finish` is answered when the slice is over, because the pod ends with the executor.
+ * Between the slice and its executor: one piece of work at a time, each a round; what comes of another round is not taken. An executor
+ * that restarts finds its work again; its `finish` is answered when the slice is over, because the pod ends with the executor.
  */
 import { Changes } from './changes.ts';
 
@@ -25,17 +25,22 @@ export interface WorkReply {
   readonly message: string;
 }
 type State =
+  /** No work waits: none came yet, or it was taken or withdrawn. */
   | { readonly kind: 'idle' }
   | { readonly kind: 'offered'; readonly item: WorkItem; readonly take: (result: WorkResult) => void; readonly round: number }
-  | { readonly kind: 'taken'; readonly round: number }
   | { readonly kind: 'over'; readonly reply: WorkReply };
 
 const RUN_AGAIN: WorkReply = { released: false, code: 'RunAgain', message: 'A fresh snapshot is being opened.' };
 
 export class WorkDesk {
   #state: State = { kind: 'idle' };
-  #round = 0;
+  #nextRound: number;
   readonly #changes = new Changes();
+
+  /** Of each sidecar another `firstRound`, so that what an executor still does for one before it is told apart (C2). */
+  constructor(firstRound: number) {
+    this.#nextRound = firstRound;
+  }
 
   #become(state: State): void {
     this.#state = state;
@@ -48,9 +53,9 @@ export class WorkDesk {
    */
   offer(item: WorkItem, signal: AbortSignal): Promise<WorkResult | undefined> {
     return new Promise((resolve) => {
-      const round = ++this.#round;
+      const round = this.#nextRound++;
       const giveUp = (): void => {
-        if (this.#state.kind === 'offered' && this.#state.round === round) this.#become({ kind: 'taken', round });
+        if (this.#state.kind === 'offered' && this.#state.round === round) this.#become({ kind: 'idle' });
         resolve(undefined);
       };
       const take = (result: WorkResult): void => {
@@ -87,13 +92,13 @@ export class WorkDesk {
   async finish(result: WorkResult, round: number, signal: AbortSignal): Promise<WorkReply | undefined> {
     const before = this.#state;
     if (before.kind === 'offered' && before.round === round) {
-      this.#become({ kind: 'taken', round });
+      this.#become({ kind: 'idle' });
       before.take(result);
     }
     while (!signal.aborted) {
       const state: State = this.#state;
       if (state.kind === 'over') return state.reply;
-      if (state.kind === 'offered' && state.round > round) return RUN_AGAIN;
+      if (state.kind === 'offered' && state.round !== round) return RUN_AGAIN;
       await this.#changes.next(signal);
     }
     return undefined;

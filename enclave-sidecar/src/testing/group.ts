@@ -203,7 +203,7 @@ export class TestGroup implements AsyncDisposable {
       stop,
       phases,
     );
-    const desk = new WorkDesk();
+    const desk = new WorkDesk(1);
     const scratch = mkdtempSync(join(this.#folder, 'slice-'));
     const socket = join(scratch, 'enclave.sock');
     const local = await serveExecutor(desk, socket);

@@ -64,7 +64,7 @@ export type Work = Message<"scs.v1.Work"> & {
   timeoutMs: number;
 
   /**
-   * From 1; each fresh snapshot is a round. A result of an earlier one is not taken.
+   * Each fresh snapshot is a round, and each sidecar begins with a random one. A result of another round is not taken.
    *
    * @generated from field: uint32 round = 7;
    */
