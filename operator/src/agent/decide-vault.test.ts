@@ -100,6 +100,13 @@ test.each`
   expect([condition?.status, condition?.reason]).toEqual([status, reason]);
 });
 
+test('C4: nothing is said of subjects any more once the manifest asks no longer', () => {
+  const rights = { tlsSecret: 'cert', subjectKeys: true, auditorKeys: [] };
+  const { status } = decide({ vault: { ...vault, spec: { ...vault.spec, rights } }, subjectRights: true });
+  const { conditions } = decide({ vault: { ...vault, status }, subjectRights: true }).status;
+  expect(conditions?.map(({ type }) => type)).toEqual(['JournalCopied', 'Ready']);
+});
+
 test('S3: local attributes are shown and offered; a change of them is a new revision', () => {
   const one = { domain: 'retail.purchase', name: 'STORE_ID', type: 'integer', coverage: 'most' } as const;
   const first = decide({ health: { ...health, localAttributes: [one] } });

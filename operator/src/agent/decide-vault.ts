@@ -10,7 +10,7 @@ import {
   type VaultStatus,
 } from '@scs/protocol';
 import type { Pod } from '../kube/objects.ts';
-import { setCondition, type Condition } from '../kube/conditions.ts';
+import { setCondition, type Condition, type NewCondition } from '../kube/conditions.ts';
 import { podTrouble } from './pod-trouble.ts';
 import { rightsObjectName } from './rights-objects.ts';
 
@@ -49,13 +49,14 @@ export const decideVault = (input: VaultInput, now: number): VaultDecision => {
   const registered = offer !== undefined && certified !== undefined && sameOffer(offer, certified);
   const { state, reason, message } = finding(input, registered);
   const observedGeneration = vault.metadata.generation ?? 0;
-  const ready = { type: 'Ready', status: state === 'Ready' ? 'True' : 'False', reason, message, observedGeneration } as const;
-  const before = vault.status?.conditions as Condition[] | undefined;
-  const others = [journalCopied(vault), ...subjectsServed(input)].map((of) => ({ ...of, observedGeneration }));
-  const conditions = [ready, ...others].reduce<Condition[] | undefined>((all, next) => setCondition(all, next, now), before) ?? [];
+  const ready: NewCondition = { type: 'Ready', status: state === 'Ready' ? 'True' : 'False', reason, message };
+  const said = [ready, journalCopied(vault), ...subjectsServed(input)];
+  // what is said no longer goes
+  const before = (vault.status?.conditions as Condition[] | undefined)?.filter((c) => said.some(({ type }) => type === c.type));
+  const conditions = said.reduce<Condition[]>((all, next) => setCondition(all, { ...next, observedGeneration }, now), before ?? []);
   return {
     status: {
-      observedGeneration: vault.metadata.generation ?? 0,
+      observedGeneration,
       state,
       ...(health?.publicKey && { publicKey: health.publicKey }),
       ...(certified && { registeredAtHeight: Number(certified.registeredAt) }),
@@ -68,20 +69,18 @@ export const decideVault = (input: VaultInput, now: number): VaultDecision => {
 };
 
 /** C4: whether subjects reach this Vault; nothing is said where nobody asked for it. */
-const subjectsServed = ({ vault, subjectRights }: VaultInput) => {
+const subjectsServed = ({ vault, subjectRights }: VaultInput): NewCondition[] => {
   const { rights } = vault.spec;
   if (!rights) return [];
   const type = 'SubjectsServed';
   if (!subjectRights)
-    return [{ type, status: 'False' as const, reason: 'NotAllowed', message: 'Install the agent with subjectRights.enabled=true.' }];
+    return [{ type, status: 'False', reason: 'NotAllowed', message: 'Install the agent with subjectRights.enabled=true.' }];
   const message = `Subjects are served on port 443 of Service ${rightsObjectName(vault.metadata.name)}, with the certificate in Secret ${rights.tlsSecret}.`;
-  return [{ type, status: 'True' as const, reason: 'Configured', message }];
+  return [{ type, status: 'True', reason: 'Configured', message }];
 };
 
 /** B8: where the journal is, so that nobody takes a local chain for a copy. */
-const journalCopied = ({
-  spec,
-}: Vault): { readonly type: string; readonly status: 'True' | 'False'; readonly reason: string; readonly message: string } => {
+const journalCopied = ({ spec }: Vault): NewCondition => {
   const type = 'JournalCopied';
   const kept = 'encrypted, before it takes effect; a restored Vault catches up first.';
   if (spec.journal?.s3) return { type, status: 'True', reason: 'Bucket', message: `Each entry of the journal is in a bucket, ${kept}` };

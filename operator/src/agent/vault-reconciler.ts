@@ -24,10 +24,10 @@ import {
 } from './vault-objects.ts';
 
 export interface VaultContext {
-  readonly cluster: Cluster;
-  readonly masters: Masters;
+  readonly cluster: Pick<Cluster, 'get' | 'apply' | 'applyStatus' | 'create'>;
+  readonly masters: Pick<Masters, 'getLeaf' | 'submit'>;
   readonly config: AgentConfig;
-  readonly events: EventRecorder;
+  readonly events: Pick<EventRecorder, 'record'>;
   readonly enterprise: { readonly address: string; readonly seed: string };
   readonly genesisDigest: string;
   readonly now: () => number;
@@ -77,7 +77,7 @@ const ensureObjects = async ({ cluster, config }: VaultContext, asked: Vault, si
 };
 
 /** Created, never applied: a second agent or a retry must not change the key under a Vault that holds data. */
-const ensureDataKey = async (cluster: Cluster, vault: Vault, signal: AbortSignal): Promise<void> => {
+const ensureDataKey = async (cluster: VaultContext['cluster'], vault: Vault, signal: AbortSignal): Promise<void> => {
   const wanted = vaultDataKey(vault, randomBytes(32).toString('hex'));
   const found = await cluster.get<Secret>(
     { kind: kinds.Secret, namespace: wanted.metadata.namespace!, name: wanted.metadata.name },
@@ -126,8 +126,8 @@ const writeStatus = async ({ cluster, events }: VaultContext, vault: Vault, stat
     metadata: { name: vault.metadata.name, namespace: vault.metadata.namespace! },
     status,
   });
-  const [condition] = status.conditions ?? [];
-  if (before?.state === status.state || !condition) return;
+  const ready = status.conditions?.find(({ type }) => type === 'Ready');
+  if (before?.state === status.state || !ready) return;
   events.record({
     regarding: {
       apiVersion: API_VERSION,
@@ -135,8 +135,8 @@ const writeStatus = async ({ cluster, events }: VaultContext, vault: Vault, stat
       metadata: { name: vault.metadata.name, namespace: vault.metadata.namespace!, uid: vault.metadata.uid! },
     },
     type: status.state === 'Degraded' ? 'Warning' : 'Normal',
-    reason: condition.reason,
+    reason: ready.reason,
     action: 'Reconcile',
-    note: condition.message,
+    note: ready.message,
   });
 };
