@@ -1,6 +1,6 @@
 /**
  * Forming anew after too many counters died (rule N9), in two rounds, with all three masters present. Pure: who asks whom, and
- * what is stored when, is the caller's; nothing calls it yet (docs/adr/0015).
+ * what is stored when, is the caller's (docs/adr/0015).
  *
  *   1. statement  "I say nothing more below formation N. My new counter is K, my stream ended here, my highest certified head is C."
  *   2. confirm    "This is the set of three statements that I open N with." Stored first, once for each N.
