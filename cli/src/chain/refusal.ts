@@ -1,15 +1,8 @@
 /** What a chain refuses, as a sentence that says what to change. The code is the word of docs/contracts.md, `EscrowInsufficient`. */
 import { AptosApiError } from '@aptos-labs/ts-sdk';
+import { moveAbort } from '@scs/protocol';
 import { CliError } from '../errors.ts';
 
-/** `E_TOO_FEW_VOTES` -> `TooFewVotes`. */
-const wordOf = (name: string): string =>
-  name
-    .replace(/^E_?/, '')
-    .toLowerCase()
-    .replace(/(?:^|_)(.)/g, (_, letter: string) => letter.toUpperCase());
-
-const MOVE_ABORT = /Move abort in (0x[0-9a-f]+)::(\w+): (E\w*)\(0x[0-9a-f]+\)/i;
 /** By module and word: what an account's owner can run into, and mend. The others are shown as the chain says them. */
 export const sentences: Readonly<Record<string, string>> = {
   'fungible_asset::InsufficientBalance':
@@ -46,12 +39,10 @@ export const sentences: Readonly<Record<string, string>> = {
 
 /** For `what` was refused with `vmStatus`, by the account at `address`. */
 export const refusalOfStatus = (what: string, vmStatus: string, address: string): CliError => {
-  const [, , module, name] = MOVE_ABORT.exec(vmStatus) ?? [];
-  if (module && name) {
-    const word = wordOf(name);
-    const sentence = sentences[`${module}::${word}`];
-    return sentence ? new CliError(word, sentence) : new CliError('ChainRefused', `The chain refused ${what}: ${vmStatus.slice(0, 400)}`);
-  }
+  const abort = moveAbort(vmStatus);
+  const sentence = abort && sentences[`${abort.module}::${abort.word}`];
+  if (sentence) return new CliError(abort.word, sentence);
+  if (abort) return new CliError('ChainRefused', `The chain refused ${what}: ${vmStatus.slice(0, 400)}`);
   if (/OUT[_ ]OF[_ ]GAS|INSUFFICIENT_BALANCE|MAX_GAS_UNITS/i.test(vmStatus)) return noGas(address);
   if (/INVALID_AUTH_KEY/i.test(vmStatus))
     return new CliError('KeyRotated', `The key of ${address} was changed on chain: sign with the key that is in force now.`);

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { aptosChain } from './aptos-chain.ts';
-import { abortWord, faultOfStatus } from './chain-fault.ts';
+import { faultOfStatus } from './chain-fault.ts';
 import { ChainError } from './chain.ts';
 import type { Chain } from './chain.ts';
 import { batchOf, certifiedBatch, contractGenesis } from './testing/chain-contract.ts';
@@ -193,16 +193,7 @@ describe('P4: a transaction that does not land', () => {
   });
 });
 
-describe('abort names', () => {
-  test.each`
-    status                                                                             | word
-    ${'Move abort in 0x5c5::committee: E_TOO_FEW_VOTES(0x3): A certificate needs two'} | ${'TooFewVotes'}
-    ${'Move abort in 0x5c5::escrow: E_ESCROW_INSUFFICIENT(0x2): '}                     | ${'EscrowInsufficient'}
-    ${'Move abort in 0x1::fungible_asset: EINSUFFICIENT_BALANCE(0x10004): not enough'} | ${'InsufficientBalance'}
-    ${'Move abort in 0x5c5::settlement: 0x3'}                                          | ${undefined}
-    ${'Out of gas'}                                                                    | ${undefined}
-  `('$word', ({ status, word }: { status: string; word: string | undefined }) => expect(abortWord(status)).toBe(word));
-
+describe('fault of a status', () => {
   test('out of gas is somebody to fund', () => {
     expect(faultOfStatus('OUT_OF_GAS', '0x1').code).toBe('GasInsufficient');
     expect(faultOfStatus('Out of gas', '0x1').code).toBe('GasInsufficient');

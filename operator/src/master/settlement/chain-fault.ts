@@ -1,29 +1,15 @@
 /** From what the SDK throws, and what the VM says, to the port's faults. */
 import { AptosApiError } from '@aptos-labs/ts-sdk';
+import { moveAbort } from '@scs/protocol';
 import { TransportError } from './aptos-transport.ts';
 import { ChainError } from './chain.ts';
 import type { ChainFault } from './chain.ts';
 
 const shorten = (text: string): string => (text.length > 400 ? `${text.slice(0, 400)}...` : text);
 
-/** `E_TOO_FEW_VOTES` -> `TooFewVotes`: the word that the rules use. */
-const wordOf = (name: string): string =>
-  name
-    .replace(/^E_?/, '')
-    .toLowerCase()
-    .replace(/(?:^|_)(.)/g, (_, letter: string) => letter.toUpperCase());
-
-const MOVE_ABORT = /Move abort in (0x[0-9a-f]+)::(\w+): (E\w*)\(0x[0-9a-f]+\)/i;
-
-/** Name of the abort in a VM status, `TooFewVotes`; undefined when it is none that has a name. */
-export const abortWord = (vmStatus: string): string | undefined => {
-  const name = MOVE_ABORT.exec(vmStatus)?.[3];
-  return name === undefined ? undefined : wordOf(name);
-};
-
 /** Fault of a committed transaction that failed. */
 export const faultOfStatus = (vmStatus: string, account: string): ChainFault => {
-  const reason = abortWord(vmStatus);
+  const reason = moveAbort(vmStatus)?.word;
   if (reason !== undefined) return { code: 'ContractRefused', reason, detail: shorten(vmStatus) };
   if (/OUT[_ ]OF[_ ]GAS|INSUFFICIENT_BALANCE/i.test(vmStatus)) return { code: 'GasInsufficient', account };
   return { code: 'ChainMisbehaves', detail: shorten(vmStatus) };
@@ -41,7 +27,7 @@ const faultOfApi = (error: AptosApiError, account: string, contract: string): Ch
   if (/INSUFFICIENT_BALANCE/i.test(text)) return { code: 'GasInsufficient', account };
   if (/module_not_found|MISSING_DATA|LINKER_ERROR|FUNCTION_RESOLUTION_FAILURE/i.test(text)) return { code: 'ContractMissing', contract };
   if (/account_not_found/i.test(text)) return { code: 'GasInsufficient', account };
-  const reason = abortWord(text);
+  const reason = moveAbort(text)?.word;
   return reason === undefined
     ? { code: 'ChainMisbehaves', detail: `HTTP ${error.status}: ${text}` }
     : { code: 'ContractRefused', reason, detail: text };
