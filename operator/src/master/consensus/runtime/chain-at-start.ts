@@ -3,7 +3,9 @@ import { encodeBlock, type Certificate } from '@scs/protocol';
 import type { Disk } from '../../log/disk.ts';
 import type { Replica } from '../../log/replica.ts';
 import type { Chain, Tip } from '../chain.ts';
+import type { Remembered } from '../recover.ts';
 import type { Roster } from '../roster.ts';
+import type { AgreementStore } from './agreement-store.ts';
 
 /** Heights whose digests the agreement may still be asked for. */
 const KEPT = 512n;
@@ -39,4 +41,25 @@ export const chainAtStart = (o: ChainOptions): Chain => {
     if (certificate.head.height % BigInt(o.checkpointEvery) === 0n) marks.set(certificate.head.height, certificate);
   }
   return { certified, decided: [], digests, marks, roster: o.roster };
+};
+
+export interface StartOptions extends ChainOptions {
+  readonly store: AgreementStore;
+  /** Of the formation that is open. */
+  readonly base: { readonly height: bigint; readonly block: string } | undefined;
+}
+/** All that the agreement goes on from. Throws DiskError. */
+export const rememberedAtStart = ({ store, base, ...o }: StartOptions): Remembered => {
+  const tip = certifiedTip(o);
+  const intent = store.intent();
+  return {
+    base: base ? { ...tip, head: { ...tip.head, ...base } } : tip,
+    roster: o.roster,
+    chain: chainAtStart(o),
+    blocks: [],
+    messages: store.messages(),
+    anchors: store.anchors(),
+    votes: [],
+    ...(intent ? { intent } : {}),
+  };
 };

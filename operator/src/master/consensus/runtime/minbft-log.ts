@@ -2,84 +2,28 @@
  * The Log by MinBFT (rules N1, N2, N6-N9, G4, T5): three masters agree though one of them lies, as long as two trusted counters live.
  * Here the parts meet: the state machine's driver, the formation of the counters, the admission of a new one, the commands that are due.
  */
-import {
-  certificateFault,
-  decideMessage,
-  encodeCanonical,
-  FIRST_GENERATION,
-  sign,
-  signStatement,
-  verifySignature,
-  type Certificate,
-  type Command,
-  type Committee,
-  type Genesis,
-  type State as Records,
-} from '@scs/protocol';
-import { type Clock } from '../../../kube/clock.ts';
-import { errorFields, type Logger } from '../../../kube/logger.ts';
-import type { Disk, DiskError } from '../../log/disk.ts';
-import type { Candidates, Decision, Log, Witness } from '../../log/log.ts';
+import { encodeCanonical, FIRST_GENERATION, type Certificate, type Command, type Committee, type State as Records } from '@scs/protocol';
+import { errorFields } from '../../../kube/logger.ts';
+import type { DiskError } from '../../log/disk.ts';
+import type { Decision, Log } from '../../log/log.ts';
 import { ReplicaLog } from '../../log/replica-log.ts';
-import type { Rules } from '../../log/rules-port.ts';
 import { blockOf, decidedHeight, type Tip } from '../chain.ts';
-import { DEFAULT_LIMITS, type Environment, type Limits } from '../environment.ts';
+import type { Limits } from '../environment.ts';
 import type { CounterNow } from '../recover.ts';
-import { countsAt, identityOf, latestOf } from '../roster.ts';
-import { type HeldVote, leaderOf, ownStream, type State } from '../state.ts';
-import { uiHolds } from '../usig.ts';
-import type { AgreementStore } from './agreement-store.ts';
-import { certifiedTip, chainAtStart } from './chain-at-start.ts';
+import { identityOf, latestOf } from '../roster.ts';
+import { type HeldVote, leaderOf, ownStream } from '../state.ts';
+import { certifiedTip, rememberedAtStart } from './chain-at-start.ts';
 import { CommandDesk } from './command-desk.ts';
-import type { CounterPort } from './counter-port.ts';
-import { FormationExchange, type Formation, type FormationCondition } from './formation-exchange.ts';
+import { keepAdmitted } from './counter-admission.ts';
+import { environmentOf } from './environment-of.ts';
+import { FormationExchange, type FormationCondition, type Standing } from './formation-exchange.ts';
 import { Inbox } from './inbox.ts';
 import { Machine, type ViewCause } from './machine.ts';
-import type { PeerLink } from './peer-link.ts';
+import { type Agreement, type AgreementCondition, type MinbftOptions, RUNTIME_LIMITS } from './minbft-options.ts';
+import { standingOf } from './standing.ts';
 import { decodeMessage, encodeMessage, type Packet, type PeerMessage } from './wire-codec.ts';
 
-export interface MinbftOptions {
-  readonly genesis: Genesis;
-  readonly genesisDigest: string;
-  readonly index: number;
-  /** Seed of the durable key, hex. */
-  readonly seed: string;
-  readonly rules: Rules;
-  readonly disk: Disk;
-  readonly store: AgreementStore;
-  readonly counter: CounterPort;
-  readonly links: ReadonlyMap<number, PeerLink>;
-  readonly witness: Witness;
-  readonly candidates: Candidates;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly logger: Logger;
-  readonly limits?: Partial<Limits>;
-  /** This master leads a view now, and does the effects. */
-  readonly onPrimary?: () => void;
-  readonly onRound?: (ms: number, commands: number) => void;
-}
-/** Why this master does not take part as it should. Codes are headings of docs/troubleshooting.md. */
-export interface AgreementCondition {
-  readonly code: string;
-  readonly message: string;
-}
-
-export interface Agreement {
-  readonly view: number;
-  /** Number of the formation of counters; 0 before the first. */
-  readonly formation: number;
-  /** Key of this master's counter. */
-  readonly counter: string;
-  /** Height of the last decided block. */
-  readonly decided: number;
-  readonly machine: State | undefined;
-}
-
-/** Batches form by themselves while a message waits for its counter, so nothing is held back on purpose. */
-export const RUNTIME_LIMITS: Limits = { ...DEFAULT_LIMITS, batchDelayMs: 0, batchCommands: 1_000 };
 const EVERY_MS = 300;
-const ADMIT_EVERY_MS = 2_000;
 
 export class MinbftLog extends ReplicaLog implements Log {
   readonly #o: MinbftOptions;
@@ -155,7 +99,7 @@ export class MinbftLog extends ReplicaLog implements Log {
 
   start(): void {
     for (const link of this.#o.links.values()) link.start();
-    this.#running ??= Promise.all([this.#run(), this.#admitOwn()]).then(() => undefined);
+    this.#running ??= Promise.all([this.#run(), this.#keepAdmitted()]).then(() => undefined);
   }
   /** The disk and the counter are the caller's to close. */
   async stop(): Promise<void> {
@@ -224,24 +168,12 @@ export class MinbftLog extends ReplicaLog implements Log {
     const { genesisDigest, disk, store, clock, random, logger, links, genesis, witness } = this.#o;
     const formation = this.#exchange.formation();
     const roster = formation ? (store.roster() ?? formation.roster) : [];
-    const shared = { replica: this.replica, genesis: genesisDigest, generation: FIRST_GENERATION };
-    const tip = certifiedTip(shared);
+    const at = { replica: this.replica, genesis: genesisDigest, generation: FIRST_GENERATION, disk, store };
     this.#written = this.replica.state();
-    const intent = store.intent();
-    const base: Tip = formation ? { ...tip, head: { ...tip.head, ...formation.base } } : tip;
-    const remembered = {
-      base,
-      roster,
-      chain: chainAtStart({ ...shared, disk, checkpointEvery: this.#limits.checkpointEvery, roster }),
-      blocks: [],
-      messages: store.messages(),
-      anchors: store.anchors(),
-      votes: [],
-      ...(intent ? { intent } : {}),
-    };
+    const remembered = rememberedAtStart({ ...at, roster, base: formation?.base, checkpointEvery: this.#limits.checkpointEvery });
     return new Machine(
       {
-        env: this.#environment(formation),
+        env: environmentOf({ ...this.#o, committee: this.#committee, limits: this.#limits, formation: formation?.id }),
         disk,
         store,
         inbox: this.#inbox,
@@ -269,26 +201,6 @@ export class MinbftLog extends ReplicaLog implements Log {
       remembered,
       counter,
     );
-  }
-
-  #environment(formation: Formation | undefined): Environment {
-    const { index, genesisDigest, rules, seed } = this.#o;
-    return {
-      index,
-      genesis: genesisDigest,
-      generation: FIRST_GENERATION,
-      formation: formation?.id ?? genesisDigest,
-      limits: this.#limits,
-      rules,
-      holds: {
-        ui: uiHolds,
-        vote: (head, { master, signature }) => verifySignature(this.#committee.keys[master] ?? '', decideMessage(head), signature),
-        certificate: (certificate) => certificateFault(certificate, genesisDigest, this.#committee) === undefined,
-      },
-      sign: (head) => ({ master: index, signature: sign(seed, decideMessage(head)) }),
-      admissions: (block) =>
-        block.commands.flatMap((c) => (c.type === 'counter.admit' ? [{ master: c.statement.master, key: c.statement.key }] : [])),
-    };
   }
 
   #adopt({ bytes, records }: Tip, certificate: Certificate): () => void {
@@ -325,56 +237,32 @@ export class MinbftLog extends ReplicaLog implements Log {
 
   // --- counters ----------------------------------------------------------------------------------------------------------------
 
-  #standing() {
-    const machine = this.#machine;
-    const key = this.#counter?.key ?? '';
-    const state = machine?.state();
-    const { index } = this.#o;
-    const latest = state && latestOf(state.chain.roster, index);
-    const stream = latest && state?.streams.get(latest.key);
-    return {
-      key,
-      // counting, not just admitted: until its first height comes, its master has no voice (N7)
-      admitted:
-        latest !== undefined &&
-        latest.key === key &&
-        countsAt(state!.chain.roster, key, decidedHeight(state!.chain) + 1n) &&
-        (state?.own.muted === undefined || this.#exchange.hasStated()),
-      certified: this.replica.certificate() ?? null,
-      quiet:
-        state !== undefined && state.chain.decided.length === 0 && this.#o.disk.vote(FIRST_GENERATION, this.height() + 1n) === undefined,
-      ended: stream ? { key: stream.key, counter: stream.next - 1 } : null,
-      hasRead: ({ key: other, counter }: { readonly key: string; readonly counter: number }) =>
-        (state?.streams.get(other)?.next ?? 0) > counter,
-    };
-  }
-
-  /** N8: a counter that nobody has admitted asks to be. */
-  async #admitOwn(): Promise<void> {
-    const { clock, logger } = this.#o;
-    while (!this.#stopping.signal.aborted) {
-      await clock.sleep(ADMIT_EVERY_MS, this.#stopping.signal);
-      try {
-        const command = await this.#admission();
-        if (!command) continue;
-        const decision = await this.propose(command);
-        logger.info({ code: decision.ok ? 'Decided' : decision.code }, 'admission of this master’s counter');
-      } catch (error) {
-        logger.warn(errorFields(error), 'the counter could not be attested');
-      }
-    }
-  }
-  async #admission(): Promise<Command | undefined> {
-    const { genesisDigest, index, seed, counter } = this.#o;
+  #standing(): Standing {
     const state = this.#machine?.state();
-    if (!state || !this.#counter || !this.#exchange.formation() || this.#exchange.hasStated()) return undefined;
-    const { key } = this.#counter;
-    if (state.own.key !== key || state.own.muted !== undefined || identityOf(state.chain.roster, key)) return undefined;
-    const { height, block } = certifiedTip({ replica: this.replica, genesis: genesisDigest, generation: FIRST_GENERATION }).head;
-    const sequence = (this.state().get('counter', String(index))?.sequence ?? 0) + 1;
-    const attestation = await counter.attest(key, height, block);
-    const statement = { master: index, key, sequence, height, block, attestation };
-    return { type: 'counter.admit', statement, signature: signStatement(seed, 'counter.admit', genesisDigest, statement) };
+    return standingOf({
+      state,
+      index: this.#o.index,
+      key: this.#counter?.key ?? '',
+      hasStated: this.#exchange.hasStated(),
+      certified: this.replica.certificate(),
+      hasVotedAbove: () => this.#o.disk.vote(FIRST_GENERATION, this.height() + 1n) !== undefined,
+    });
+  }
+  #keepAdmitted(): Promise<void> {
+    const options = {
+      ...this.#o,
+      standing: () => {
+        const state = this.#machine?.state();
+        if (!state || !this.#counter || !this.#exchange.formation() || this.#exchange.hasStated()) return undefined;
+        return { state, key: this.#counter.key };
+      },
+      certified: () => ({ head: this.#certifiedTip().head, records: this.state() }),
+      propose: (command: Command) => this.propose(command),
+    };
+    return keepAdmitted(options, this.#stopping.signal);
+  }
+  #certifiedTip(): Tip {
+    return certifiedTip({ replica: this.replica, genesis: this.#o.genesisDigest, generation: FIRST_GENERATION });
   }
 
   // --- peers -------------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,34 @@
+/** The state machine's surroundings in a real master: signatures by the durable key, certificates by the committee (G4), admissions (N8). */
+import { certificateFault, decideMessage, sign, verifySignature, type Committee } from '@scs/protocol';
+import type { Rules } from '../../log/rules-port.ts';
+import type { Environment, Limits } from '../environment.ts';
+import { uiHolds } from '../usig.ts';
+
+export interface EnvironmentOptions {
+  readonly index: number;
+  readonly genesisDigest: string;
+  /** Seed of the durable key, hex. */
+  readonly seed: string;
+  readonly rules: Rules;
+  readonly committee: Committee;
+  readonly limits: Limits;
+  /** Digest that names the formation; before the first, the genesis does. */
+  readonly formation: string | undefined;
+}
+
+export const environmentOf = ({ index, genesisDigest, seed, rules, committee, limits, formation }: EnvironmentOptions): Environment => ({
+  index,
+  genesis: genesisDigest,
+  generation: committee.generation,
+  formation: formation ?? genesisDigest,
+  limits,
+  rules,
+  holds: {
+    ui: uiHolds,
+    vote: (head, { master, signature }) => verifySignature(committee.keys[master] ?? '', decideMessage(head), signature),
+    certificate: (certificate) => certificateFault(certificate, genesisDigest, committee) === undefined,
+  },
+  sign: (head) => ({ master: index, signature: sign(seed, decideMessage(head)) }),
+  admissions: (block) =>
+    block.commands.flatMap((c) => (c.type === 'counter.admit' ? [{ master: c.statement.master, key: c.statement.key }] : [])),
+});
