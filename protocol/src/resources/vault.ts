@@ -63,7 +63,13 @@ export const VaultSpec = z.object({
         .regex(/^https:[/][/][^ ]+$/)
         .max(500)
         .describe('HTTPS address that takes batches of subjects with a message.'),
-      keySecret: z.string().min(1).max(253).describe('Secret with the entry `key`, at least 32 bytes, that signs each request.'),
+      keySecret: z
+        .string()
+        .min(1)
+        .max(253)
+        .describe(
+          'Secret with the entry `key`, at least 32 bytes, that signs each request; and `ca.crt`, if the certificate is of an own authority.',
+        ),
     })
     .optional()
     .describe('Webhook that kept audiences are activated through, by the operator (rule T1); absent = none are.'),

@@ -24,7 +24,7 @@ export class ActivationError extends Error {
 export interface DoorOptions {
   readonly store: VaultStore;
   readonly manifest: Pick<VaultSpec, 'activation'>;
-  /** Folder with the file `key`. */
+  /** Folder with the file `key`, and `ca.crt` where the webhook's certificate is of an own authority. */
   readonly keyFolder: string | undefined;
   readonly log: Logger;
   /** Civil time in milliseconds. */
@@ -37,7 +37,9 @@ const webhookOf = async ({ manifest, keyFolder, now }: DoorOptions): Promise<Web
   const key = await readFile(join(keyFolder, 'key')).catch(() => {
     throw new ActivationError('ActivationKeyMissing', `the Secret ${manifest.activation!.keySecret} has no entry "key"`);
   });
-  return httpWebhook(webhookUrl(manifest.activation.url), key, now);
+  // Absent where a public authority issued the certificate.
+  const ca = await readFile(join(keyFolder, 'ca.crt'), 'utf8').catch(() => undefined);
+  return httpWebhook(webhookUrl(manifest.activation.url), { key, ...(ca !== undefined && { ca }) }, now);
 };
 
 export const activationDoor = (options: DoorOptions): ActivationDoor => ({
