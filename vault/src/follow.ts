@@ -15,7 +15,7 @@ import { decideRelease, type ReleaseContext } from './release.ts';
 import { replenish } from './store/replenish.ts';
 import { refusal } from './refusal.ts';
 import { StoreError } from './store/database.ts';
-import type { Reserved, ReserveRequest } from './store/vault-store.ts';
+import type { Reserved, ReserveRequest } from './store/task-steps.ts';
 import { sendAnswer, type Answer } from './statements.ts';
 
 export interface FollowOptions extends ReleaseContext {

@@ -5,4 +5,5 @@ export { Follower, type FollowOptions } from './follow.ts';
 export { taskRefusal, limitOf, type Judge } from './judge.ts';
 export { startServer, type ServerOptions } from './server.ts';
 export { serve } from './serve.ts';
-export { VaultStore, type StoreOptions } from './store/vault-store.ts';
+export { VaultStore } from './store/vault-store.ts';
+export type { StoreOptions } from './store/store-options.ts';

@@ -27,7 +27,7 @@ import { noiseSeed } from './noise-seed.ts';
 import { refusal, type Refusal } from './refusal.ts';
 import { decideRelease, type ReleaseContext } from './release.ts';
 import type { Reservation, StoredOutput } from './store/reservations.ts';
-import { commitmentsOf } from './store/vault-store.ts';
+import { commitmentsOf } from './store/task-steps.ts';
 
 export interface SealedPart {
   /** Only in the first part. */

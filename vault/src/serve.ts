@@ -22,7 +22,8 @@ import { startRights } from './rights/server.ts';
 import { startServer, type Health } from './server.ts';
 import { Upkeep } from './upkeep.ts';
 import { StoreError } from './store/database.ts';
-import { VaultStore, type StoreOptions } from './store/vault-store.ts';
+import { VaultStore } from './store/vault-store.ts';
+import type { StoreOptions } from './store/store-options.ts';
 
 const splitListen = (listen: string): { host: string; port: number } => {
   const at = listen.lastIndexOf(':');

@@ -3,7 +3,8 @@ import { appendFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { aFolder, bought, DOMAIN, fill, granted, openStore } from '../testing/a-store.ts';
-import type { StoreOptions, VaultStore } from '../store/vault-store.ts';
+import type { StoreOptions } from '../store/store-options.ts';
+import type { VaultStore } from '../store/vault-store.ts';
 import { EntrySeal, JournalError, type JournalCopy } from './copy.ts';
 import { FolderCopy } from './folder-copy.ts';
 import { S3Bucket } from '../cloud/s3.ts';

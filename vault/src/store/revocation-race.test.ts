@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { decodeCanonical } from '@scs/protocol';
 import { aFolder, bought, DOMAIN, fill, granted, openStore } from '../testing/a-store.ts';
-import { commitmentsOf, type OutputToStore, type VaultStore } from './vault-store.ts';
+import { commitmentsOf, type OutputToStore } from './task-steps.ts';
+import type { VaultStore } from './vault-store.ts';
 
 /** SCS_RACES=10000 for the long run, which docs/benchmarks.md reports. */
 const RACES = Number(process.env['SCS_RACES'] ?? 300);

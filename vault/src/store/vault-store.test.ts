@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { aFolder, bought, DOMAIN, fill, granted, openStore } from '../testing/a-store.ts';
 import { quoted } from './database.ts';
 import type { VaultStore } from './vault-store.ts';
-import { commitmentsOf } from './vault-store.ts';
+import { commitmentsOf } from './task-steps.ts';
 
 let store: VaultStore;
 let remove: () => Promise<void>;

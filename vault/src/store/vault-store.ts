@@ -6,115 +6,39 @@
  */
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { consentCommitment, equalBytes, hex, type Catalogue, type Quota, type Usage } from '@scs/protocol';
+import type { Catalogue } from '@scs/protocol';
 import type { ConsentEntry } from '@scs/protocol/rules/consent.ts';
 import type { JournalCopy } from '../journal/copy.ts';
 import { adopt, catchUp, refuseAlone } from '../journal/keep-up.ts';
-import { packNumbers } from '../journal/numbers.ts';
-import { isLost } from '../journal/replay.ts';
 import { forgetAccesses, noteAccess, type AccessKind } from './access-log.ts';
-import { forgetAudiences, keepAudience, selectedNumbers, type AudienceToKeep } from './audiences.ts';
+import { forgetAudiences } from './audiences.ts';
 import { eraseSubject, recordConsent } from './consents.ts';
-import { Database, storeFolder, StoreError, quoted, type DatabaseOptions, type Sql } from './database.ts';
-import { appendJournal, journalAfter, journalHead, type JournalHead } from './journal.ts';
+import { Database, storeFolder, StoreError, quoted, type Sql } from './database.ts';
+import { journalAfter, journalHead, type JournalHead } from './journal.ts';
 import { vaultKeys, type VaultKeys } from './keys.ts';
-import { commitCharge, dropRevoked, odometer, releaseCharge, reservedSubjects, reserveEligible } from './ledger.ts';
-import {
-  consentReceipt,
-  insertReservation,
-  nonceUsedElsewhere,
-  outputOfTask,
-  reservationOfTask,
-  settleReservation,
-  unfinishedReservations,
-  updateAttempt,
-  type Reservation,
-  type StoredOutput,
-} from './reservations.ts';
-import { noteUse, quotaFault } from './quotas.ts';
+import { outputOfTask, reservationOfTask, unfinishedReservations, type Reservation, type StoredOutput } from './reservations.ts';
 import { hasRevoked, Revocations } from './revocations.ts';
 import { full, isFull, roomOf, type Room } from './room.ts';
 import { FIRST_FILE, nextFile, removeOtherFiles } from './files.ts';
 import { Mutex } from './mutex.ts';
 import { addDomain, columnsOf, keysTable, migrate, recordsTable } from './schema.ts';
-import {
-  currentSnapshot,
-  forgetSnapshots,
-  openSnapshot,
-  removeOrphans,
-  snapshotById,
-  type Snapshot,
-  type SnapshotFolders,
-} from './snapshots.ts';
+import { forgetSnapshots, openSnapshot, removeOrphans, snapshotById, type Snapshot, type SnapshotFolders } from './snapshots.ts';
+import type { StoreOptions } from './store-options.ts';
 import { addKey, removeKey, type KeyChange, type KeyChanged } from './subject-keys.ts';
-import { consentVersion, raiseVersion, recordsVersion, subjectId, versionOf } from './subjects.ts';
-
-export interface StoreOptions extends Pick<DatabaseOptions, 'key' | 'file' | 'httpfs' | 'memoryLimitBytes' | 'threads'> {
-  /** `namespace/name`. */
-  readonly vault: string;
-  /** On the volume. */
-  readonly folder: string;
-  /** Memory-backed: plaintext of a snapshot is here while it is cut or sent. */
-  readonly scratch: string;
-  /** Folder that files to import are read from, besides `incoming` on the volume. */
-  readonly importFolder?: string;
-  readonly catalogue: Catalogue;
-  readonly domains: readonly string[];
-  /** B8: the journal's copy outside the volume, once the Vault's keys are known. Without it the chain is local. */
-  readonly journalCopy?: (keys: VaultKeys) => JournalCopy;
-  /** B8: the operator declares the copy lost. */
-  readonly journalLost?: boolean;
-  /** Civil time in milliseconds. */
-  readonly now?: () => number;
-  /** Room on the volume; tests say how much. */
-  readonly room?: () => Promise<Room>;
-  /** Told of each step's name and duration. */
-  readonly onDuration?: (step: string, ms: number) => void;
-  /** The file can't be written any more until it is opened anew. */
-  readonly onBroken?: () => void;
-  /** Told of each durable step's begin and end; crash tests kill the process there. */
-  readonly onStep?: (step: string) => void;
-}
-export interface ReserveRequest {
-  readonly task: string;
-  readonly submitter: string;
-  readonly nonce: string;
-  readonly domain: string;
-  readonly usage: Usage;
-  readonly ask: bigint;
-  /** `subjectLimit` of policy and manifest; micro-rho. */
-  readonly limit: bigint;
-  /** Of the task's admission, by the masters' log, for quotas; milliseconds. */
-  readonly time?: number;
-  readonly quotas?: readonly Quota[];
-}
-export type Reserved =
-  | { readonly ok: true; readonly reservation: Reservation }
-  | { readonly ok: false; readonly code: 'BudgetExhausted'; readonly left: bigint }
-  /** C5: beyond what the manifest lets the actor ask. */
-  | { readonly ok: false; readonly code: 'QuotaExceeded'; readonly message: string }
-  | { readonly ok: false; readonly code: 'NonceReused' };
-export interface OutputToStore {
-  readonly task: string;
-  readonly envelope: string;
-  readonly snapshotCommitment: string;
-  readonly consentCommitment: string;
-  /** Canonical SliceOutput and SignedSliceEvidence. */
-  readonly output: Uint8Array;
-  readonly evidence: Uint8Array;
-  /** T1: where the plan keeps one. */
-  readonly audience?: AudienceToKeep;
-}
-export type Stored =
-  | { readonly ok: true; readonly stored: StoredOutput; readonly reservation: Reservation }
-  /** ConsentChanged: run again on a fresh snapshot. AlreadyStored: B6, the first output stands. NotReserved: ended or never begun.
-   *  AudienceUnfit: not of the subjects that are charged. */
-  | { readonly ok: false; readonly code: 'ConsentChanged' | 'AlreadyStored' | 'NotReserved' | 'AudienceUnfit' };
-
-export const commitmentsOf = (reservation: Reservation, snapshot: Snapshot): { snapshot: string; consent: string } => ({
-  snapshot: snapshot.commitment,
-  consent: consentCommitment(reservation.consentNonce, hex(reservation.receipt)),
-});
+import { raiseVersion, recordsVersion, subjectId } from './subjects.ts';
+import {
+  commitTask,
+  endTask,
+  refreshTask,
+  releaseTask,
+  reserveTask,
+  storeTaskOutput,
+  type OutputToStore,
+  type Reserved,
+  type ReserveRequest,
+  type Step,
+  type Stored,
+} from './task-steps.ts';
 
 /** Steps that may revoke. */
 const REVOKING = new Set(['consent', 'erase', 'import consents']);
@@ -227,132 +151,32 @@ export class VaultStore {
    * and nothing else can refuse: whoever is short of consent or budget is left out silently.
    */
   reserve(request: ReserveRequest): Promise<Reserved> {
-    return this.write('reserve', async (sql): Promise<Reserved> => {
-      const known = await reservationOfTask(sql, request.task);
-      if (known) return { ok: true, reservation: known.snapshot === 0n ? await this.#refreshed(sql, known) : known };
-      if (await nonceUsedElsewhere(sql, request)) return { ok: false, code: 'NonceReused' };
-      if (await isLost(sql)) return { ok: false, code: 'BudgetExhausted', left: 0n };
-      const use = { ...request, time: request.time ?? 0 };
-      const beyond = await quotaFault(sql, request.quotas ?? [], use);
-      if (beyond !== undefined) return { ok: false, code: 'QuotaExceeded', message: beyond };
-      const left = request.limit - (await odometer(sql, request.usage, request.domain));
-      if (request.ask > left) return { ok: false, code: 'BudgetExhausted', left: left > 0n ? left : 0n };
-      const [number] = await sql.rows("SELECT nextval('numbers') AS id");
-      const id = number!['id'] as bigint;
-      await reserveEligible(sql, { id, usage: request.usage, ask: request.ask }, request.domain, request.limit);
-      const { attempt, eligible } = await this.#attempt(sql, { ...request, id, attempt: 1n });
-      const { domain, usage, submitter, nonce, ask, task } = request;
-      const reservation: Reservation = {
-        id,
-        task,
-        domain,
-        usage,
-        submitter,
-        nonce,
-        ask,
-        used: 0n,
-        state: 'reserved',
-        ended: false,
-        ...attempt,
-      };
-      await insertReservation(sql, reservation);
-      await noteUse(sql, use);
-      await this.#note(sql, 'reserved', reservation);
-      await appendJournal(sql, 'reserve', {
-        task,
-        id,
-        domain,
-        usage,
-        submitter,
-        nonce,
-        ask,
-        firstSnapshot: attempt.firstSnapshot,
-        firstConsent: attempt.firstConsent,
-        time: BigInt(use.time),
-        subjects: packNumbers(eligible),
-      });
-      return { ok: true, reservation };
-    });
+    return this.write('reserve', (sql) => reserveTask(this.#step(sql), request));
   }
 
   /** C2, before output leaves: if a subject of it has revoked since, a fresh snapshot without them. undefined: no open reservation. */
   refresh(task: string): Promise<Reservation | undefined> {
-    return this.write('refresh', async (sql) => {
-      const known = await reservationOfTask(sql, task);
-      if (known?.state !== 'reserved') return undefined;
-      await this.#note(sql, 'opened', known);
-      return (await outputOfTask(sql, task)) ? known : this.#refreshed(sql, known);
-    });
+    return this.write('refresh', (sql) => refreshTask(this.#step(sql), task));
   }
 
   /** B3: output and evidence, stored under the Vault's own key, in the transaction that checks consent a last time (C2). */
   storeOutput(given: OutputToStore): Promise<Stored> {
-    return this.write('output', async (sql): Promise<Stored> => {
-      const known = await reservationOfTask(sql, given.task);
-      if (!known || known.state === 'released') return { ok: false, code: 'NotReserved' };
-      const before = await outputOfTask(sql, given.task);
-      if (before)
-        return equalBytes(before.evidence, given.evidence)
-          ? { ok: true, stored: before, reservation: known }
-          : { ok: false, code: 'AlreadyStored' };
-      const current = await this.#refreshed(sql, known);
-      const expected = commitmentsOf(current, await snapshotById(sql, current.snapshot));
-      if (given.snapshotCommitment !== expected.snapshot || given.consentCommitment !== expected.consent)
-        return { ok: false, code: 'ConsentChanged' };
-      const { task, envelope, output, evidence } = given;
-      const audience = given.audience && (await this.#kept(sql, current, given.audience));
-      if (given.audience && !audience) return { ok: false, code: 'AudienceUnfit' };
-      await sql.run('INSERT INTO outputs VALUES ($task, $envelope, $output, $evidence, NULL)', { task, envelope, output, evidence });
-      await appendJournal(sql, 'output', { task, envelope, output: hex(output), evidence: hex(evidence), ...(audience && { audience }) });
-      return { ok: true, stored: { task, envelope, output, evidence, height: undefined }, reservation: current };
-    });
-  }
-
-  /** Keeps an audience with the output it came with (T1); what the journal says of it. */
-  async #kept(sql: Sql, { task, id }: Reservation, { bitmap, expiresSeconds }: AudienceToKeep): Promise<object | undefined> {
-    const numbers = await selectedNumbers(sql, id, bitmap);
-    if (numbers === undefined) return undefined;
-    const expires = BigInt((this.#options.now ?? Date.now)() + 1000 * expiresSeconds);
-    await keepAudience(sql, task, expires, numbers);
-    return { expires, members: packNumbers(numbers) };
+    return this.write('output', (sql) => storeTaskOutput(this.#step(sql), given));
   }
 
   /** B2: the masters decided the release at `height`: `used` of the reservation is spent. Repeats change nothing. */
   commit(task: string, used: bigint, height: bigint): Promise<void> {
-    return this.write('commit', async (sql) => {
-      const known = await reservationOfTask(sql, task);
-      if (known?.state !== 'reserved') return;
-      if (used > known.ask) throw new Error('more is to be committed than was reserved');
-      await commitCharge(sql, known, used);
-      await settleReservation(sql, task, 'committed', used);
-      await this.#note(sql, 'released', known);
-      await sql.run('UPDATE outputs SET height = $height::BIGINT WHERE task = $task', { task, height });
-      await appendJournal(sql, 'commit', { task, used, height });
-    });
+    return this.write('commit', (sql) => commitTask(this.#step(sql), task, used, height));
   }
 
   /** B2: the task ended before any release was decided. Repeats, and releases after a commit, change nothing. */
   release(task: string): Promise<void> {
-    return this.write('release', async (sql) => {
-      const known = await reservationOfTask(sql, task);
-      if (known?.state !== 'reserved') return;
-      await releaseCharge(sql, known);
-      await settleReservation(sql, task, 'released', 0n);
-      await this.#note(sql, 'given back', known);
-      await appendJournal(sql, 'release', { task });
-    });
+    return this.write('release', (sql) => releaseTask(this.#step(sql), task));
   }
 
   /** The task is terminal: its snapshot and output are needed no more. The charge stands. */
   end(task: string): Promise<void> {
-    return this.write('end', async (sql) => {
-      await sql.run("UPDATE reservations SET ended = true WHERE task = $task AND state <> 'reserved'", { task });
-      await sql.run(
-        'DELETE FROM outputs o WHERE task = $task AND EXISTS (SELECT 1 FROM reservations r WHERE r.task = o.task AND r.ended)',
-        { task },
-      );
-      await forgetSnapshots(sql);
-    });
+    return this.write('end', (sql) => endTask(this.#step(sql), task));
   }
 
   /** Removes what a crash or ended tasks left behind on the volume. */
@@ -471,48 +295,14 @@ export class VaultStore {
   #now(): number {
     return (this.#options.now ?? Date.now)();
   }
-  #note(sql: Sql, what: AccessKind, { task, submitter }: Reservation): Promise<void> {
-    return noteAccess(sql, { time: this.#now(), what, task, by: submitter });
-  }
-
-  /** Drops who revoked; if anybody did, or the journal's replay left no snapshot, the next attempt on a fresh one. */
-  async #refreshed(sql: Sql, known: Reservation): Promise<Reservation> {
-    const replayed = known.snapshot === 0n && known.state === 'reserved';
-    if (!replayed && known.consentVersion === (await versionOf(sql, consentVersion(known.usage)))) return known;
-    const dropped = await dropRevoked(sql, known);
-    if (dropped === undefined && !replayed) {
-      const same = { ...known, consentVersion: await versionOf(sql, consentVersion(known.usage)) };
-      await updateAttempt(sql, same);
-      return same;
-    }
-    const { task } = known;
-    const next = {
-      ...known,
-      ...(await this.#attempt(sql, { ...known, attempt: known.attempt + 1n })).attempt,
-      firstSnapshot: known.firstSnapshot,
-      firstConsent: known.firstConsent,
+  #step(sql: Sql): Step {
+    return {
+      sql,
+      vault: this.vault,
+      folders: this.folders,
+      columnsOf: (domain) => columnsOf(this.#catalogue, domain).map(({ name }) => name),
+      now: () => this.#now(),
+      onStep: this.#options.onStep,
     };
-    await updateAttempt(sql, next);
-    await appendJournal(sql, 'refresh', { task, attempt: next.attempt, dropped: packNumbers(dropped ?? '') });
-    return next;
-  }
-
-  async #attempt(sql: Sql, of: { id: bigint; task: string; domain: string; usage: Usage; attempt: bigint }) {
-    const columns = columnsOf(this.#catalogue, of.domain).map(({ name }) => name);
-    const { snapshot, consentVersion: version } = await currentSnapshot(sql, { domain: of.domain, usage: of.usage, columns }, this.folders);
-    this.#options.onStep?.('snapshot:sealed');
-    const eligible = await reservedSubjects(sql, of.id);
-    const about = { vault: this.#options.vault, task: of.task, reservation: of.id, attempt: of.attempt };
-    const receipt = consentReceipt(about, snapshot, eligible);
-    const attempt = {
-      attempt: of.attempt,
-      snapshot: snapshot.id,
-      consentVersion: version,
-      consentNonce: receipt.nonce,
-      receipt: receipt.receipt,
-      firstSnapshot: snapshot.commitment,
-      firstConsent: receipt.commitment,
-    };
-    return { attempt, eligible };
   }
 }

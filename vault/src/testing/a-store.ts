@@ -6,7 +6,8 @@ import type { Catalogue, Usage } from '@scs/protocol';
 import { httpfsExtension } from '../../scripts/fetch-httpfs.ts';
 import { importConsents, importRecords } from '../import/import.ts';
 import { quoted } from '../store/database.ts';
-import { VaultStore, type StoreOptions } from '../store/vault-store.ts';
+import { VaultStore } from '../store/vault-store.ts';
+import type { StoreOptions } from '../store/store-options.ts';
 
 export const DOMAIN = 'retail.purchase';
 export const VAULT = 'enterprise-a/main';
