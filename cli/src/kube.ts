@@ -18,6 +18,8 @@ export const KUBE_HELP = `  -n, --namespace NS    namespace of the task (default
 
 /** One answer of the API server may take so long. */
 const REQUEST_MS = 30_000;
+/** A pod that stands still takes connections and never answers. */
+const POD_MS = 5_000;
 const PAGE = 500;
 const MAX_TASKS = 10_000;
 
@@ -69,7 +71,9 @@ export const connect = (invocation: Invocation): KubeAccess => {
       return found && bytesOf(found.data, 'base64');
     },
     fromPod: (of, pod, port, path) =>
-      ifThere(ask(`pod ${of}/${pod}`, () => core.connectGetNamespacedPodProxyWithPath({ namespace: of, name: `${pod}:${port}`, path }))),
+      ifThere(
+        ask(`pod ${of}/${pod}`, () => core.connectGetNamespacedPodProxyWithPath({ namespace: of, name: `${pod}:${port}`, path }), POD_MS),
+      ),
     settlement: async (name) => {
       const kind = { group: GROUP, version: VERSION, plural: 'settlements', name };
       const found = await ifThere(ask(`Settlement ${name}`, () => objects.getClusterCustomObject(kind)));
@@ -162,14 +166,14 @@ const taskFrom = (object: unknown): Task => {
 /** Asks with a time limit, and stops at once when the user interrupts. */
 const asking =
   (signal: AbortSignal) =>
-  async <T>(what: string, call: () => Promise<T>): Promise<T> => {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(REQUEST_MS)]);
+  async <T>(what: string, call: () => Promise<T>, limitMs = REQUEST_MS): Promise<T> => {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
     const cutOff = new Promise<never>((_resolve, reject) => {
       const stop = () =>
         reject(
           signal.aborted
             ? new CliError('Interrupted', 'Interrupted.')
-            : new CliError('ClusterUnreachable', `The API server gave no answer about ${what} in ${REQUEST_MS / 1000} s.`),
+            : new CliError('ClusterUnreachable', `The API server gave no answer about ${what} in ${limitMs / 1000} s.`),
         );
       if (limit.aborted) stop();
       else limit.addEventListener('abort', stop, { once: true });

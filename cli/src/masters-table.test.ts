@@ -23,6 +23,12 @@ test('N7: who leads, how far each is, whose counter counts', () => {
     'Two of three take part: one more lost, and nothing is decided.',
   ]);
 });
+test('G4: a proof of two votes is told', () => {
+  const figures = parseMetrics(text(1));
+  const holder = parseMetrics(`${text(0)}\nscs_offences 1`);
+  expect(mastersLines([figures, figures, figures]).at(-1)).toBe('One of three may fail.');
+  expect(mastersLines([figures, holder, figures]).at(-1)).toContain('MasterVotedTwice');
+});
 test('masters that are away, and masters by the Lease', () => {
   const lines = mastersLines([parseMetrics('scs_log_height 5\nscs_log_primary 1'), undefined, undefined]);
   expect(lines.slice(1, 3)).toEqual(['0       5                -     primary  (lease)  fine', '1       does not answer']);

@@ -50,5 +50,7 @@ export const mastersLines = (masters: readonly MasterFigures[]): readonly string
       : fine === 2
         ? 'Two of three take part: one more lost, and nothing is decided.'
         : 'Fewer than two take part: the group is read-only. See docs/troubleshooting.md by the condition.';
-  return [...table.map((cells) => row(cells, widths)), '', verdict];
+  const proven = masters.some((figures) => (figures?.get('scs_offences') ?? 0) > 0);
+  const twice = 'There is proof that a master voted for two blocks at one height. See MasterVotedTwice in docs/troubleshooting.md.';
+  return [...table.map((cells) => row(cells, widths)), '', verdict, ...(proven ? [twice] : [])];
 };

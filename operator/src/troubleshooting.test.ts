@@ -36,6 +36,7 @@ const masters = [
   'MasterVotedTwice',
   'CounterNotAdmitted',
   'FormationBlocked',
+  'MasterCutOff',
   'ViewsChangeOften',
   'MasterBehind',
 ];

@@ -32,11 +32,31 @@ export const makeNetwork = async (): Promise<string> => {
   return before;
 };
 
+/** Pods apart from each other, for tests; a table of its own, which goes with the cluster. */
+const partitionName = 'scs-partition';
+/** Packets between one pod and others are dropped, both ways; those of connections that exist too. The node still reaches all of them. */
+export const partitionTable = (pod: string, others: readonly string[]): string => `table ip ${partitionName} {
+  chain forward {
+    type filter hook forward priority -10;
+    ip saddr ${pod} ip daddr { ${others.join(', ')} } drop
+    ip daddr ${pod} ip saddr { ${others.join(', ')} } drop
+  }
+}
+`;
+/** By addresses. One partition at a time: it takes the place of the one before. */
+export const partitionPods = async (pod: string, others: readonly string[]): Promise<void> => {
+  await healPods();
+  await run('nft', ['-f', '-'], { input: partitionTable(pod, others) });
+};
+/** Quiet where nothing is cut. */
+export const healPods = async (): Promise<void> => void (await attempt('nft', ['delete', 'table', 'ip', partitionName]));
+
 /** Removes what `makeNetwork` and kube-proxy made; quiet where there is nothing. */
 export const removeNetwork = async (forwardingBefore: string | undefined): Promise<void> => {
   await attempt('ip', ['link', 'delete', interfaceName]);
   for (const [family, name] of [
     ['ip', tableName],
+    ['ip', partitionName],
     ['ip', 'kube-proxy'],
     ['ip6', 'kube-proxy'],
   ] as const) {

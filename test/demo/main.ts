@@ -7,6 +7,7 @@ import { stopCommands } from '../cluster/run.ts';
 import { trueAnswer } from './data.ts';
 import { refusals } from './refusals.ts';
 import { campaign, followToEnd, setUp, slicePods, submit, type PodSeen, type Scene } from './scenario.ts';
+import { SYSTEM } from './system.ts';
 
 const say = (line = ''): void => void process.stdout.write(`${line}\n`);
 const title = (text: string): void => say(`\n\u001b[1m${text}\u001b[0m`);
@@ -74,6 +75,8 @@ const main = async (): Promise<void> => {
       for (const line of seen.lines) say(`    ${line}`);
       if (!seen.asExpected) throw new Error(`expected ${refusal.expected}`);
     }
+    title('kubectl symphony masters: who leads, whose counter counts');
+    say((await scene.group.trySymphony(['masters', '-n', SYSTEM], { KUBECONFIG: scene.kubeconfig })).stdout.trimEnd());
     title(`Done in ${Math.round((Date.now() - started) / 1000)} s. The cluster goes on; look around:`);
     say(`  export KUBECONFIG=${values.context ? scene.kubeconfig : kubeconfigPath()} PATH=${scene.group.bin}:$PATH`);
     say('  kubectl get scp -A; kubectl describe task -n roastery; kubectl symphony help');

@@ -94,7 +94,7 @@ export const installMasters = (kubeconfig: string, group: Group, images: Images,
     '--set',
     'simulation=true,devnet.enabled=true,masters.storage=1Gi,devnet.storage=1Gi',
     '--set',
-    `image.master=${images.master},image.devnet=${images.devnet}`,
+    `image.master=${images.master},image.counter=${images.sidecar},image.devnet=${images.devnet}`,
     ...more,
   );
 

@@ -29,6 +29,7 @@ afterAll(() => helm.close());
 const parties = {
   outside,
   master: partyOf('scs', 'scs-master'),
+  counter: partyOf('scs', 'scs-counter'),
   devnet: partyOf('scs', 'scs-devnet'),
   prometheus: partyOf('monitoring', 'prometheus'),
   submitter: partyOf('retail', 'anything'),
@@ -54,6 +55,7 @@ type Name = keyof typeof parties;
 describe('what must pass', () => {
   test.each<[Name, Name, number, ('TCP' | 'UDP')?]>([
     ['master', 'master', 7443],
+    ['master', 'counter', 7446],
     ['master', 'devnet', 8080],
     ['master', 'outside', 6443],
     ['master', 'outside', 443],
@@ -92,6 +94,10 @@ describe('what must not', () => {
     ['peers are masters', 'submitter', 'master', 7443],
     ['peers are masters', 'outside', 'master', 7443],
     ['metrics are for the namespace', 'prometheus', 'master', 8080],
+    ['N7: a counter answers masters only', 'devnet', 'counter', 7446],
+    ['N7: a counter answers masters only', 'outside', 'counter', 7446],
+    ['N7: a counter calls nobody', 'counter', 'master', 7443],
+    ['N7: a counter calls nobody', 'counter', 'outside', 443],
     ['the devnet calls nobody', 'devnet', 'master', 7443],
     ['the devnet calls nobody', 'devnet', 'outside', 443],
     ['an agent talks to its own Vaults', 'agent', 'other vault', 7445],
@@ -100,7 +106,7 @@ describe('what must not', () => {
   ])('%s: %s -> %s:%i', (_, from, to, port) => expect(mayConnect(policies, parties[from], parties[to], port)).toBe(false));
 });
 
-const home = (name: string): string => (/^scs-(master|devnet)/.test(name) ? 'scs' : 'alder');
+const home = (name: string): string => (/^scs-(master|counter|devnet)/.test(name) ? 'scs' : 'alder');
 test('each pod of ours is bound in both directions', async () => {
   const { rendered } = await policiesOf({ set: ['simulation=true', 'devnet.enabled=true', 'submitterNamespaces={retail}'] }, [
     'simulation=true',
@@ -117,6 +123,7 @@ test('a real chain, another API server port, masters in another cluster, and who
   const set = [
     'chain.url=http://fullnode.example:8091/v1',
     'submitterNamespaces={retail}',
+    'counters.runtimeClassName=kata-qemu-snp',
     'networkPolicy.apiServerPorts={9443}',
     'networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.kubernetes\\.io/metadata\\.name=monitoring',
   ];

@@ -15,7 +15,8 @@ afterAll(() => helm.close());
 const sha256 = (bytes: Uint8Array | string): string => createHash('sha256').update(bytes).digest('hex');
 const hardware = aGenesis({ enclave: { kind: 'hardware', roots: ['a root'] } });
 const scs = ['simulation=true', 'devnet.enabled=true', 'submitterNamespaces={retail}'];
-const real = ['chain.url=https://fullnode.example/v1', 'submitterNamespaces={retail,media}'];
+const withoutClass = ['chain.url=https://fullnode.example/v1', 'submitterNamespaces={retail,media}'];
+const real = [...withoutClass, 'counters.runtimeClassName=kata-qemu-snp'];
 
 test.each<[string, Chart, ChartOptions, string]>([
   ['no genesis', 'scs', { genesis: null, set: scs }, 'genesis is required: --set-file genesis=genesis.bin'],
@@ -41,7 +42,7 @@ test.each<[string, Chart, ChartOptions, string]>([
   [
     'N2: counters without a runtime class',
     'scs',
-    { genesis: hardware, set: [...real, 'consensus=minbft'] },
+    { genesis: hardware, set: withoutClass },
     "counters.runtimeClassName is required: outside simulation each master's counter runs in a confidential guest of its own",
   ],
   ['a way to agree there is none of', 'scs', { set: [...scs, 'consensus=raft'] }, '/consensus'],
@@ -66,7 +67,8 @@ test.each<[string, Chart, ChartOptions, string]>([
 test.each<[Chart, ChartOptions]>([
   ['scs', { set: scs }],
   ['scs', { genesis: hardware, set: real }],
-  ['scs', { set: [...scs, 'consensus=minbft', 'alerts.enabled=true'] }],
+  ['scs', { set: [...scs, 'alerts.enabled=true'] }],
+  ['scs', { set: [...scs, 'consensus=lease'] }],
   ['scs-enterprise', {}],
   ['scs-enterprise', { genesis: hardware, set: ['runtimeClassName=kata-qemu-snp'] }],
 ])('helm lint finds nothing in %s', async (chart, options) => {
@@ -121,10 +123,10 @@ test('each master is told what its process reads, and of its own keys only', asy
     expect(secrets).toEqual([`scs-master-${index}-keys`]);
   }
 });
-test('N7, N10: with minbft each master has its counter: a pod of its own, an account of its own without a token, and its own keys only', async () => {
+test('N7, N10: each master has its counter: a pod of its own, an account of its own without a token, and its own keys only', async () => {
   const objects = await helm.template('scs', {
     genesis: hardware,
-    set: [...real, 'consensus=minbft', 'counters.runtimeClassName=kata-qemu-snp'],
+    set: real,
   });
   for (const index of [0, 1, 2]) {
     const name = `scs-counter-${index}`;
@@ -141,7 +143,7 @@ test('N7, N10: with minbft each master has its counter: a pod of its own, an acc
   }
 });
 test('with the lease there are no counters', async () => {
-  const objects = await helm.template('scs', { set: scs });
+  const objects = await helm.template('scs', { set: [...scs, 'consensus=lease'] });
   expect(objects.filter(({ metadata }) => metadata.name.includes('counter'))).toEqual([]);
 });
 type CounterSpec = { readonly serviceAccountName: string };

@@ -39,10 +39,10 @@ describe('objects', () => {
     expect(policies.flatMap((policy) => policy.status?.typeChecking?.expressionWarnings ?? [])).toEqual([]);
   });
 
-  test('A2: pods of masters, devnet, agents, Vaults and slices meet Pod Security "restricted"', async () => {
+  test('A2: pods of masters, counters, devnet, agents, Vaults and slices meet Pod Security "restricted"', async () => {
     const pods = podsOf(rendered);
     expect(pods.map((pod) => pod.metadata.name)).toEqual(
-      expect.arrayContaining(['scs-master-0', 'scs-devnet', 'scs-agent', 'vault-shoppers', 'slice', 'aggregator']),
+      expect.arrayContaining(['scs-master-0', 'scs-counter-0', 'scs-devnet', 'scs-agent', 'vault-shoppers', 'slice', 'aggregator']),
     );
     for (const pod of pods)
       await installed.cluster.create({ ...pod, metadata: { ...pod.metadata, namespace: 'elsewhere' } }, { dryRun: true });
@@ -121,6 +121,12 @@ describe('N10: rights', () => {
         ['get', 'create', 'update', 'patch'].map((verb) => `${verb} leases.coordination.k8s.io scs`),
       ].flat(),
     );
+  });
+
+  test('N7: a counter has no rights at all', async () => {
+    const counter = serviceAccount('scs', 'scs-counter-1');
+    const asked = attemptsOf(allVerbs, everything, [...enterprises, SUBMITTERS, 'scs', undefined]);
+    expect(await allowedOf(api, counter, asked)).toEqual([]);
   });
 
   test('cluster-wide, masters write projections and nothing else', async () => {

@@ -32,7 +32,7 @@ test("G7: the demo's genesis: canonical bytes that say what the files say", asyn
     escrowDelaySeconds: 3600n,
     escrowWindowSeconds: 86_400n,
   });
-  expect(genesis.policy.windows).toMatchObject({ answerMs: 60_000, clockBoundMs: 300, maxTaskMs: 1_800_000 });
+  expect(genesis.policy.windows).toMatchObject({ answerMs: 60_000, clockBoundMs: 400, maxTaskMs: 1_800_000 });
   expect(genesis.policy.enclave.measurements).toEqual([MEASUREMENT]);
   expect(genesis.actors.map((a) => [a.name, a.role, a.enterprise?.namespace])).toEqual([
     ['alder', 'enterprise', 'alder'],

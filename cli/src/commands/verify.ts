@@ -118,7 +118,7 @@ export const report = (checks: readonly Check[], { source, pinned }: Pick<FoundG
     ...(resting.length === 0
       ? []
       : [
-          `On attestation alone rest: ${resting.map((c) => c.name).join(', ')}. Certificates tolerate a crashed master and a lying proposer; a master that signs two blocks at one height is not tolerated yet.`,
+          `On attestation alone rest: ${resting.map((c) => c.name).join(', ')}. Certificates are two masters' word: they hold though one of the three lies.`,
         ]),
   ];
 };

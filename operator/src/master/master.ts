@@ -330,6 +330,7 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
       health.watchLoop({ name: 'settlement', lastProgressAt: () => effects.lastTurnAt(), maxAgeMs: STUCK_MS });
       health.require({ name: 'tasks-listed', ready: () => synced });
       health.require({ name: 'log-going-on', ready: () => log.halted() === undefined });
+      if (minbft) health.require({ name: 'agreement', ready: () => minbft.condition() === undefined });
       health.require({ name: 'admission-policy', ready: () => probe.notAdmitting() === undefined });
     },
     stop: async () => {

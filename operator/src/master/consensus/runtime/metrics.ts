@@ -12,6 +12,7 @@ const conditions = [
   'NotAdmitted',
   'CounterAhead',
   'CounterAway',
+  'PeersAway',
   'MasterMissing',
   'DiskBlank',
   'FormationPending',

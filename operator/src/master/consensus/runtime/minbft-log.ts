@@ -20,6 +20,7 @@ import { FormationExchange, type FormationCondition, type Standing } from './for
 import { Inbox } from './inbox.ts';
 import { Machine, type ViewCause } from './machine.ts';
 import { type Agreement, type AgreementCondition, type MinbftOptions, RUNTIME_LIMITS } from './minbft-options.ts';
+import { PeersHeard } from './peers-heard.ts';
 import { standingOf } from './standing.ts';
 import { decodeMessage, encodeMessage, type Packet, type PeerMessage } from './wire-codec.ts';
 
@@ -46,8 +47,7 @@ export class MinbftLog extends ReplicaLog implements Log {
   #running: Promise<void> | undefined;
   #lastTurnAt: number;
   #woken = new AbortController();
-  /** Height of each peer by its last word. */
-  readonly #peerHeights = new Map<number, bigint>();
+  readonly #heard: PeersHeard;
   readonly #viewHandlers: ((cause: ViewCause) => void)[] = [];
 
   /** Reads the disk; throws DiskError, ReplicaError or RangeError. */
@@ -95,6 +95,7 @@ export class MinbftLog extends ReplicaLog implements Log {
       this.#desk.decided(block.commands, block.height);
     });
     this.#lastTurnAt = clock.now();
+    this.#heard = new PeersHeard(() => clock.now());
   }
 
   start(): void {
@@ -275,6 +276,7 @@ export class MinbftLog extends ReplicaLog implements Log {
   receive(from: number, packet: Packet, resume: () => void): 'taken' | 'full' | 'malformed' {
     const message = decodeMessage(packet);
     if (!message) return 'malformed';
+    this.#heard.note(from, message.kind === 'status' ? message.certified : undefined);
     switch (message.kind) {
       case 'hello':
       case 'statement':
@@ -283,7 +285,6 @@ export class MinbftLog extends ReplicaLog implements Log {
         this.#exchange.take(from, message);
         return 'taken';
       default: {
-        if (message.kind === 'status') this.#peerHeights.set(from, message.certified);
         const room = this.#inbox.put(from, { kind: 'message', from, wire: message }, resume);
         this.#machine?.wake();
         return room ? 'taken' : 'full';
@@ -316,6 +317,8 @@ export class MinbftLog extends ReplicaLog implements Log {
     if (this.#counterSilent) return { code: 'CounterAway', message: 'The counter of this master does not answer.' };
     const formation = this.#exchange.condition();
     if (formation) return formation;
+    if (this.#heard.allAway())
+      return { code: 'PeersAway', message: 'No other master was heard for seconds; alone this one decides nothing.' };
     const state = this.#machine?.state();
     if (state?.own.muted !== undefined) return { code: 'CounterAhead', message: state.own.muted };
     if (!this.#standing().admitted) return { code: 'NotAdmitted', message: 'The counter of this master waits to be admitted (N8).' };
@@ -334,8 +337,7 @@ export class MinbftLog extends ReplicaLog implements Log {
   }
   /** Blocks that a peer is behind, by its last word. */
   lagOf(peer: number): number {
-    const theirs = this.#peerHeights.get(peer) ?? 0n;
-    return Math.max(0, Number(this.height() - theirs));
+    return Math.max(0, Number(this.height() - this.#heard.heightOf(peer)));
   }
   /** Told of each view that this master enters. */
   onView(handler: (cause: ViewCause) => void): void {
