@@ -2,11 +2,10 @@
 import { type Chain, evaluate, type Tip, withCertified, withDecided } from '@scs/operator/master/consensus/chain.ts';
 import type { Environment } from '@scs/operator/master/consensus/environment.ts';
 import { signConfirmation, signStatement } from '@scs/operator/master/consensus/formation.ts';
-import type { FormationEnv, OpenFormation, Standing } from '@scs/operator/master/consensus/formation-step.ts';
-import { latestOf, type Roster } from '@scs/operator/master/consensus/roster.ts';
-import type { State } from '@scs/operator/master/consensus/state.ts';
+import type { FormationEnv, OpenFormation } from '@scs/operator/master/consensus/formation-step.ts';
+import type { Roster } from '@scs/operator/master/consensus/roster.ts';
 import type { SimulatedDisk } from './disk.ts';
-import { FORMATION, GENESIS, GROUP, seedOf, type SimulatedCounter } from './trust.ts';
+import { FORMATION, GENESIS, GROUP, seedOf } from './trust.ts';
 
 /** The formation that every run begins in: given, not formed. */
 export const given = (roster: Roster): OpenFormation => ({ number: 1, id: FORMATION, roster, base: { height: 0n, block: GENESIS } });
@@ -19,20 +18,6 @@ export const formationEnv = (index: number, isCounterOf: (key: string, master: n
   signConfirmation: (value) => signConfirmation(seedOf(index), value),
   attested: (value, attestation) => attestation === value.key && isCounterOf(value.key, value.master),
 });
-
-export const standingOf = (index: number, state: State, counter: SimulatedCounter, disk: SimulatedDisk): Standing => {
-  const { chain, streams, own } = state;
-  const admitted = latestOf(chain.roster, index)?.key === counter.key;
-  const said = [...streams.values()].findLast(({ master, next }) => master === index && next > 1);
-  return {
-    key: counter.key,
-    admitted: admitted && (own.muted === undefined || state.left === true),
-    certified: chain.certified.certificate ?? null,
-    quiet: chain.decided.length === 0,
-    ended: said ? { key: said.key, counter: said.next - 1 } : null,
-    blank: disk.lost,
-  };
-};
 
 /** The chain as its certified blocks make it; up to the base their admissions were those of formations before. */
 export const chainFrom = (

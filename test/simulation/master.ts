@@ -7,15 +7,17 @@ import {
   type FormationOutput,
   type FormationState,
   formationState,
+  type Standing,
   takesPart,
 } from '@scs/operator/master/consensus/formation-step.ts';
-import { latestOf, type Roster } from '@scs/operator/master/consensus/roster.ts';
+import type { Roster } from '@scs/operator/master/consensus/roster.ts';
+import { standingOf } from '@scs/operator/master/consensus/standing.ts';
 import { type Input, othersOf, type Output, type State } from '@scs/operator/master/consensus/state.ts';
 import { nameOf, toyRules } from '@scs/operator/master/log/testing/toy-rules.ts';
 import type { Algorithm } from './algorithm.ts';
 import type { Clockwork } from './clockwork.ts';
 import { SimulatedDisk } from './disk.ts';
-import { chainFrom, formationEnv, given, standingOf } from './forming.ts';
+import { chainFrom, formationEnv, given } from './forming.ts';
 import { type Invariants, Violation } from './invariants.ts';
 import type { Said } from './network.ts';
 import { certificateHolds, counterKey, FORMATION, GENESIS, SimulatedCounter, signVote, uiHolds, voteHolds } from './trust.ts';
@@ -138,18 +140,17 @@ export class Master {
     this.#world.madeCounter(this.counter, this.index);
   }
 
-  /** Stated for the next formation, admitted into the present one, and used: another one has to be stated. */
-  #renewIfUsed(): void {
-    const stated = this.formation.own?.statement.value;
-    const next = stated !== undefined && stated.formation > (this.formation.opened?.number ?? 0);
-    if (next && takesPart(this.formation) && stated.key === this.counter.key && this.counter.last > 0) this.loseCounter();
-  }
   /** Whatever a peer says. */
   hear(from: number, wire: Said): void {
     if (!this.state) return;
     if (wire.kind === 'hello' || wire.kind === 'statement' || wire.kind === 'confirmation' || wire.kind === 'opened')
       return this.#form({ kind: 'wire', from, wire });
     this.take({ kind: 'message', from, wire });
+  }
+  #standing(state: State): Standing {
+    const { counter, disk } = this;
+    const voted = disk.vote(state.chain.certified.head.height + 1n) !== undefined;
+    return standingOf(state, this.index, counter, { blank: disk.lost, voted });
   }
   #form(input: FormationInput<string>): void {
     const env = formationEnv(this.index, (key, master) => this.#world.isCounterOf(key, master));
@@ -171,10 +172,11 @@ export class Master {
         this.#world.trace(`master ${this.index} confirms formation ${output.confirmation.value.formation}`);
         if (this.state) this.state = this.#world.algorithm().leave(this.state);
         return;
+      case 'renew':
+        if (output.key === this.counter.key) this.loseCounter();
+        return;
       case 'attest': {
         const { value } = output;
-        // a stream begins at 1, so a counter that has counted makes way for a new one
-        if (this.counter.last > 0) return this.loseCounter();
         const { key } = this.counter;
         if (key === value.key) this.#soon(2, () => this.#form({ kind: 'attested', value, attestation: key }));
         return;
@@ -214,11 +216,10 @@ export class Master {
     this.#world.clockwork.after(TICK_MS, () => {
       if (life !== this.life || !this.state) return;
       this.take({ kind: 'tick', now: this.now() });
-      this.#renewIfUsed();
       this.#ticks += 1;
-      if (this.state && latestOf(this.state.chain.roster, this.index)?.key === this.counter.key) this.disk.lost = false;
+      if (this.state && this.#standing(this.state).admitted) this.disk.lost = false;
       if (this.#ticks % FORMATION_TICKS === 0 && this.state)
-        this.#form({ kind: 'tick', now: this.#world.clockwork.now, standing: standingOf(this.index, this.state, this.counter, this.disk) });
+        this.#form({ kind: 'tick', now: this.#world.clockwork.now, standing: this.#standing(this.state) });
       this.#tick(life);
     });
   }

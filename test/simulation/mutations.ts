@@ -291,7 +291,7 @@ const bounds = [
 
 const formations = [
   ...inFile('receive.ts', [['reads on after it left', 'if (state.left || !stream ||', 'if (!stream ||', scene('commitsAfterwards')]]),
-  ...inFile('formation-step.ts', [['confirms with something uncertified', '!standing.quiet || ', '', scene('decidedUncertified')]]),
+  ...inFile('formation-step.ts', [['confirms with something uncertified', 'value.quiet && ', '', scene('decidedUncertified')]]),
 ];
 
 export const mutations: readonly Mutation[] = [

@@ -36,7 +36,17 @@ const keepsBack = (s: Scene, whenToCommit: 'before' | 'after'): void => {
   s.forming = true;
   const fresh = s.another();
   const { genesis, generation } = GROUP;
-  const own = { genesis, generation, formation: 2, master: s.liar, key: fresh.key, ended: null, certified: null, blank: false };
+  const own = {
+    genesis,
+    generation,
+    formation: 2,
+    master: s.liar,
+    key: fresh.key,
+    ended: null,
+    certified: null,
+    quiet: true,
+    blank: false,
+  };
   states(s, own, () => s.master(0).formation.confirmation !== undefined);
   if (whenToCommit === 'after') s.tell(0, commit);
   confirms(s, own);

@@ -2,12 +2,13 @@
  * Forming anew after too many counters died, and the first formation, as a pure machine (rule N9; docs/adr/0015). Two rounds, of
  * which `formation.ts` has the statements:
  *
- *   1. statement  number n: "My counter is K, my highest certified head is C." Binds nobody to anything.
+ *   1. statement  number n: "My counter is K, my highest certified head is C, and above it I have decided nothing (or something)." Binds
+ *                 nobody to anything. K has never counted and is on no roster, so whoever has stated can say no more in the one before.
  *   2. confirm    "These are the three statements that I open n with." Stored first. Whoever says this speaks and reads in no
  *                 formation below n any more, and confirms nothing at or below n again.
  *
- * Three equal confirmations open n. A master confirms only when all it has decided is certified and all three statements name just that
- * head. So no correct master has decided anything above the base in a formation below n, nor ever will: nothing has to be carried
+ * Three equal confirmations open n. A master confirms only when all three have decided nothing above the one certified head that they
+ * name. So no correct master has decided anything above the base in a formation below n, nor ever will: nothing has to be carried
  * over. When a statement changes (a counter died again), or somebody states a higher number, the next has a higher number; so nothing
  * that happens between the rounds locks the group. Certified blocks are taken from anybody, always.
  */
@@ -48,7 +49,11 @@ export type FormationWire<A = Attestation> =
 
 /** How the agreement stands. */
 export interface Standing {
+  /** Key of this master's counter now. */
   readonly key: string;
+  /** It has counted, or is about to, or may by the roster. A stream begins at 1, so no formation can open with it. */
+  readonly used: boolean;
+  /** It counts at the next height, and nothing keeps it silent. */
   readonly admitted: boolean;
   readonly certified: Certificate | null;
   /** Nothing is decided that isn't certified. */
@@ -120,7 +125,9 @@ export type FormationInput<A = Attestation> =
 export type FormationOutput<A = Attestation> =
   /** Durable before anything after it; from here on `takesPart` is false until a formation opens. */
   | { readonly kind: 'store'; readonly confirmation: Signed<Confirmation> }
-  /** Answered by `attested`, or by nothing: it is asked again. A counter that has counted is replaced first: a stream begins at 1. */
+  /** The counter with this key makes way for another. It is asked again until the standing shows that. */
+  | { readonly kind: 'renew'; readonly key: string }
+  /** Answered by `attested`, or by nothing: it is asked again. */
   | { readonly kind: 'attest'; readonly value: Statement }
   | { readonly kind: 'broadcast'; readonly wire: FormationWire<A> }
   | { readonly kind: 'send'; readonly to: number; readonly wire: FormationWire<A> }
@@ -140,7 +147,8 @@ const set = <A>(turn: Turn<A>, change: Partial<FormationState<A>>): void => {
 const floorOf = (state: FormationState<unknown>): number => Math.max(openNumber(state), confirmedNumber(state));
 /** A liar's number far above all others would leave nowhere to go. */
 const JUMP_MOST = 1_000_000;
-const baseOf = (genesis: string, certified: Certificate | null): OpenFormation['base'] =>
+/** The base that a statement names. */
+export const baseOf = (genesis: string, certified: Certificate | null): OpenFormation['base'] =>
   certified ? { height: certified.head.height, block: certified.head.block } : { height: 0n, block: genesis };
 const sameBase = (a: OpenFormation['base'], b: OpenFormation['base']): boolean => a.height === b.height && a.block === b.block;
 
@@ -166,7 +174,8 @@ const takeStatement = <A>(turn: Turn<A>, from: number, statement: Signed<Stateme
   const known = state.statements.get(from);
   const jump = value.formation - floorOf(state);
   if (value.master !== from || value.formation <= openNumber(state) || jump > JUMP_MOST) return;
-  if (known && known.value.value.formation > value.formation) return;
+  // a lower number than lately is one that was overtaken on its way; later it is one whose master forgot the higher in a crash
+  if (known && state.now - known.at <= env.freshMs && known.value.value.formation > value.formation) return;
   const isKnown = known?.value.signature === statement.signature && setDigest([known.value]) === setDigest([statement]);
   if (!isKnown && !env.attested(value, attestation)) return;
   set(turn, { statements: new Map(state.statements).set(from, { value: statement, at: state.now }) });
@@ -207,7 +216,10 @@ const isWanted = <A>(turn: Turn<A>, admitted: boolean): boolean => {
 };
 
 const unchanged = (genesis: string, last: Statement, s: Standing): boolean =>
-  last.key === s.key && last.blank === s.blank && sameBase(baseOf(genesis, last.certified), baseOf(genesis, s.certified));
+  last.key === s.key &&
+  last.blank === s.blank &&
+  last.quiet === s.quiet &&
+  sameBase(baseOf(genesis, last.certified), baseOf(genesis, s.certified));
 
 /** The three statements of the number that this master states, in order of master. */
 const three = <A>(turn: Turn<A>): readonly Signed<Statement>[] => {
@@ -236,13 +248,20 @@ const wanted = <A>(turn: Turn<A>, s: Standing): Statement => {
   const holds = last !== undefined && last.formation >= ahead && last.formation > openNumber(state) && !isStale(turn);
   if (holds && unchanged(genesis, last, s)) return last;
   const formation = Math.max(ahead, floorOf(state) + 1, (last?.formation ?? 0) + (last && last.formation >= ahead ? 1 : 0));
-  return { genesis, generation, formation, master: env.index, key: s.key, ended: s.ended, certified: s.certified, blank: s.blank };
+  const { key, ended, certified, quiet, blank } = s;
+  return { genesis, generation, formation, master: env.index, key, ended, certified, quiet, blank };
 };
-const state = <A>(turn: Turn<A>, standing: Standing): void => {
+/** True when what this master has stated still holds. */
+const state = <A>(turn: Turn<A>, standing: Standing): boolean => {
+  if (standing.used) {
+    turn.out.push({ kind: 'renew', key: standing.key });
+    return false;
+  }
   const value = wanted(turn, standing);
   const { own } = turn.state;
-  if (own && own.statement.value === value) turn.out.push({ kind: 'broadcast', wire: { kind: 'statement', ...own } });
-  else turn.out.push({ kind: 'attest', value });
+  const holds = own?.statement.value === value;
+  turn.out.push(holds ? { kind: 'broadcast', wire: { kind: 'statement', ...own } } : { kind: 'attest', value });
+  return holds;
 };
 const takeAttestation = <A>(turn: Turn<A>, value: Statement, attestation: A): void => {
   const { own } = turn.state;
@@ -259,14 +278,14 @@ const confirm = <A>(turn: Turn<A>, standing: Standing): void => {
   const { env } = turn;
   const statements = three(turn);
   const formation = turn.state.own?.statement.value.formation;
-  if (statements.length < 3 || formation === undefined)
-    return set(turn, { condition: turn.state.condition ?? { code: 'FormationPending' } });
+  if (statements.length < 3 || formation === undefined) return;
   const fault = statementsFault(env.group, formation, statements);
   if (fault) return set(turn, { condition: conditionOf(fault) });
   set(turn, { condition: { code: 'FormationPending' } });
   if (confirmedNumber(turn.state) >= formation) return;
   const mine = baseOf(env.group.genesis, standing.certified);
-  if (!standing.quiet || !statements.every(({ value }) => sameBase(baseOf(env.group.genesis, value.certified), mine))) return;
+  const agree = statements.every(({ value }) => value.quiet && sameBase(baseOf(env.group.genesis, value.certified), mine));
+  if (!agree) return;
   const confirmation = env.signConfirmation({ formation, master: env.index, set: setDigest(statements) });
   turn.out.push({ kind: 'store', confirmation });
   set(turn, { confirmation });
@@ -292,9 +311,9 @@ const tick = <A>(turn: Turn<A>, standing: Standing): void => {
   // not wanted: nothing was confirmed, so what was stated opens nothing
   if (!isWanted(turn, admitted)) return;
   const missing = missingNow(turn);
-  set(turn, { ...(own ? { own } : {}), ...(missing.length > 0 ? { condition: { code: 'MasterMissing', missing } } : {}) });
-  state(turn, standing);
-  confirm(turn, standing);
+  const condition: FormationCondition = missing.length > 0 ? { code: 'MasterMissing', missing } : { code: 'FormationPending' };
+  set(turn, { condition, ...(own ? { own } : {}) });
+  if (state(turn, standing)) confirm(turn, standing);
   conclude(turn);
 };
 

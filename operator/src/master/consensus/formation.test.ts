@@ -1,15 +1,6 @@
 import { publicKeyOf } from '@scs/protocol';
 import { expect, test } from 'vitest';
-import {
-  type Confirmation,
-  mayConfirm,
-  openFormation,
-  setDigest,
-  signConfirmation,
-  signStatement,
-  type Statement,
-  statementsFault,
-} from './formation.ts';
+import { openFormation, setDigest, signConfirmation, signStatement, type Statement, statementsFault } from './formation.ts';
 
 const seeds = ['01', '02', '03'].map((b) => b.repeat(32));
 const seedOf = (master: number): string => seeds[master] ?? '';
@@ -22,6 +13,7 @@ const statement = (master: number, change: Partial<Statement> = {}): Statement =
   key: `0${master}`.repeat(32),
   ended: { key: `a${master}`.repeat(32), counter: 7 },
   certified: null,
+  quiet: true,
   blank: false,
   ...change,
 });
@@ -51,16 +43,6 @@ test('N9: a liar with a counter for each of the others opens nothing, whoever it
     fault: { code: 'NotConfirmed', confirmed: 2 },
   });
 });
-
-test.each<[string, Confirmation | undefined, boolean]>([
-  ['none before', undefined, true],
-  ['the same again', { formation: 1, master: 0, set: 'aa' }, true],
-  ['another set of it', { formation: 1, master: 0, set: 'bb' }, false],
-  ['an earlier formation', { formation: 0, master: 0, set: 'bb' }, true],
-  ['a later formation', { formation: 2, master: 0, set: 'aa' }, false],
-])('N9: a master confirms once for a formation: %s', (_what, stored, may) =>
-  expect(mayConfirm(stored, { formation: 1, master: 0, set: 'aa' })).toBe(may),
-);
 
 test.each([
   ['one is missing', three.slice(0, 2), 'MasterMissing'],

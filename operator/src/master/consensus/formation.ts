@@ -2,7 +2,7 @@
  * Forming anew after too many counters died (rule N9), in two rounds, with all three masters present. Pure: who asks whom, and
  * what is stored when, is the caller's (docs/adr/0015).
  *
- *   1. statement  "I say nothing more below formation N. My new counter is K, my stream ended here, my highest certified head is C."
+ *   1. statement  "My new counter is K, my stream ended here, my highest certified head is C, and I have decided nothing above it."
  *   2. confirm    "This is the set of three statements that I open N with." Stored first, once for each N.
  *
  * Three equal confirmations open it. One round would not do: a liar's two statements, one to each of the others, would make two
@@ -23,6 +23,8 @@ export interface Statement {
   /** Last message of its former stream; null at the first formation. */
   readonly ended: Reference | null;
   readonly certified: Certificate | null;
+  /** Nothing is decided here that isn't certified. Where that is not so nobody confirms: the others are still needed as voters. */
+  readonly quiet: boolean;
   /** The disk was empty: it can't say what it promised before. */
   readonly blank: boolean;
 }
@@ -80,10 +82,6 @@ export const statementsFault = (group: Group, formation: number, statements: rea
 
 export const setDigest = (statements: readonly Signed<Statement>[]): string =>
   digest('formation', encodeCanonical(statements.map(({ value }) => value)));
-
-/** What a master may confirm: this set, unless it has confirmed another for the same formation. */
-export const mayConfirm = (stored: Confirmation | undefined, wanted: Confirmation): boolean =>
-  stored === undefined || stored.formation < wanted.formation || (stored.formation === wanted.formation && stored.set === wanted.set);
 
 /** The roster that the formation opens with, from the height above its base. */
 export const openFormation = (

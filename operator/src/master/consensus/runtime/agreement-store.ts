@@ -6,12 +6,12 @@
 import { decodeCanonical, decodeCanonicalAs, encodeCanonical, type Head } from '@scs/protocol';
 import { DiskError, type Disk } from '../../log/disk.ts';
 import { bytesOf, integerOf, type SqliteFile, textOf, type Row } from '../../log/sqlite-file.ts';
-import type { Confirmation, Signed, Statement } from '../formation.ts';
+import type { Confirmation, Signed } from '../formation.ts';
+import type { Opened } from '../formation-step.ts';
 import type { Message } from '../messages.ts';
 import type { Roster } from '../roster.ts';
 import type { Intent, Stored } from '../state.ts';
-import type { Opened } from './formation-wire.ts';
-import { intentBody, openedFormation, ownConfirmation, ownStatement, streamMessage } from './wire-codec.ts';
+import { intentBody, openedFormation, ownConfirmation, streamMessage } from './wire-codec.ts';
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS agreement_messages (key TEXT NOT NULL, counter INTEGER NOT NULL, message BLOB NOT NULL, bytes BLOB,
@@ -32,14 +32,13 @@ export interface AgreementStore {
   roster(): Roster | undefined;
   setRoster(roster: Roster): void;
   opened(): Opened | undefined;
-  /** Opens a formation: what was said in the one before is dropped, it is of no use to anybody. */
-  open(opened: Opened, roster: Roster): void;
-  statement(): Signed<Statement> | undefined;
-  setStatement(statement: Signed<Statement> | undefined): void;
+  /** Opens a formation: what was said in the one before is dropped, it is of no use to anybody. `admitted`: as `setAdmitted`. */
+  open(opened: Opened, roster: Roster, admitted: boolean): void;
   confirmation(): Signed<Confirmation> | undefined;
   setConfirmation(confirmation: Signed<Confirmation>): void;
-  /** This file has never held a formation, a confirmation or a vote: fetched blocks promise nothing (N9). */
+  /** No counter that began after this file did was ever admitted: what was promised before is not known, whatever was fetched (N9). */
   blank(): boolean;
+  setAdmitted(): void;
 }
 
 /** Makes the tables that are missing. Throws DiskError. */
@@ -113,20 +112,18 @@ export const agreementStore = (file: SqliteFile, disk: Disk): AgreementStore => 
     roster: () => value('roster', (v) => v as Roster),
     setRoster: (roster) => put('roster', roster),
     opened: () => value('opened', (v) => openedFormation.parse(v)),
-    open: (opened, roster) =>
+    open: (opened, roster, admitted) =>
       file.transaction(true, () => {
         put('opened', opened);
         put('roster', roster);
+        if (admitted) put('admitted', true);
         drop('intent');
         file.run('DELETE FROM agreement_messages');
         file.run('DELETE FROM agreement_anchors');
       }),
-    statement: () => value('statement', (v) => ownStatement.parse(v)),
-    setStatement: (statement) => (statement ? put('statement', statement) : drop('statement')),
     confirmation: () => value('confirmation', (v) => ownConfirmation.parse(v)),
     setConfirmation: (confirmation) => put('confirmation', confirmation),
-    blank: () =>
-      file.get("SELECT 1 AS one FROM agreement WHERE name IN ('opened', 'confirmation')") === undefined &&
-      file.get('SELECT 1 AS one FROM votes LIMIT 1') === undefined,
+    blank: () => file.get("SELECT 1 AS one FROM agreement WHERE name = 'admitted'") === undefined,
+    setAdmitted: () => put('admitted', true),
   };
 };

@@ -90,11 +90,6 @@ export class Machine {
     this.#stopping.abort();
     await Promise.allSettled(this.#work);
   }
-  /** It reads and votes for what is decided, and says nothing in its stream any more (N9: it has stated so). */
-  silence(why: string): void {
-    const { key } = this.#state.own;
-    this.#state = { ...this.#state, own: { key, muted: why } };
-  }
   /** It decides nothing more in this formation (N9: it has confirmed the next). */
   leave(): void {
     this.#state = leave(this.#state);

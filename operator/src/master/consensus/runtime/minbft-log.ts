@@ -9,19 +9,20 @@ import type { Decision, Log } from '../../log/log.ts';
 import { ReplicaLog } from '../../log/replica-log.ts';
 import { blockOf, decidedHeight, type Tip } from '../chain.ts';
 import type { Limits } from '../environment.ts';
+import type { Standing } from '../formation-step.ts';
 import type { CounterNow } from '../recover.ts';
 import { identityOf, latestOf } from '../roster.ts';
+import { standingOf } from '../standing.ts';
 import { type HeldVote, leaderOf, ownStream } from '../state.ts';
 import { certifiedTip, rememberedAtStart } from './chain-at-start.ts';
 import { CommandDesk } from './command-desk.ts';
 import { keepAdmitted } from './counter-admission.ts';
 import { environmentOf } from './environment-of.ts';
-import { FormationExchange, type FormationCondition, type Standing } from './formation-exchange.ts';
+import { FormationExchange } from './formation-exchange.ts';
 import { Inbox } from './inbox.ts';
 import { Machine, type ViewCause } from './machine.ts';
 import { type Agreement, type AgreementCondition, type MinbftOptions, RUNTIME_LIMITS } from './minbft-options.ts';
 import { PeersHeard } from './peers-heard.ts';
-import { standingOf } from './standing.ts';
 import { decodeMessage, encodeMessage, type Packet, type PeerMessage } from './wire-codec.ts';
 
 const EVERY_MS = 300;
@@ -77,19 +78,14 @@ export class MinbftLog extends ReplicaLog implements Log {
       index,
       seed,
       store: options.store,
-      standing: () => this.#standing(),
-      attest: (key, height, block) => options.counter.attest(key, height, block),
-      freshKey: async () => {
-        const { key, last } = await options.counter.describe();
-        return last === 0 ? key : (await options.counter.renew(key)).key;
-      },
+      counter: options.counter,
       broadcast: (wire) => this.#broadcast(wire),
       send: (to, wire) => options.links.get(to)?.send(encodeMessage(wire)),
       now: () => clock.now(),
       logger,
-      onStated: () => this.#machine?.silence('it has stated that its stream ended (N9)'),
       onConfirmed: () => this.#machine?.leave(),
       onOpened: () => this.#loseIdentity('a new formation is open'),
+      onDiskFault: (error) => this.#halt(error.code, error.message),
     });
     this.replica.onDecided(({ block }) => {
       this.#desk.decided(block.commands, block.height);
@@ -126,7 +122,7 @@ export class MinbftLog extends ReplicaLog implements Log {
         logger.warn(errorFields(error), 'the counter does not answer');
         this.#counterSilent = true;
       }
-      if (this.#counter) this.#exchange.tick();
+      this.#form();
       this.#notePrimary();
       this.#desk.offerDue();
       await clock.sleep(EVERY_MS, AbortSignal.any([this.#stopping.signal, this.#woken.signal]));
@@ -151,13 +147,14 @@ export class MinbftLog extends ReplicaLog implements Log {
     const { logger, index } = this.#o;
     const why = this.#lost;
     await this.#machine?.stop();
-    const now = this.#spoilt === counter.key ? await this.#o.counter.renew(counter.key) : counter;
+    // it may be older than the disk, and what was promised while it was admitted is not known here
+    const older = why === 'start' && this.#o.store.blank();
+    const now = this.#spoilt === counter.key || older ? await this.#o.counter.renew(counter.key) : counter;
     this.#counter = now;
     this.#lost = undefined;
     logger.info({ why, formation: this.#exchange.formation()?.number ?? 0, counter: now.key.slice(0, 16) }, 'the agreement begins');
     this.#machine = this.#machineWith(now);
-    if (this.#exchange.hasStated()) this.#machine.silence('it has stated that its stream ended (N9)');
-    if (this.#exchange.hasConfirmed()) this.#machine.leave();
+    if (!this.#exchange.takesPart()) this.#machine.leave();
     this.#machine.start();
     this.#desk.pushAll();
     const { roster } = this.#machine.state().chain;
@@ -238,23 +235,24 @@ export class MinbftLog extends ReplicaLog implements Log {
 
   // --- counters ----------------------------------------------------------------------------------------------------------------
 
-  #standing(): Standing {
+  #standing(): Standing | undefined {
+    const { index, store, disk } = this.#o;
     const state = this.#machine?.state();
-    return standingOf({
-      state,
-      index: this.#o.index,
-      key: this.#counter?.key ?? '',
-      hasStated: this.#exchange.hasStated(),
-      certified: this.replica.certificate(),
-      hasVotedAbove: () => this.#o.disk.vote(FIRST_GENERATION, this.height() + 1n) !== undefined,
-    });
+    if (!state || !this.#counter) return undefined;
+    const voted = disk.vote(FIRST_GENERATION, state.chain.certified.head.height + 1n) !== undefined;
+    return standingOf(state, index, this.#counter, { blank: store.blank(), voted });
   }
+  #form(): void {
+    const standing = this.#standing();
+    if (standing) this.#exchange.tick(standing);
+  }
+
   #keepAdmitted(): Promise<void> {
     const options = {
       ...this.#o,
       standing: () => {
         const state = this.#machine?.state();
-        if (!state || !this.#counter || !this.#exchange.formation() || this.#exchange.hasStated()) return undefined;
+        if (!state || !this.#counter || !this.#exchange.takesPart()) return undefined;
         return { state, key: this.#counter.key };
       },
       certified: () => ({ head: this.#certifiedTip().head, records: this.state() }),
@@ -312,7 +310,7 @@ export class MinbftLog extends ReplicaLog implements Log {
     return this.#desk.pending();
   }
   /** Why this master can't take part now, if so. */
-  condition(): AgreementCondition | FormationCondition | undefined {
+  condition(): AgreementCondition | undefined {
     if (this.#halted) return this.#halted;
     if (this.#counterSilent) return { code: 'CounterAway', message: 'The counter of this master does not answer.' };
     const formation = this.#exchange.condition();
@@ -321,7 +319,7 @@ export class MinbftLog extends ReplicaLog implements Log {
       return { code: 'PeersAway', message: 'No other master was heard for seconds; alone this one decides nothing.' };
     const state = this.#machine?.state();
     if (state?.own.muted !== undefined) return { code: 'CounterAhead', message: state.own.muted };
-    if (!this.#standing().admitted) return { code: 'NotAdmitted', message: 'The counter of this master waits to be admitted (N8).' };
+    if (!this.#standing()?.admitted) return { code: 'NotAdmitted', message: 'The counter of this master waits to be admitted (N8).' };
     return undefined;
   }
   /** For metrics and `kubectl symphony masters`. */

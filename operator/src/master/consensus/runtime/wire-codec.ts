@@ -4,8 +4,8 @@
  */
 import { z } from 'zod';
 import { Attestation, decodeCanonicalAs, encodeCanonical, MAX_BLOCK_BYTES, MAX_COMMAND_BYTES } from '@scs/protocol';
+import type { FormationWire } from '../formation-step.ts';
 import type { Wire } from '../messages.ts';
-import type { FormationWire } from './formation-wire.ts';
 
 export type PeerMessage = Wire | FormationWire;
 export interface Packet {
@@ -59,13 +59,13 @@ const statement = z.strictObject({
     key: digest,
     ended: reference.nullable(),
     certified: certificate.nullable(),
+    quiet: z.boolean(),
     blank: z.boolean(),
   }),
   signature,
 });
 const confirmation = z.strictObject({ value: z.strictObject({ formation: z.int().min(1), master, set: digest }), signature });
 export const openedFormation = z.strictObject({ statements: z.array(statement).length(3), confirmations: z.array(confirmation).length(3) });
-export const ownStatement = statement;
 export const ownConfirmation = confirmation;
 
 const header = z.discriminatedUnion('kind', [

@@ -41,6 +41,7 @@ const statement = fc.record({
     key,
     ended: fc.option(reference),
     certified: fc.option(certificate),
+    quiet: fc.boolean(),
     blank: fc.boolean(),
   }),
   signature,
