@@ -23,6 +23,7 @@ export * from './inflation.ts';
 export * from './keys.ts';
 export * from './leaf-kinds.ts';
 export * from './merkle.ts';
+export * from './merkle-parts.ts';
 export * from './move-abort.ts';
 export * from './mechanisms/accounting.ts';
 export * from './mechanisms/clip.ts';

@@ -69,6 +69,16 @@ function* leavesOf(root: Node | undefined): Generator<Leaf> {
   }
 }
 
+/** The subtree below a string of bits: what the trie would be of the entries below it alone. */
+const nodeAt = (root: Node | undefined, prefix: string): Node | undefined => {
+  let node = root;
+  for (let depth = 0; depth < prefix.length && node?.kind === 'branch'; depth++) node = prefix[depth] === '0' ? node.left : node.right;
+  if (node?.kind !== 'leaf') return node;
+  const { path } = node;
+  for (let depth = 0; depth < prefix.length; depth++) if (String(bitAt(path, depth)) !== prefix[depth]) return undefined;
+  return node;
+};
+
 /** Where both versions have a branch it is entered; below that, one side is a single entry at most and the leaves are compared. */
 function* differences(before: Node | undefined, after: Node | undefined): Generator<readonly [string, Uint8Array | undefined]> {
   if (before === after) return;
@@ -133,6 +143,19 @@ export class MerkleMap {
   /** Entries in the order of their hashed keys: deterministic, but meaningless to people; for snapshots. */
   *entries(): Generator<readonly [string, Uint8Array]> {
     for (const { key, value } of leavesOf(this.#root)) yield [key, value];
+  }
+
+  /** Hash of the subtree with all entries whose hashed keys begin with these bits; see merkle-parts.ts. */
+  hashAt(prefix: string): Uint8Array {
+    return hashOf(nodeAt(this.#root, prefix));
+  }
+  /** Hashes of that subtree's two halves; undefined when it has fewer than two entries. */
+  halvesAt(prefix: string): readonly [Uint8Array, Uint8Array] | undefined {
+    const node = nodeAt(this.#root, prefix);
+    return node?.kind === 'branch' ? [hashOf(node.left), hashOf(node.right)] : undefined;
+  }
+  *entriesAt(prefix: string): Generator<readonly [string, Uint8Array]> {
+    for (const { key, value } of leavesOf(nodeAt(this.#root, prefix))) yield [key, value];
   }
 
   /** Entries that differ from an earlier version, undefined where deleted. Shared subtrees are skipped: the cost is that of the changes. */

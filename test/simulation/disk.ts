@@ -9,7 +9,12 @@ import type { Roster } from '@scs/operator/master/consensus/roster.ts';
 import type { Intent, Stored } from '@scs/operator/master/consensus/state.ts';
 
 interface Contents {
-  readonly blocks: { readonly bytes: Uint8Array; readonly certificate: Certificate }[];
+  /** Gapless. */
+  blocks: { readonly bytes: Uint8Array; readonly certificate: Certificate }[];
+  /** State to begin with, at or below the first of the blocks that count. */
+  snapshot?: Tip;
+  /** Entries of a snapshot that is being fetched. */
+  readonly parts: Map<string, Uint8Array>;
   readonly messages: Map<string, Message>;
   readonly votes: Map<bigint, Head>;
   readonly anchors: Map<string, number>;
@@ -17,7 +22,7 @@ interface Contents {
   opened?: OpenFormation;
   confirmation?: Signed<Confirmation>;
 }
-const blank = (): Contents => ({ blocks: [], messages: new Map(), votes: new Map(), anchors: new Map() });
+const blank = (): Contents => ({ blocks: [], parts: new Map(), messages: new Map(), votes: new Map(), anchors: new Map() });
 
 export class SimulatedDisk {
   #contents: Contents = blank();
@@ -45,9 +50,10 @@ export class SimulatedDisk {
     this.#unsynced = [];
   }
   copy(): Contents {
-    const { blocks, messages, votes, anchors, ...rest } = this.#contents;
+    const { blocks, parts, messages, votes, anchors, ...rest } = this.#contents;
     return {
       blocks: [...blocks],
+      parts: new Map(parts),
       messages: new Map(messages),
       votes: new Map(votes),
       anchors: new Map(anchors),
@@ -79,11 +85,30 @@ export class SimulatedDisk {
     return this.#contents.votes.get(height);
   }
   blocks(from: bigint, most: number): Contents['blocks'] {
-    return this.#contents.blocks.slice(Number(from) - 1, Number(from) - 1 + most);
+    const { blocks } = this.#contents;
+    const at = Number(from - (blocks[0]?.certificate.head.height ?? from));
+    return at < 0 ? [] : blocks.slice(at, at + most);
+  }
+  snapshot(): Tip | undefined {
+    return this.#contents.snapshot;
+  }
+  /** Height below the first block. */
+  floor(): bigint {
+    const { blocks, snapshot } = this.#contents;
+    return (blocks[0]?.certificate.head.height ?? (snapshot?.head.height ?? 0n) + 1n) - 1n;
+  }
+  /** Drops blocks that nobody need be sent any more. */
+  prune({ snapshots, floor }: Chain): void {
+    this.sync();
+    const [oldest] = snapshots;
+    if (!oldest || floor <= this.floor()) return;
+    this.#contents.snapshot = oldest;
+    this.#contents.blocks = this.#contents.blocks.filter(({ certificate }) => certificate.head.height > floor);
   }
   remembered(base: Tip, roster: Roster, chain?: Chain): Remembered {
-    const { blocks, messages, votes, anchors, intent } = this.#contents;
+    const { blocks, parts, messages, votes, anchors, intent } = this.#contents;
     return {
+      parts: [...parts],
       base,
       anchors,
       roster,
@@ -95,13 +120,23 @@ export class SimulatedDisk {
     };
   }
 
+  #top(): bigint {
+    const { blocks, snapshot } = this.#contents;
+    return blocks.at(-1)?.certificate.head.height ?? snapshot?.head.height ?? 0n;
+  }
   #write(record: Stored): void {
-    const { blocks, messages, votes, anchors } = this.#contents;
+    const { blocks, parts, messages, votes, anchors } = this.#contents;
     if (record.kind === 'intent') this.#contents.intent = { key: record.key, intent: record.intent };
     if (record.kind === 'message') messages.set(`${record.message.ui.key}/${record.message.ui.counter}`, record.message);
     if (record.kind === 'vote') votes.set(record.head.height, record.head);
-    if (record.kind === 'certified' && Number(record.tip.head.height) === blocks.length + 1)
+    if (record.kind === 'certified' && record.tip.head.height === this.#top() + 1n)
       blocks.push({ bytes: record.tip.bytes, certificate: record.certificate });
+    if (record.kind === 'part') for (const [key, value] of record.entries) parts.set(key, value);
+    if (record.kind === 'snapshot') {
+      this.#contents.snapshot = { ...record.tip, certificate: record.certificate };
+      this.#contents.blocks = [];
+      parts.clear();
+    }
     if (record.kind === 'truncate') {
       anchors.set(record.key, record.counter);
       for (const [id, { ui }] of messages) if (ui.key === record.key && ui.counter < record.counter) messages.delete(id);

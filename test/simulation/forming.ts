@@ -3,7 +3,7 @@ import { type Chain, evaluate, type Tip, withCertified, withDecided } from '@scs
 import type { Environment } from '@scs/operator/master/consensus/environment.ts';
 import { signConfirmation, signStatement } from '@scs/operator/master/consensus/formation.ts';
 import type { FormationEnv, OpenFormation } from '@scs/operator/master/consensus/formation-step.ts';
-import type { Roster } from '@scs/operator/master/consensus/roster.ts';
+import { admit, type Roster } from '@scs/operator/master/consensus/roster.ts';
 import type { SimulatedDisk } from './disk.ts';
 import { FORMATION, GENESIS, GROUP, seedOf } from './trust.ts';
 
@@ -25,9 +25,14 @@ export const chainFrom = (
   start: Tip,
   blocks: ReturnType<SimulatedDisk['blocks']>,
   { roster, base }: OpenFormation,
+  floor: bigint,
 ): Chain => {
   const digests = new Map([[start.head.height, start.head.block]]);
-  let chain: Chain = { certified: start, decided: [], digests, marks: new Map(), roster };
+  const known = env
+    .admitted(start.records)
+    .filter(({ height }) => height > base.height)
+    .reduce((r, admission) => admit(r, admission, admission.height, env.limits.window), roster);
+  let chain: Chain = { certified: start, decided: [], digests, marks: new Map(), roster: known, snapshots: [start], floor };
   for (const { bytes, certificate } of blocks) {
     const result = evaluate(env, chain.certified, bytes);
     if (!result.ok) throw new RangeError(`stored block ${certificate.head.height}: ${result.why}`);

@@ -1,5 +1,5 @@
 /** The lies, one each: what issue and rules name a Byzantine master by. Each is a rule of the real machine, bent. */
-import { blockDigest, decodeBlock, encodeBlock, type Block } from '@scs/protocol';
+import { blockDigest, decodeBlock, EMPTY_PART, encodeBlock, type Block } from '@scs/protocol';
 import { lastDecided } from '@scs/operator/master/consensus/chain.ts';
 import { signConfirmation, signStatement } from '@scs/operator/master/consensus/formation.ts';
 import type { Body, Message, Wire } from '@scs/operator/master/consensus/messages.ts';
@@ -208,6 +208,29 @@ const falseBlocks: Lie = {
       { ...send, wire: { ...send.wire, certified: send.wire.certified + BigInt(Math.floor(random() * 50)), next: [] } },
       { ...send, wire: false1 },
     ];
+  },
+};
+
+/** Not among `lies`: only who fetches a snapshot hears of it (away.ts). */
+export const falseParts: Lie = {
+  name: 'lies in snapshots',
+  sends: (send, state, { random }) => {
+    const { wire } = send;
+    if (wire.kind === 'snapshot') {
+      const { head, votes } = wire.certificate;
+      if (random() < 0.2) return [{ ...send, wire: { ...wire, certificate: { head: { ...head, stateRoot: EMPTY_PART }, votes } } }];
+      const { certificate, bytes } = state.chain.certified; // true, and it has no such snapshot
+      return random() < 0.2 && certificate ? [{ ...send, wire: { kind: 'snapshot', bytes, certificate } }] : [send];
+    }
+    if (wire.kind !== 'part') return [send];
+    const kind = random();
+    if (kind < 0.3) return [];
+    const { part } = wire;
+    if (part.kind === 'halves') return [{ ...send, wire: { ...wire, part: { ...part, left: part.right } } }];
+    const [first, ...rest] = part.entries;
+    if (!first || kind < 0.5) return [{ ...send, wire: { ...wire, part: { kind: 'entries', entries: rest } } }];
+    const changed = [first[0], Uint8Array.of(...first[1], 1)] as const;
+    return [{ ...send, wire: { ...wire, part: { kind: 'entries', entries: [changed, ...rest] } } }];
   },
 };
 

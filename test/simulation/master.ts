@@ -13,7 +13,7 @@ import {
 import type { Roster } from '@scs/operator/master/consensus/roster.ts';
 import { standingOf } from '@scs/operator/master/consensus/standing.ts';
 import { type Input, othersOf, type Output, type State } from '@scs/operator/master/consensus/state.ts';
-import { nameOf, toyRules } from '@scs/operator/master/log/testing/toy-rules.ts';
+import { appliedIn, nameOf, toyRules } from '@scs/operator/master/log/testing/toy-rules.ts';
 import type { Algorithm } from './algorithm.ts';
 import type { Clockwork } from './clockwork.ts';
 import { SimulatedDisk } from './disk.ts';
@@ -25,6 +25,8 @@ import { certificateHolds, counterKey, FORMATION, GENESIS, SimulatedCounter, sig
 export const LIMITS: Limits = {
   window: 4,
   checkpointEvery: 8,
+  snapshotEvery: 32,
+  partBytes: 200,
   batchCommands: 3,
   batchDelayMs: 2,
   poolCommands: 256,
@@ -47,9 +49,21 @@ export const baseTip = (): Tip => {
 
 /** Stands for the command of rule N8, and fits into a uid; that the attestation is good is for the judge. */
 export const admissionOf = (master: number, counter: SimulatedCounter): string => `admit-${master}-${counter.name}`;
-export const admissionIn = (command: Command): { master: number; key: string } | undefined => {
-  const parts = /^admit-(\d)-(.+)$/.exec(nameOf(command));
+export const admissionIn = (command: Command): { master: number; key: string } | undefined => admissionNamed(nameOf(command));
+const admissionNamed = (name: string): { master: number; key: string } | undefined => {
+  const parts = /^admit-(\d)-(.+)$/.exec(name);
   return parts ? { master: Number(parts[1]), key: counterKey(parts[2] ?? '') } : undefined;
+};
+/** Of each master, the last admission that took effect in the formation on this base. */
+const admittedSince = (base: bigint, records: State['chain']['certified']['records']): ReturnType<Environment['admitted']> => {
+  const last = new Map<number, { master: number; key: string; height: bigint }>();
+  for (const { name, height } of appliedIn(records).toSorted((a, b) => Number(a.height - b.height))) {
+    const admission = admissionNamed(name);
+    const before = admission && last.get(admission.master);
+    if (admission && height > base && (!before || before.height + BigInt(LIMITS.window) < height))
+      last.set(admission.master, { ...admission, height });
+  }
+  return [...last.values()];
 };
 
 export interface World {
@@ -60,6 +74,8 @@ export interface World {
   readonly roster: Roster;
   send(from: number, to: number, wire: Said): void;
   trace(line: string): void;
+  /** Something happened that a run is to be told of. */
+  count(what: string): void;
   isHonest(master: number): boolean;
   /** Whether this key is that of a counter made for this master: what attestation and durable key prove. */
   isCounterOf(key: string, master: number): boolean;
@@ -97,6 +113,7 @@ export class Master {
       holds: { ui: uiHolds, vote: voteHolds, certificate: certificateHolds },
       sign: (head) => signVote(index, head),
       admissions: (block) => block.commands.flatMap((c) => admissionIn(c) ?? []),
+      admitted: (records) => admittedSince((this.formation.opened ?? given(world.roster)).base.height, records),
     };
   }
 
@@ -117,8 +134,8 @@ export class Master {
     const opened = this.formation.opened ?? given(this.#world.roster);
     const { counter } = this;
     this.env = { ...this.env, formation: opened.id };
-    const start = baseTip();
-    const chain = chainFrom(this.env, start, this.disk.blocks(1n, Infinity), opened);
+    const start = this.disk.snapshot() ?? baseTip();
+    const chain = chainFrom(this.env, start, this.disk.blocks(start.head.height + 1n, Infinity), opened, this.disk.floor());
     const remembered = this.disk.remembered({ ...start, head: { ...start.head, ...opened.base } }, opened.roster, chain);
     const back = this.#world.algorithm().recover(this.env, remembered, { key: counter.key, last: counter.last }, this.now());
     this.state = takesPart(this.formation) ? back.state : this.#world.algorithm().leave(back.state);
@@ -240,6 +257,7 @@ export class Master {
     switch (output.kind) {
       case 'store':
         if (output.record.kind === 'vote') invariants?.voted(this.index, output.record.head, this.disk.vote(output.record.head.height));
+        if (output.record.kind === 'snapshot') this.#world.count('snapshot taken');
         return this.disk.store(output.record);
       case 'send':
         return this.#world.send(this.index, output.to, output.wire);
@@ -257,6 +275,7 @@ export class Master {
       case 'judge':
         return this.#later(random() * 3, () => ({ kind: 'judged', block: output.block, ...this.#judge(output.bytes, output.again) }));
       case 'decided':
+        if (this.state) this.disk.prune(this.state.chain);
         this.#world.trace(`master ${this.index} has ${output.tip.head.height} certified: ${output.tip.head.block.slice(0, 8)}`);
         return invariants?.certified(this.index, output.tip.bytes, output.certificate);
       case 'evidence':

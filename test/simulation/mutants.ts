@@ -8,18 +8,26 @@ import { mutations, type Mutation, type Run } from './mutations.ts';
 import { perform } from './scene.ts';
 import { sceneNames, scenes } from './scenes.ts';
 import type { Algorithm } from './algorithm.ts';
+import { returns } from './away.ts';
 import { simulate } from './run.ts';
 
 const { values } = parseArgs({ options: { only: { type: 'string', default: '' }, search: { type: 'string' } } });
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
-const describe = (shown: Run): string => ('scene' in shown ? shown.scene : `seed ${shown.seed}${shown.hostile ? ' --hostile' : ''}`);
-const failureOf = (shown: Run, algorithm: Algorithm): string | undefined =>
-  ('scene' in shown ? perform(scenes[shown.scene], algorithm) : simulate(shown.seed, algorithm, shown.hostile)).failure;
+const describe = (shown: Run): string => {
+  if ('scene' in shown) return shown.scene;
+  return 'away' in shown ? `away ${shown.away}` : `seed ${shown.seed}${shown.hostile ? ' --hostile' : ''}`;
+};
+const runOf = (shown: Run, algorithm: Algorithm): { readonly failure?: string } => {
+  if ('scene' in shown) return perform(scenes[shown.scene], algorithm);
+  return 'away' in shown ? returns(shown.away, algorithm) : simulate(shown.seed, algorithm, shown.hostile);
+};
+const failureOf = (shown: Run, algorithm: Algorithm): string | undefined => runOf(shown, algorithm).failure;
 const first = (text: string): string => text.split('\n')[0]?.slice(0, 120) ?? '';
 
 const candidates = (seeds: number): readonly Run[] => [
   ...sceneNames.map((scene) => ({ scene })),
+  ...Array.from({ length: Math.ceil(seeds / 10) }, (_, i) => ({ away: i + 1 })),
   ...Array.from({ length: seeds }, (_, i) => [
     { seed: i + 1, hostile: true },
     { seed: i + 1, hostile: false },

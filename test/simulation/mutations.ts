@@ -10,7 +10,7 @@ export interface Edit {
   readonly replace: string;
 }
 /** What shows it: a scene by name, or a run of chance by its seed. */
-export type Run = { readonly scene: SceneName } | { readonly seed: number; readonly hostile: boolean };
+export type Run = { readonly scene: SceneName } | { readonly seed: number; readonly hostile: boolean } | { readonly away: number };
 /** `equal`: another check stands behind it, so that no run differs; the mutation after it takes both out. */
 export type Shown = Run | { readonly equal: string };
 export interface Mutation extends Edit {
@@ -25,6 +25,7 @@ const inFile = (file: string, list: readonly Short[]): readonly Mutation[] =>
   list.map(([name, find, replace, shown, also]) => ({ name, file, find, replace, shown, ...(also ? { also } : {}) }));
 const scene = (name: SceneName): Shown => ({ scene: name });
 const seed = (number: number, hostile = true): Shown => ({ seed: number, hostile });
+const away = (number: number): Shown => ({ away: number });
 const equal = (why: string): Shown => ({ equal: why });
 
 const prepares = inFile('read-stream.ts', [
@@ -294,6 +295,17 @@ const formations = [
   ...inFile('formation-step.ts', [['confirms with something uncertified', 'value.quiet && ', '', scene('decidedUncertified')]]),
 ];
 
+const snapshots = inFile('fetch.ts', [
+  ['part not verified', 'if (!isPartOf(asked.hash, prefix, part)) return leavePeer(turn, fetch);', '', away(7)],
+  ['snapshot without certificate', ' || !turn.env.holds.certificate(certificate)', '', away(3)],
+  [
+    'asks the same peer for ever',
+    'const offers = new Map([...fetch.offers].filter(([other]) => other !== fetch.from));',
+    'const { offers } = fetch;',
+    away(8),
+  ],
+]);
+
 export const mutations: readonly Mutation[] = [
   ...formations,
   ...bounds,
@@ -303,4 +315,5 @@ export const mutations: readonly Mutation[] = [
   ...streams,
   ...decisions,
   ...recoveries,
+  ...snapshots,
 ];

@@ -63,6 +63,7 @@ export class Run {
         if (said) this.network.send(from, to, said);
       },
       trace: (line) => this.note(line),
+      count: (what) => this.count(what),
       isHonest: (master) => this.isHonest(master),
       isCounterOf: (key, master) => this.#owners.get(key) === master,
       madeCounter: (counter, master) => this.#owners.set(counter.key, master),

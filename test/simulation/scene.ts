@@ -58,6 +58,7 @@ export class Scene {
       roster,
       send: (from, to, wire) => this.#send(from, to, wire),
       trace: (line) => this.note(line),
+      count: () => {},
       isHonest: (master) => master !== liar,
       isCounterOf: (key, master) => this.#owners.get(key) === master,
       madeCounter: (counter, master) => this.#owners.set(counter.key, master),

@@ -24,6 +24,10 @@ export interface Chain {
   /** Certificates at recent checkpoint heights. */
   readonly marks: ReadonlyMap<bigint, Certificate>;
   readonly roster: Roster;
+  /** One or two certified tips, the older first: whoever has fallen far behind is given its state. */
+  readonly snapshots: readonly Tip[];
+  /** Blocks up to here need not be kept for others: who lacks one is given the older snapshot. */
+  readonly floor: bigint;
 }
 export type Evaluated = { readonly ok: true; readonly tip: Tip; readonly block: Block } | { readonly ok: false; readonly why: string };
 
@@ -74,6 +78,9 @@ export const evaluate = (env: Environment, parent: Tip, bytes: Uint8Array): Eval
 
 /** Heights of digests and marks that are kept below the certified one, in checkpoints. */
 const KEPT_CHECKPOINTS = 4n;
+/** Up to here digests are forgotten; nothing that is still to be read hangs on them. */
+export const forgottenUpTo = (env: Environment, { certified }: Pick<Chain, 'certified'>): bigint =>
+  certified.head.height - KEPT_CHECKPOINTS * BigInt(env.limits.checkpointEvery);
 const above = <V>(map: ReadonlyMap<bigint, V>, height: bigint): Map<bigint, V> => new Map([...map].filter(([h]) => h > height));
 
 /** The chain with a block decided on top, admissions included (N8). */
@@ -89,11 +96,23 @@ export const withDecided = (env: Environment, chain: Chain, tip: Tip, block: Blo
 export const withCertified = (env: Environment, chain: Chain, certificate: Certificate): Chain => {
   const [tip, ...rest] = chain.decided;
   if (!tip) return chain;
-  const every = BigInt(env.limits.checkpointEvery);
-  const floor = tip.head.height - KEPT_CHECKPOINTS * every;
-  const marks = above(chain.marks, floor);
-  if (tip.head.height % every === 0n) marks.set(tip.head.height, certificate);
-  return { ...chain, certified: { ...tip, certificate }, decided: rest, digests: above(chain.digests, floor), marks };
+  const certified = { ...tip, certificate };
+  const forgotten = forgottenUpTo(env, { certified });
+  const marks = above(chain.marks, forgotten);
+  if (tip.head.height % BigInt(env.limits.checkpointEvery) === 0n) marks.set(tip.head.height, certificate);
+  return { ...chain, ...retained(env, chain, certified), certified, decided: rest, digests: above(chain.digests, forgotten), marks };
+};
+/**
+ * The snapshot that is offered is one interval old if it can be, so that who takes it learns the digests above from the blocks. None is made
+ * while a counter waits for its first height: the state doesn't tell who speaks until then.
+ */
+const retained = (env: Environment, { snapshots, floor, roster }: Chain, tip: Tip): Pick<Chain, 'snapshots' | 'floor'> => {
+  const every = BigInt(env.limits.snapshotEvery);
+  const last = snapshots.at(-1)?.head.height ?? 0n;
+  if (tip.head.height / every === last / every || roster.some(({ from }) => from > tip.head.height + 1n)) return { snapshots, floor };
+  const next = [...snapshots.slice(-1), tip];
+  const below = (next[0]?.head.height ?? 0n) - every;
+  return { snapshots: next, floor: below > floor ? below : floor };
 };
 
 /** As `sameHead` of the protocol, without encoding: it is asked for every vote. */

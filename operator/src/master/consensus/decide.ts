@@ -129,7 +129,7 @@ const certificateFor = (turn: Turn, head: Head): Certificate | undefined => {
   return { head, votes: votes.toSorted((a, b) => a.master - b.master) };
 };
 
-const prune = (turn: Turn): void => {
+export const prune = (turn: Turn): void => {
   const { state, env } = turn;
   const certified = state.chain.certified.head.height;
   const recent = certified - BigInt(env.limits.checkpointEvery + env.limits.window);

@@ -9,6 +9,10 @@ export interface Limits {
   readonly window: number;
   /** Heights between checkpoints. */
   readonly checkpointEvery: number;
+  /** Heights between snapshots of the state for those who fell behind; a multiple of `checkpointEvery`, at least four times that. */
+  readonly snapshotEvery: number;
+  /** Bytes of a snapshot's entries in one message; a single larger entry goes alone. */
+  readonly partBytes: number;
   readonly batchCommands: number;
   readonly batchDelayMs: number;
   readonly poolCommands: number;
@@ -24,6 +28,8 @@ export interface Limits {
 export const DEFAULT_LIMITS: Limits = {
   window: 8,
   checkpointEvery: 64,
+  snapshotEvery: 1024,
+  partBytes: 256 * 1024,
   batchCommands: 400,
   batchDelayMs: 5,
   poolCommands: 4096,
@@ -50,4 +56,6 @@ export interface Environment {
   sign(head: Head): Vote;
   /** Counter identities that a block admits (N8). */
   admissions(block: Block, before: Records): readonly Admission[];
+  /** Of each master, the last admission that this state knows of, and the height of its block. */
+  admitted(records: Records): readonly (Admission & { readonly height: bigint })[];
 }

@@ -5,7 +5,7 @@
  * identity, in counter order, are its stream, and whoever reads a stream reads it in order and without holes. All the rest is
  * either signed by durable keys (votes, certificates) or no more than a hint (requests, status).
  */
-import { digest, encodeCanonical, type Certificate, type Head, type Vote } from '@scs/protocol';
+import { digest, encodeCanonical, type Certificate, type Head, type Part, type Vote } from '@scs/protocol';
 
 /** A unique identifier (section 3): `key` names the counter identity, `counter` starts at 1, `signature` covers counter and digest. */
 export interface Ui {
@@ -80,6 +80,8 @@ export const bodyDigest = (formation: string, body: Body): string => digest('con
 export interface Status {
   readonly kind: 'status';
   readonly certified: bigint;
+  /** Height of the snapshot that it fetches from whom this goes to; 0 for none. */
+  readonly fetching: bigint;
   /** Next counter expected of each identity. */
   readonly next: readonly Reference[];
 }
@@ -90,4 +92,8 @@ export type Wire =
   /** REQ-VIEW-CHANGE of section 4.4: a wish, proves nothing, carries no UI. */
   | { readonly kind: 'request-view'; readonly view: number }
   | { readonly kind: 'certified'; readonly bytes: Uint8Array; readonly certificate: Certificate }
+  /** The sender can give the state after this block, in parts. */
+  | { readonly kind: 'snapshot'; readonly bytes: Uint8Array; readonly certificate: Certificate }
+  | { readonly kind: 'want-part'; readonly height: bigint; readonly prefix: string }
+  | { readonly kind: 'part'; readonly height: bigint; readonly prefix: string; readonly part: Part }
   | Status;

@@ -2,7 +2,7 @@
  * What a new view must offer again (MinBFT section 4.4, the set S of NEW-VIEW): at each height above the base, the block of the
  * highest view that either of two streams holds. Any decision has an identity in common with the two, and its stream has no hole.
  */
-import { type Chain, decidedHeight, evaluate, lastDecided, type Tip } from './chain.ts';
+import { type Chain, decidedHeight, evaluate, forgottenUpTo, lastDecided, type Tip } from './chain.ts';
 import type { Environment } from './environment.ts';
 import type { Change } from './stream.ts';
 
@@ -43,7 +43,11 @@ export const planAbove = (
     if (height <= decided) {
       // Read late: what is decided here in this view or a later one need not be in its plan. Another candidate than the decided
       // block was none that a correct master takes, or the view would have been bound to it.
-      if (candidate.block !== chain.digests.get(height)) break;
+      const digest = chain.digests.get(height);
+      // skipped by a snapshot, and recent: what lies above it may be in the plan
+      if (digest === undefined && height > forgottenUpTo(env, chain))
+        return { kind: 'wait', why: `what is decided at ${height} is not known` };
+      if (candidate.block !== digest) break;
     } else {
       const bytes = blocks.get(candidate.block)?.bytes;
       if (!bytes) return { kind: 'wait', why: `block ${candidate.block} is missing` };

@@ -3,13 +3,14 @@
  * stream; what it was about to say it says again, and gets the same UI. A counter that is ahead of the stored stream means an old
  * disk: that identity is then silent for good, and another has to be admitted.
  */
-import { type Certificate, type Head } from '@scs/protocol';
+import { type Certificate, type Entry, type Head } from '@scs/protocol';
 import { type Chain, equalHeads, evaluate, type Tip, withCertified, withDecided } from './chain.ts';
 import { VOTES_BELOW } from './decide.ts';
 import type { Environment } from './environment.ts';
 import { bodyDigest, type Message } from './messages.ts';
 import { receive, readStreams } from './receive.ts';
 import type { Roster } from './roster.ts';
+import { fetchAgain } from './fetch.ts';
 import { askUi, settle } from './step.ts';
 import { type Intent, type Output, ownStream, set, startState, type State, type Turn } from './state.ts';
 
@@ -22,6 +23,8 @@ export interface Remembered {
   /** Certified blocks above the base, in order. */
   readonly blocks: readonly { readonly bytes: Uint8Array; readonly certificate: Certificate }[];
   readonly messages: readonly Message[];
+  /** Entries of a snapshot that was being fetched. */
+  readonly parts?: readonly Entry[];
   readonly intent?: { readonly key: string; readonly intent: Intent };
   /** Last truncation of each identity. */
   readonly anchors: ReadonlyMap<string, number>;
@@ -34,7 +37,8 @@ export interface CounterNow {
 }
 
 const chainOf = (env: Environment, { base, roster, blocks }: Remembered): Chain => {
-  let chain: Chain = { certified: base, decided: [], digests: new Map([[base.head.height, base.head.block]]), marks: new Map(), roster };
+  const digests = new Map([[base.head.height, base.head.block]]);
+  let chain: Chain = { certified: base, decided: [], digests, marks: new Map(), roster, snapshots: [base], floor: base.head.height };
   for (const { bytes, certificate } of blocks) {
     const result = evaluate(env, chain.certified, bytes);
     if (!result.ok || !equalHeads(result.tip.head, certificate.head))
@@ -84,6 +88,7 @@ export const recover = (
     state: { ...startState(stored.chain ?? chainOf(env, stored), base, counter.key), now, progressAt: now, votes: votesOf(stored) },
     out: [],
   };
+  if (stored.parts?.length) set(turn, { fetch: fetchAgain(turn.state.chain, stored.parts) });
   set(turn, { vouches: new Map([...stored.anchors].map(([key, counter]) => [key, new Set([counter])])) });
   // enough room for all of them, however they are ordered
   const roomy: Turn = { ...turn, env: { ...env, limits: { ...env.limits, heldMessages: Number.MAX_SAFE_INTEGER } } };

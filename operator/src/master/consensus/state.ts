@@ -1,7 +1,8 @@
 /** A master's whole agreement state, and what goes in and out of `step`. Everything here is a value; nothing is changed in place. */
-import type { Block, Certificate, Head, Vote } from '@scs/protocol';
+import type { Block, Certificate, Entry, Head, Vote } from '@scs/protocol';
 import type { Chain, Evaluated, Tip } from './chain.ts';
 import type { Environment } from './environment.ts';
+import type { Fetch } from './fetch-state.ts';
 import type { Body, Message, Ui, Wire } from './messages.ts';
 import type { Offered } from './plan.ts';
 import { primaryOf } from './read-stream.ts';
@@ -59,6 +60,8 @@ export interface State {
   readonly barren?: { readonly pool: ReadonlyMap<string, Waiting>; readonly parent: string; readonly at: number };
   /** Own counter identity; its pending message. `muted`: why it says nothing. */
   readonly own: { readonly key: string; readonly intent?: Intent; readonly muted?: string };
+  /** State of a snapshot that is being fetched, or was when this master stopped. */
+  readonly fetch?: Fetch;
   /** It has confirmed another formation, and reads no stream of this one any more (`leave`). */
   readonly left?: boolean;
   /** Set when safety is known to be broken: nothing more is said. */
@@ -85,7 +88,11 @@ export type Stored =
   | { readonly kind: 'truncate'; readonly key: string; readonly counter: number }
   /** Once for a generation and height (G4). */
   | { readonly kind: 'vote'; readonly head: Head }
-  | { readonly kind: 'certified'; readonly tip: Tip; readonly certificate: Certificate };
+  | { readonly kind: 'certified'; readonly tip: Tip; readonly certificate: Certificate }
+  /** Entries fetched of a snapshot: what a crash would otherwise cost. */
+  | { readonly kind: 'part'; readonly entries: readonly Entry[] }
+  /** The state after this block takes the place of the stored one; blocks below may be missing, parts are no longer needed. */
+  | { readonly kind: 'snapshot'; readonly tip: Tip; readonly certificate: Certificate };
 
 export type Condition = 'CounterAhead' | 'NotAdmitted' | 'Fork' | 'StreamFault' | 'DecidedInvalid';
 export type Output =

@@ -4,7 +4,7 @@
  *
  *   section 3    USIG                       usig.ts, messages.ts
  *   section 4.2  prepare, commit, order     stream.ts, read-stream.ts, receive.ts, prepare.ts, commit.ts, decide.ts, pool.ts
- *   section 4.3  checkpoints, transfer      checkpoint.ts, receive.ts (anchors), transfer.ts, recover.ts
+ *   section 4.3  checkpoints, transfer      checkpoint.ts, receive.ts (anchors), transfer.ts, fetch.ts, recover.ts
  *   section 4.4  view change                view-change.ts, plan.ts, new-view.ts
  *   not in it    identities that end (N8)   roster.ts; forming anew (N9) formation.ts; certificates (G4) decide.ts
  *
@@ -17,6 +17,7 @@ import { commitDue } from './commit.ts';
 import { certifyVoted, decideCommitted, takeCertified, takeVote } from './decide.ts';
 import type { Environment } from './environment.ts';
 import { bodyDigest, type Message, type Wire } from './messages.ts';
+import { sendPart, takeOffer, takePart, watchFetch } from './fetch.ts';
 import { newViewDue } from './new-view.ts';
 import { dropDecided, dropUntrue, sweepPool, takeCommand } from './pool.ts';
 import { prepareDue } from './prepare.ts';
@@ -73,6 +74,12 @@ const takeWire = (turn: Turn, from: number, wire: Wire): void => {
       return takeCertified(turn, wire.bytes, wire.certificate);
     case 'status':
       return answerStatus(turn, from, wire);
+    case 'snapshot':
+      return takeOffer(turn, from, wire.bytes, wire.certificate);
+    case 'want-part':
+      return sendPart(turn, from, wire.height, wire.prefix);
+    case 'part':
+      return takePart(turn, from, wire.height, wire.prefix, wire.part);
   }
 };
 
@@ -99,6 +106,7 @@ const take = (turn: Turn, input: Input): void => {
       sweepPool(turn);
       watchStreams(turn);
       watchPrimary(turn);
+      watchFetch(turn);
       return sendStatus(turn);
   }
 };

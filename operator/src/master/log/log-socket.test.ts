@@ -43,6 +43,16 @@ test('X1: the whole log or from a height on, a line a block, to whoever may open
     await served.close();
   }
 });
+test('X1: a master that began with a snapshot says from which height on it has the log', async () => {
+  const later = { blocks: (from: bigint, limit: number) => disk.blocks(from < 100n ? 100n : from, limit) };
+  const served = await serveLog(data, later, silentLogger);
+  try {
+    await expect(printed(1n)).rejects.toThrow('its log starts at height 100');
+    expect(await printed(100n)).toHaveLength(21);
+  } finally {
+    await served.close();
+  }
+});
 test('without a master beside it, it says so; a socket left over is replaced', async () => {
   await expect(printed(1n)).rejects.toThrow('no master runs here');
   const first = await serveLog(data, disk, silentLogger);

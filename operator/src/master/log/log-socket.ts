@@ -2,12 +2,14 @@
  * The local door to the log (rule X1): HTTP over a Unix socket of mode 0600 on the master's own volume, so that whoever may exec
  * into the pod can hand the log to `kubectl symphony replay`. Reading only; a slow reader is waited for, not buffered for.
  *
- *   GET /blocks?from=<height>    lines of canonical JSON, {"block":...,"certificate":...}, up to the last decided block
+ *   GET /blocks?from=<height>    lines of canonical JSON, {"block":...,"certificate":...}, up to the last decided block; 410 and a
+ *                                sentence when this master began with a snapshot above that height
  */
 import { once } from 'node:events';
 import { chmod, rm } from 'node:fs/promises';
 import http from 'node:http';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { decodeBlock, encodeLogged } from '@scs/protocol';
 import { errorFields, type Logger } from '../../kube/logger.ts';
@@ -33,6 +35,10 @@ const lines = function* (disk: Pick<Disk, 'blocks'>, from: bigint): Iterable<Uin
 const serve = async (disk: Pick<Disk, 'blocks'>, request: http.IncomingMessage, reply: http.ServerResponse): Promise<void> => {
   const from = /^\/blocks\?from=(\d{1,18})$/.exec(request.url ?? '')?.[1];
   if (request.method !== 'GET' || from === undefined) return void reply.writeHead(404).end();
+  const [first] = disk.blocks(BigInt(from), 1);
+  const begins = disk.blocks(1n, 1)[0]?.height;
+  if (first && begins !== undefined && first.height > BigInt(from) && BigInt(from) > 0n)
+    return void reply.writeHead(410).end(`this master began with a snapshot: its log starts at height ${begins}; ask another master`);
   reply.writeHead(200, { 'content-type': 'application/jsonl' });
   await pipeline(lines(disk, BigInt(from)), reply);
 };
@@ -65,6 +71,7 @@ export const printLog = async (data: string, from: bigint, out: NodeJS.WritableS
   const [reply] = (await once(request, 'response').catch((cause: unknown) => {
     throw new Error(`no master runs here: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   })) as [http.IncomingMessage];
+  if (reply.statusCode === 410) throw new Error(await text(reply));
   if (reply.statusCode !== 200) throw new Error(`the master answered ${reply.statusCode}`);
   await pipeline(reply, out, { end: false });
 };

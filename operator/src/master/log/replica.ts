@@ -21,7 +21,7 @@ import {
   type Vote,
 } from '@scs/protocol';
 import type { Logger } from '../../kube/logger.ts';
-import type { Disk } from './disk.ts';
+import { DiskError, type Disk } from './disk.ts';
 import type { Decided } from './log.ts';
 import type { Fault, Rules } from './rules-port.ts';
 import type { Ballot, VotedBlock } from './voting.ts';
@@ -76,6 +76,8 @@ export class Replica {
   #last: Block | undefined;
   #own: VotedBlock | undefined;
   #halted: ReplicaError | undefined;
+  /** The disk holds a state: of height 0 it holds none. */
+  #hasEntries = false;
 
   constructor(options: ReplicaOptions) {
     this.#o = options;
@@ -226,7 +228,8 @@ export class Replica {
    */
   adopt({ block, bytes, before, state }: Omit<Evaluated, 'head'>, certificate: Certificate): () => void {
     const changes = [...state.map.changesSince(before.map)];
-    this.#o.disk.append({ height: block.height, bytes, certificate }, block.height === 1n ? state.map.entries() : changes);
+    this.#o.disk.append({ height: block.height, bytes, certificate }, this.#hasEntries ? changes : state.map.entries());
+    this.#hasEntries = true;
     return () => this.#enter(block, state, certificate, changes);
   }
 
@@ -261,6 +264,7 @@ export class Replica {
   #restore(): void {
     const last = this.#o.disk.last();
     if (!last) return;
+    this.#hasEntries = true;
     let map = MerkleMap.empty;
     for (const [key, value] of this.#o.disk.entries()) map = map.set(key, value);
     const state = new State(map);
@@ -269,6 +273,9 @@ export class Replica {
   }
 
   #replay(): void {
+    const [first] = this.#o.disk.blocks(1n, 1);
+    if (first && first.height > 1n)
+      throw new DiskError('DiskCorrupt', `the stored state is damaged, and blocks below ${first.height} are not here to make it again`);
     this.#o.logger.warn({}, 'the stored state does not have the certified root; applying all blocks again');
     for (let from = 1n; ; from += 100n) {
       const stored = this.#o.disk.blocks(from, 100);

@@ -3,7 +3,7 @@
  * blocks, votes and messages: after a power cut there is a prefix of what was written, never a message without what it rests on.
  * A file that does not read back as it was written is DiskCorrupt: reported, never guessed at.
  */
-import { decodeCanonical, decodeCanonicalAs, encodeCanonical, type Head } from '@scs/protocol';
+import { decodeCanonical, decodeCanonicalAs, encodeCanonical, type Entry, type Head } from '@scs/protocol';
 import { DiskError, type Disk } from '../../log/disk.ts';
 import { bytesOf, integerOf, type SqliteFile, textOf, type Row } from '../../log/sqlite-file.ts';
 import type { Confirmation, Signed } from '../formation.ts';
@@ -17,6 +17,7 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS agreement_messages (key TEXT NOT NULL, counter INTEGER NOT NULL, message BLOB NOT NULL, bytes BLOB,
     PRIMARY KEY (key, counter)) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS agreement_anchors (key TEXT PRIMARY KEY, counter INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS agreement_parts (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS agreement (name TEXT PRIMARY KEY, value BLOB NOT NULL, bytes BLOB) STRICT;
 `;
 const NOTHING = new Uint8Array();
@@ -24,9 +25,11 @@ const NOTHING = new Uint8Array();
 const optionalBytes = (row: Row): { readonly bytes?: Uint8Array } => (row['bytes'] === null ? {} : { bytes: bytesOf(row, 'bytes') });
 
 export interface AgreementStore {
-  /** One record of the state machine; `certified` is the log's to write. A vote once for each generation and height (G4), else DiskError VoteExists. */
+  /** One record of the state machine; the blocks of `certified` and `snapshot` are the log's to write. A vote once for each generation and height (G4), else DiskError VoteExists. */
   write(record: Exclude<Stored, { kind: 'certified' }>): void;
   messages(): readonly Message[];
+  /** Entries of a snapshot that is being fetched. */
+  parts(): readonly Entry[];
   anchors(): ReadonlyMap<string, number>;
   intent(): { readonly key: string; readonly intent: Intent } | undefined;
   roster(): Roster | undefined;
@@ -90,8 +93,15 @@ export const agreementStore = (file: SqliteFile, disk: Disk): AgreementStore => 
           return truncate(record.key, record.counter);
         case 'vote':
           return vote(record.head);
+        case 'part':
+          for (const [key, value] of record.entries)
+            file.run('INSERT OR REPLACE INTO agreement_parts (key, value) VALUES (?, ?)', key, value);
+          return;
+        case 'snapshot':
+          return file.run('DELETE FROM agreement_parts');
       }
     },
+    parts: () => file.all('SELECT key, value FROM agreement_parts').map((row) => [textOf(row, 'key'), bytesOf(row, 'value')] as const),
     messages: () =>
       file.all('SELECT message, bytes FROM agreement_messages ORDER BY key, counter').map((row) =>
         read('a message', () => ({

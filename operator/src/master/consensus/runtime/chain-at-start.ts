@@ -40,7 +40,9 @@ export const chainAtStart = (o: ChainOptions): Chain => {
     digests.set(certificate.head.height, certificate.head.block);
     if (certificate.head.height % BigInt(o.checkpointEvery) === 0n) marks.set(certificate.head.height, certificate);
   }
-  return { certified, decided: [], digests, marks, roster: o.roster };
+  const [first] = o.disk.blocks(1n, 1);
+  const floor = (first?.height ?? height + 1n) - 1n;
+  return { certified, decided: [], digests, marks, roster: o.roster, snapshots: [certified], floor };
 };
 
 export interface StartOptions extends ChainOptions {
@@ -58,6 +60,7 @@ export const rememberedAtStart = ({ store, base, ...o }: StartOptions): Remember
     chain: chainAtStart(o),
     blocks: [],
     messages: store.messages(),
+    parts: store.parts(),
     anchors: store.anchors(),
     votes: [],
     ...(intent ? { intent } : {}),

@@ -29,6 +29,11 @@ export const environmentOf = ({ index, genesisDigest, seed, rules, committee, li
     certificate: (certificate) => certificateFault(certificate, genesisDigest, committee) === undefined,
   },
   sign: (head) => ({ master: index, signature: sign(seed, decideMessage(head)) }),
+  admitted: (records) =>
+    [0, 1, 2].flatMap((master) => {
+      const counter = records.get('counter', String(master));
+      return counter ? [{ master, key: counter.key, height: counter.height }] : [];
+    }),
   admissions: (block) =>
     block.commands.flatMap((c) => (c.type === 'counter.admit' ? [{ master: c.statement.master, key: c.statement.key }] : [])),
 });

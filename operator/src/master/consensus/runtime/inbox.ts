@@ -2,6 +2,7 @@
  * What comes in and waits for its turn: a queue for each peer and one for this master, taken from in turns, so that a flood from one
  * side holds up nobody else. A peer whose queue is full is not read from until there is room (its stream is paused).
  */
+import type { Wire } from '../messages.ts';
 import type { Input } from '../state.ts';
 
 export interface InboxLimits {
@@ -9,10 +10,12 @@ export interface InboxLimits {
   readonly waiting: number;
   /** Taken from one queue in one turn. */
   readonly turn: number;
-  /** Statuses a second taken from one peer: each may cost a page of blocks. */
+  /** Statuses and requests for parts a second taken from one peer: each may cost a page of blocks, or a part of a snapshot. */
   readonly statuses: number;
 }
 export const INBOX_LIMITS: InboxLimits = { waiting: 256, turn: 32, statuses: 100 };
+
+const isCostly = ({ kind }: Wire): boolean => kind === 'status' || kind === 'want-part';
 
 interface Source {
   readonly inputs: Input[];
@@ -43,7 +46,7 @@ export class Inbox {
   /** False: the queue is full; read no more of that peer until `resume` is called. */
   put(from: number | 'own', input: Input, resume?: () => void): boolean {
     const source = this.#source(from);
-    if (input.kind === 'message' && input.wire.kind === 'status' && !this.#withinRate(source)) return true;
+    if (input.kind === 'message' && isCostly(input.wire) && !this.#withinRate(source)) return true;
     source.inputs.push(input);
     if (from === 'own' || source.inputs.length < this.#limits.waiting) return true;
     if (resume) source.resume.push(resume);

@@ -14,6 +14,7 @@ import type { Message } from '../messages.ts';
 import { recover, type CounterNow, type Remembered } from '../recover.ts';
 import { type Condition, type HeldVote, type Input, type Output, type State, type Stored } from '../state.ts';
 import { step } from '../step.ts';
+import { statusFor } from '../transfer.ts';
 import type { AgreementStore } from './agreement-store.ts';
 import { CounterGone, type CounterPort } from './counter-port.ts';
 import type { Inbox } from './inbox.ts';
@@ -151,9 +152,7 @@ export class Machine {
     const count = (this.#fetched.get(from) ?? 0) + 1;
     this.#fetched.set(from, count % BLOCKS_A_PAGE);
     if (count < BLOCKS_A_PAGE) return;
-    const { chain, streams } = this.#state;
-    const next = [...streams.values()].map((s) => ({ key: s.key, counter: s.next }));
-    outputs.push({ kind: 'send', to: from, wire: { kind: 'status', certified: chain.certified.head.height, next } });
+    outputs.push({ kind: 'send', to: from, wire: statusFor(this.#state, from) });
   }
 
   #carryOut(outputs: readonly Output[]): void {
@@ -178,8 +177,8 @@ export class Machine {
         () => {
           for (const record of records) {
             if (record.kind === 'message') this.#noteArrival(record.message);
-            if (record.kind === 'certified') told.push(adopt(record.tip, record.certificate));
-            else store.write(record);
+            if (record.kind === 'certified' || record.kind === 'snapshot') told.push(adopt(record.tip, record.certificate));
+            if (record.kind !== 'certified') store.write(record);
           }
           const { roster } = this.#state.chain;
           if (roster.length !== this.#rosterLength) store.setRoster(roster);

@@ -1,5 +1,5 @@
 /** The running log (rules N1, N2, N7-N9, G4): three masters with real disks and signatures; each test waits for what must come, never for time. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -106,6 +106,27 @@ describe('N1: three masters', () => {
     g.startAll();
     await decide(g.log(2));
     expect(g.log(2).height()).toBeGreaterThan(height);
+    await sameState(g);
+  }, 60_000);
+
+  test('X1: who lost its disk takes a snapshot, in parts, and the blocks after it; it takes part and starts again from what it has', async () => {
+    const { group: g, folder } = group();
+    g.limits = { checkpointEvery: 4, snapshotEvery: 16, partBytes: 2_000 };
+    g.startAll();
+    await formed(g, 1);
+    await g.stop(2);
+    for (const file of readdirSync(folder)) if (file.startsWith('2.db')) rmSync(join(folder, file));
+    g.counters[2]!.kill();
+    while (g.log(0).height() < 36n) await Promise.all([decide(g.log(0)), decide(g.log(1))]);
+    const { height } = await decide(g.log(1)).then((d) => (d.ok ? d : { height: 0n }));
+    g.start(2);
+    await reaches(g.log(2), height);
+    expect(g.log(2).block(1n)).toBeUndefined();
+    await decide(g.log(2));
+    await sameState(g);
+    await g.stop(2);
+    expect(g.start(2).height()).toBeGreaterThanOrEqual(height);
+    await decide(g.log(2));
     await sameState(g);
   }, 60_000);
 

@@ -82,7 +82,7 @@ test('a peer that is away is tried again, later each time; what waited is sent',
   await peer.stop();
 });
 
-const status = (certified: bigint): Input => ({ kind: 'message', from: 1, wire: { kind: 'status', certified, next: [] } });
+const status = (certified: bigint): Input => ({ kind: 'message', from: 1, wire: { kind: 'status', certified, fetching: 0n, next: [] } });
 const wish = (from: number, view: number): Input => ({ kind: 'message', from, wire: { kind: 'request-view', view } });
 test('a flood of one peer delays nobody else, and pauses its own stream', () => {
   const inbox = new Inbox(() => 0, { waiting: 8, turn: 2, statuses: 100 });

@@ -3,7 +3,16 @@
  * and bounded: a peer's bytes give a message or nothing, never an exception.
  */
 import { z } from 'zod';
-import { Attestation, decodeCanonicalAs, encodeCanonical, MAX_BLOCK_BYTES, MAX_COMMAND_BYTES } from '@scs/protocol';
+import {
+  Attestation,
+  decodeCanonicalAs,
+  decodeEntries,
+  encodeCanonical,
+  encodeEntries,
+  MAX_BLOCK_BYTES,
+  MAX_COMMAND_BYTES,
+  MAX_PREFIX_BITS,
+} from '@scs/protocol';
 import type { FormationWire } from '../formation-step.ts';
 import type { Wire } from '../messages.ts';
 
@@ -24,6 +33,7 @@ const height = z
 const view = z.int().min(0);
 const counter = z.int().min(0);
 const master = z.int().min(0).max(2);
+const prefix = z.string().regex(new RegExp(`^[01]{0,${MAX_PREFIX_BITS}}$`));
 const reference = z.strictObject({ key: digest, counter });
 const head = z.strictObject({ genesis: digest, generation: height, height, stateRoot: digest, block: digest });
 const vote = z.strictObject({ master, signature });
@@ -74,7 +84,10 @@ const header = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('command') }),
   z.strictObject({ kind: z.literal('request-view'), view }),
   z.strictObject({ kind: z.literal('certified'), certificate }),
-  z.strictObject({ kind: z.literal('status'), certified: height, next: z.array(reference).max(64) }),
+  z.strictObject({ kind: z.literal('snapshot'), certificate }),
+  z.strictObject({ kind: z.literal('want-part'), height, prefix }),
+  z.strictObject({ kind: z.literal('part'), height, prefix, halves: z.strictObject({ left: digest, right: digest }).nullable() }),
+  z.strictObject({ kind: z.literal('status'), certified: height, fetching: height, next: z.array(reference).max(64) }),
   z.strictObject({ kind: z.literal('hello'), formation: z.int().min(0), key: digest, admitted: z.boolean() }),
   z.strictObject({ kind: z.literal('statement'), statement, attestation: Attestation }),
   z.strictObject({ kind: z.literal('confirmation'), confirmation }),
@@ -92,7 +105,15 @@ export const encodeMessage = (message: PeerMessage): Packet => {
     case 'command':
       return { header: encodeCanonical({ kind: 'command' }), payload: message.bytes };
     case 'certified':
-      return { header: encodeCanonical({ kind: 'certified', certificate: message.certificate }), payload: message.bytes };
+    case 'snapshot':
+      return { header: encodeCanonical({ kind: message.kind, certificate: message.certificate }), payload: message.bytes };
+    case 'part': {
+      const { kind, height: at, prefix: below, part } = message;
+      if (part.kind === 'entries')
+        return { header: encodeCanonical({ kind, height: at, prefix: below, halves: null }), payload: encodeEntries(part.entries) };
+      const { left, right } = part;
+      return { header: encodeCanonical({ kind, height: at, prefix: below, halves: { left, right } }), payload: NOTHING };
+    }
     case 'status':
       return { header: encodeCanonical({ ...message, next: message.next.slice(-MOST_STREAMS) }), payload: NOTHING };
     default:
@@ -122,7 +143,18 @@ const withPayload = (said: z.infer<typeof header>, payload: Uint8Array): PeerMes
     }
     case 'command':
       return payload.length > 0 && payload.length <= MAX_COMMAND_BYTES ? { kind: 'command', bytes: payload } : undefined;
+    case 'part': {
+      const { kind, height: at, prefix: below, halves } = said;
+      if ((halves === null) === (payload.length === 0)) return undefined;
+      return {
+        kind,
+        height: at,
+        prefix: below,
+        part: halves ? { kind: 'halves', ...halves } : { kind: 'entries', entries: decodeEntries(payload) },
+      };
+    }
     case 'certified':
+    case 'snapshot':
       return payload.length > 0 ? { ...said, bytes: payload } : undefined;
     default:
       return payload.length === 0 ? said : undefined;

@@ -54,6 +54,8 @@ const opened = fc.record({
   statements: fc.array(statement, { minLength: 3, maxLength: 3 }),
   confirmations: fc.array(confirmation, { minLength: 3, maxLength: 3 }),
 });
+const prefix = fc.array(fc.constantFrom('0', '1'), { maxLength: 256 }).map((bits) => bits.join(''));
+const entries = fc.record({ kind: kind('entries'), entries: fc.array(fc.tuple(fc.string(), someBytes), { maxLength: 4 }) });
 export const messages: fc.Arbitrary<PeerMessage> = fc.oneof(
   fc.record({ kind: kind('stream'), message: fc.record({ body: quiet, ui }) }),
   fc.record({ kind: kind('stream'), message: fc.record({ body: prepare, ui, bytes: someBytes }) }),
@@ -61,7 +63,15 @@ export const messages: fc.Arbitrary<PeerMessage> = fc.oneof(
   fc.record({ kind: kind('command'), bytes: someBytes }),
   fc.record({ kind: kind('request-view'), view }),
   fc.record({ kind: kind('certified'), bytes: someBytes, certificate }),
-  fc.record({ kind: kind('status'), certified: height, next: fc.array(reference, { maxLength: 8 }) }),
+  fc.record({ kind: kind('status'), certified: height, fetching: height, next: fc.array(reference, { maxLength: 8 }) }),
+  fc.record({ kind: kind('snapshot'), bytes: someBytes, certificate }),
+  fc.record({ kind: kind('want-part'), height, prefix }),
+  fc.record({
+    kind: kind('part'),
+    height,
+    prefix,
+    part: fc.oneof(entries, fc.record({ kind: kind('halves'), left: digest, right: digest })),
+  }),
   fc.record({ kind: kind('hello'), formation: fc.nat(), key, admitted: fc.boolean() }),
   fc.record({ kind: kind('confirmation'), confirmation }),
   fc.record({ kind: kind('opened'), opened }),

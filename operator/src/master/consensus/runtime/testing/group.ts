@@ -8,6 +8,7 @@ import { silentLogger } from '../../../log/testing/silent-logger.ts';
 import type { Testimony } from '../../../log/log.ts';
 import { openMasterFile } from '../../../log/sqlite-disk.ts';
 import { agreementStore } from '../agreement-store.ts';
+import type { Limits } from '../../environment.ts';
 import { MinbftLog } from '../minbft-log.ts';
 import { PeerLink, type Channel } from '../peer-link.ts';
 import type { Packet } from '../wire-codec.ts';
@@ -27,6 +28,8 @@ export class TestGroup {
   readonly cut = new Set<string>();
   /** What masters say of a block's world. */
   testimony: (index: number, commands: readonly Command[]) => Testimony = () => ({ kind: 'fits' });
+  /** Of all masters that start from now on. */
+  limits: Partial<Limits> = { checkpointEvery: 16 };
   readonly #files: readonly string[];
   readonly #logger: (index: number) => Logger;
 
@@ -80,7 +83,7 @@ export class TestGroup {
       clock: realClock,
       random: Math.random,
       logger: this.#logger(index),
-      limits: { checkpointEvery: 16 },
+      limits: this.limits,
     });
     this.members[index] = {
       log,
