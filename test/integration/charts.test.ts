@@ -184,6 +184,7 @@ describe('N10: rights', () => {
     ['watch', 'pods'],
     ['patch', 'configmaps'],
     ['patch', 'services'],
+    ['delete', 'services'],
     ['create', 'secrets'],
     ['patch', 'statefulsets.apps'],
     ['create', 'networkpolicies.networking.k8s.io'],

@@ -6,7 +6,7 @@ import type { Cluster } from '../kube/client.ts';
 import { isApiError } from '../kube/errors.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import * as kinds from '../kube/kinds.ts';
-import type { Pod, Secret } from '../kube/objects.ts';
+import type { Pod, Secret, Service } from '../kube/objects.ts';
 import { sameJson } from '../kube/same-json.ts';
 import type { Requeue } from '../kube/work-queue.ts';
 import type { AgentConfig } from './config.ts';
@@ -24,7 +24,7 @@ import {
 } from './vault-objects.ts';
 
 export interface VaultContext {
-  readonly cluster: Pick<Cluster, 'get' | 'apply' | 'applyStatus' | 'create'>;
+  readonly cluster: Pick<Cluster, 'get' | 'apply' | 'applyStatus' | 'create' | 'delete'>;
   readonly masters: Pick<Masters, 'getLeaf' | 'submit'>;
   readonly config: AgentConfig;
   readonly events: Pick<EventRecorder, 'record'>;
@@ -71,9 +71,25 @@ const ensureObjects = async ({ cluster, config }: VaultContext, asked: Vault, si
   await ensureDataKey(cluster, vault, signal);
   await cluster.apply(vaultConfigMap(vault), { signal });
   await cluster.apply(vaultService(vault), { signal });
-  if (vault.spec.rights) await cluster.apply(rightsService(vault, config), { signal });
+  await ensureRightsService(cluster, vault, config, signal);
   await cluster.apply(vaultNetworkPolicy(vault, config), { signal });
   await cluster.apply(vaultStatefulSet(vault, config), { signal });
+};
+
+/** Without `rights` none is left open: the one that was made before goes, and nobody else's of that name. */
+const ensureRightsService = async (
+  cluster: VaultContext['cluster'],
+  vault: Vault,
+  config: AgentConfig,
+  signal: AbortSignal,
+): Promise<void> => {
+  const wanted = rightsService(vault, config);
+  if (vault.spec.rights) return void (await cluster.apply(wanted, { signal }));
+  const ref = { kind: kinds.Service, namespace: wanted.metadata.namespace!, name: wanted.metadata.name };
+  const found = await cluster.get<Service>(ref, { signal });
+  const uid = found?.metadata?.uid;
+  if (uid === undefined || !found?.metadata?.ownerReferences?.some((owner) => owner.uid === vault.metadata.uid)) return;
+  await cluster.delete(ref, { uid, signal });
 };
 
 /** Created, never applied: a second agent or a retry must not change the key under a Vault that holds data. */
