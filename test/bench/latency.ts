@@ -11,7 +11,7 @@ import { kubectlOf } from '../cluster/kubectl.ts';
 import { step } from '../cluster/progress.ts';
 import { makeGroup, type Group } from '../demo/group.ts';
 import { groupFolder, repository } from '../demo/folders.ts';
-import { setUp } from '../demo/scenario.ts';
+import { demoScript, setUp } from '../demo/scenario.ts';
 import { decodeGenesis } from '@scs/protocol';
 import { digits, median, milliseconds, seconds, times } from './figures.ts';
 import type { Report } from './report.ts';
@@ -28,7 +28,7 @@ interface Stage {
 /** With `attach`, the demo that already runs; else a demo's cluster made anew. */
 const stageOf = async (attach: boolean): Promise<Stage> => {
   if (!attach) {
-    const scene = await setUp('bench', undefined);
+    const scene = await setUp('bench', undefined, demoScript);
     return { kubeconfig: scene.kubeconfig, submitter: scene.as.roastery, group: scene.group, stop: scene.stop };
   }
   const measurement = decodeGenesis(readFileSync(join(groupFolder('demo'), 'genesis.bin'))).policy.enclave.measurements[0] ?? '';

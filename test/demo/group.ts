@@ -1,5 +1,5 @@
 /** A group from nothing (ARCHITECTURE, "From nothing"): keys, genesis, the plugin, all by the plugin's own commands. */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { decodeGenesis, genesisDigest, type Genesis } from '@scs/protocol';
@@ -30,6 +30,18 @@ export const identities = {
   submitters: ['roastery', 'stranger'],
 } as const;
 
+/** What a group begins with, beside its keys. */
+export interface GroupFiles {
+  /** Text of genesis.yaml; it names the catalogue as catalogue.yaml. */
+  readonly genesis: string;
+  /** Path of the catalogue. */
+  readonly catalogue: string;
+}
+export const demoFiles: GroupFiles = {
+  genesis: readFileSync(join(repository, 'examples/demo/genesis.yaml'), 'utf8'),
+  catalogue: join(repository, 'examples/demo/catalogue.yaml'),
+};
+
 /** The Node that npm installed: the machine's own may be too old for the plugin. */
 const pinnedNode = (): string => {
   const node = createRequire(import.meta.url)
@@ -42,12 +54,12 @@ const pinnedNode = (): string => {
  * Makes the group in its folder; with `fresh`, after removing what was there. `measurement` is that of the sidecar's image:
  * another one needs another genesis, so a group whose genesis doesn't allow it is made anew.
  */
-export const makeGroup = async (name: string, measurement: string, fresh: boolean): Promise<Group> => {
+export const makeGroup = async (name: string, measurement: string, fresh: boolean, files = demoFiles): Promise<Group> => {
   const folder = groupFolder(name);
   const bin = join(folder, 'bin');
   const launcher = await buildPlugin(join(bin, 'kubectl-symphony'), pinnedNode());
   const genesisFile = join(folder, 'genesis.bin');
-  if (fresh || !existsSync(genesisFile) || !allows(genesisFile, measurement)) await make(folder, launcher, genesisFile, measurement);
+  if (fresh || !existsSync(genesisFile) || !allows(genesisFile, measurement)) await make(folder, launcher, genesisFile, measurement, files);
   const genesis = decodeGenesis(readFileSync(genesisFile));
   const keys = (identity: string) => join(folder, 'keys', identity);
   const withGroup = { ...process.env, SCS_GENESIS: genesisFile };
@@ -71,7 +83,7 @@ const publicFile = (folder: string): { address: string; gasAddress?: string } =>
   JSON.parse(readFileSync(join(folder, 'public.json'), 'utf8')) as { address: string; gasAddress?: string };
 export const gasAddresses = (group: Group): string[] => identities.masters.map((i) => publicFile(group.keys(`master-${i}`)).gasAddress!);
 
-const make = async (folder: string, launcher: string, genesisFile: string, measurement: string): Promise<void> => {
+const make = async (folder: string, launcher: string, genesisFile: string, measurement: string, files: GroupFiles): Promise<void> => {
   const keys = join(folder, 'keys');
   rmSync(keys, { recursive: true, force: true });
   rmSync(genesisFile, { force: true });
@@ -85,6 +97,7 @@ const make = async (folder: string, launcher: string, genesisFile: string, measu
     ...identities.enterprises.map((name) => keygen('enterprise', name, '--simulated-root', join(keys, 'simulated-root'))),
     ...identities.submitters.map((name) => keygen('submitter', name)),
   ]);
-  for (const file of ['genesis.yaml', 'catalogue.yaml']) copyFileSync(join(repository, 'examples/demo', file), join(folder, file));
+  writeFileSync(join(folder, 'genesis.yaml'), files.genesis);
+  copyFileSync(files.catalogue, join(folder, 'catalogue.yaml'));
   await run(launcher, ['genesis', 'build', '-f', join(folder, 'genesis.yaml'), '--out', genesisFile, '--measurement', measurement]);
 };

@@ -6,7 +6,7 @@ import { step } from '../cluster/progress.ts';
 import { stopCommands } from '../cluster/run.ts';
 import { trueAnswer } from './data.ts';
 import { refusals } from './refusals.ts';
-import { campaign, followToEnd, setUp, slicePods, submit, type PodSeen, type Scene } from './scenario.ts';
+import { campaign, demoScript, followToEnd, setUp, slicePods, submit, type PodSeen, type Scene } from './scenario.ts';
 import { SYSTEM } from './system.ts';
 
 const say = (line = ''): void => void process.stdout.write(`${line}\n`);
@@ -64,7 +64,7 @@ const showFees = async (scene: Scene): Promise<void> => {
 const main = async (): Promise<void> => {
   const { values } = parseArgs({ options: { context: { type: 'string' } } });
   const started = Date.now();
-  const scene = await setUp('demo', values.context);
+  const scene = await setUp('demo', values.context, demoScript);
   try {
     await runCampaign(scene);
     await showResult(scene);

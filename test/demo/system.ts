@@ -98,7 +98,13 @@ export const installMasters = (kubeconfig: string, group: Group, images: Images,
     ...more,
   );
 
-export const installEnterprise = (kubeconfig: string, group: Group, images: Images, name: Enterprise): Promise<void> =>
+export const installEnterprise = (
+  kubeconfig: string,
+  group: Group,
+  images: Images,
+  name: Enterprise,
+  more: readonly string[] = [],
+): Promise<void> =>
   helm(
     kubeconfig,
     'upgrade',
@@ -113,6 +119,7 @@ export const installEnterprise = (kubeconfig: string, group: Group, images: Imag
     'simulation=true',
     '--set',
     `image.agent=${images.agent},image.vault=${images.vault},image.sidecar=${images.sidecar},image.executor=${images.executor}`,
+    ...more,
   );
 
 export const uninstall = (kubeconfig: string, release: string, namespace: string): Promise<void> =>
@@ -188,16 +195,13 @@ export const vaultManifest = (group: Group, name: Enterprise): string =>
     .replaceAll(`\${${name}}`, group.addressOf(`enterprise-${name}`))
     .replaceAll('${roastery}', group.addressOf('submitter-roastery'));
 
-export const declareVault = async (kubectl: Kubectl, group: Group, name: Enterprise): Promise<void> => {
-  await kubectl.applyText(vaultManifest(group, name));
-};
-
 /** Streams a Parquet file into the Vault's pod; its own process imports it, once. */
 export const loadRecords = async (kubectl: Kubectl, name: Enterprise, data: DemoData): Promise<void> => {
   await importFile(kubectl, name, data.records[name], ['--domain', DOMAIN]);
   await importFile(kubectl, name, data.consents[name], ['--consents']);
 };
-const importFile = async (kubectl: Kubectl, namespace: string, file: string, options: readonly string[]): Promise<void> => {
+/** `options` of the Vault's own command: --consents, or --domain and its name. */
+export const importFile = async (kubectl: Kubectl, namespace: string, file: string, options: readonly string[]): Promise<void> => {
   const command = await ensureKubectl();
   const line = `"$0" exec -i -n "$1" vault-shoppers-0 -c vault -- /usr/local/bin/node /app/main.mjs import ${options.map((o) => `'${o}'`).join(' ')} < "$2"`;
   await run('sh', ['-c', line, command, namespace, file], { env: { ...process.env, KUBECONFIG: kubectl.kubeconfig }, timeoutMs: 300_000 });

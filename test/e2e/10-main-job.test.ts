@@ -12,7 +12,18 @@ import type { Task } from '@scs/protocol';
 import { trueAnswer } from '../demo/data.ts';
 import { refusals } from '../demo/refusals.ts';
 import { kubectlOf } from '../cluster/kubectl.ts';
-import { campaign, followToEnd, setUp, signedManifest, slicePods, submit, taskOf, type PodSeen, type Scene } from '../demo/scenario.ts';
+import {
+  campaign,
+  demoScript,
+  followToEnd,
+  setUp,
+  signedManifest,
+  slicePods,
+  submit,
+  taskOf,
+  type PodSeen,
+  type Scene,
+} from '../demo/scenario.ts';
 import { diagnose, installEnterprise, SYSTEM, uninstall, until } from '../demo/system.ts';
 import { down, startProgram, stopProgram } from '../cluster/cluster.ts';
 
@@ -20,7 +31,7 @@ const TASK = 'coffee-by-age';
 const MINUTES = 60_000;
 let scene: Scene;
 beforeAll(async () => {
-  scene = await setUp('e2e', undefined);
+  scene = await setUp('e2e', undefined, demoScript);
 }, 10 * MINUTES);
 afterAll(async () => {
   scene?.stop();
