@@ -3,7 +3,7 @@ import type { Certificate, Head } from '@scs/protocol';
 import type { Chain, Tip } from '@scs/operator/master/consensus/chain.ts';
 import type { Confirmation, Signed } from '@scs/operator/master/consensus/formation.ts';
 import type { OpenFormation } from '@scs/operator/master/consensus/formation-step.ts';
-import type { Message } from '@scs/operator/master/consensus/messages.ts';
+import type { Kept } from '@scs/operator/master/consensus/messages.ts';
 import type { Remembered } from '@scs/operator/master/consensus/recover.ts';
 import type { Roster } from '@scs/operator/master/consensus/roster.ts';
 import type { Intent, Stored } from '@scs/operator/master/consensus/state.ts';
@@ -15,7 +15,7 @@ interface Contents {
   snapshot?: Tip;
   /** Entries of a snapshot that is being fetched. */
   readonly parts: Map<string, Uint8Array>;
-  readonly messages: Map<string, Message>;
+  readonly messages: Map<string, Kept>;
   readonly votes: Map<bigint, Head>;
   readonly anchors: Map<string, number>;
   intent?: { readonly key: string; readonly intent: Intent };

@@ -96,12 +96,7 @@ const commits = inFile('read-stream.ts', [
       },
     ],
   ],
-  [
-    'commit of another block than prepared',
-    ' || prepared.block !== body.block)\n    return',
-    ')\n    return',
-    scene('commitsAnotherBlock'),
-  ],
+  ['commit of another block than prepared', ' || made.block !== body.block)\n    return', ')\n    return', scene('commitsAnotherBlock')],
   [
     'retired identity commits',
     "if (!countsAt(r.chain.roster, stream.key, body.height)) return illegal('commits where it does not count');",
@@ -218,8 +213,8 @@ const recoveries = [
   ...inFile('recover.ts', [
     [
       'own stream forgotten',
-      'for (const message of stored.messages) {',
-      'for (const message of stored.messages.filter((m) => m.ui.key !== counter.key)) {',
+      'readAll(turn, stored.messages, stored.anchors);',
+      'readAll(turn, stored.messages.filter((m) => m.ui.key !== counter.key), stored.anchors);',
       scene('remembersItsStream'),
     ],
     [
@@ -227,6 +222,15 @@ const recoveries = [
       'const muted = silence(env, turn.state, counter, intent);',
       'const muted = undefined as string | undefined;',
       scene('oldDisk'),
+    ],
+  ]),
+  ...inFile('receive.ts', [
+    ['the plan of a view is forgotten in a crash', 'reading ? { ...message, reading } : message', 'message', seed(1)],
+    [
+      'no anchor after a crash',
+      'anchor !== undefined && anchor > (before?.next ?? 0) ? stored.get(anchor) : undefined',
+      'undefined as Kept | undefined',
+      seed(1, false),
     ],
   ]),
   ...inFile('transfer.ts', [

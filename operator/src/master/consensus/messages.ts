@@ -73,6 +73,20 @@ export interface Message {
   readonly ui: Ui;
 }
 
+/**
+ * What a legal message meant when it was read, where that rests on more than the message: kept with it, since what it rests on is dropped
+ * in the end. Never sent.
+ */
+export interface Reading {
+  /** Of a new view: its plan. */
+  readonly again?: readonly Again[];
+  /** Of a commit: its prepare could not be seen, and nothing was concluded. */
+  readonly unseen?: true;
+}
+export interface Kept extends Message {
+  readonly reading?: Reading;
+}
+
 /** What a UI covers: the formation keeps one group's messages out of another's; the block counts by its digest. */
 export const bodyDigest = (formation: string, body: Body): string => digest('consensus-message', encodeCanonical({ formation, body }));
 

@@ -5,11 +5,23 @@
 import { encodeCanonical, equalBytes, MASTERS } from '@scs/protocol';
 import { blockOf, type Chain, decidedHeight } from './chain.ts';
 import type { Environment } from './environment.ts';
-import type { Body, Checkpoint, Commit, Message, NewView, Prepare, Reference } from './messages.ts';
+import type { Body, Checkpoint, Commit, Kept, Message, NewView, Prepare, Reading, Reference } from './messages.ts';
 import { bodyDigest } from './messages.ts';
 import { type Offered, planAbove } from './plan.ts';
 import { countsAt, identityOf } from './roster.ts';
-import { appended, type Change, horizon, type Lead, leadAt, leadFrom, type Stream, with1 } from './stream.ts';
+import {
+  againOf,
+  type Change,
+  changed,
+  checkpointed,
+  committed,
+  committedUnseen,
+  horizon,
+  leadAt,
+  opened,
+  prepared,
+  type Stream,
+} from './stream.ts';
 
 export interface Reader {
   readonly env: Environment;
@@ -26,7 +38,13 @@ export interface Committed {
   readonly block: string;
 }
 export type Read =
-  | { readonly kind: 'legal'; readonly stream: Stream; readonly committed?: Committed; readonly offered?: Offered }
+  | {
+      readonly kind: 'legal';
+      readonly stream: Stream;
+      readonly committed?: Committed;
+      readonly offered?: Offered;
+      readonly reading?: Reading;
+    }
   | { readonly kind: 'wait'; readonly why: string }
   | { readonly kind: 'illegal'; readonly why: string };
 
@@ -50,13 +68,7 @@ const readPrepare = (r: Reader, stream: Stream, body: Prepare, message: Message)
   if (planned !== undefined && planned !== body.block) return illegal('leaves out what its view must offer again');
   const { bytes } = message;
   if (!bytes || blockOf(bytes)?.height !== body.height) return illegal('the block is not what it says');
-  const { view, height, block } = body;
-  const change = {
-    lead: { ...lead, next: height + 1n },
-    entries: with1(stream.entries, height, { view, block }),
-    prepares: with1(stream.prepares, message.ui.counter, { view, height, block }),
-  };
-  return { kind: 'legal', stream: appended(stream, message, change), offered: { height, bytes } };
+  return { kind: 'legal', stream: prepared(stream, lead, body, message), offered: { height: body.height, bytes } };
 };
 
 /** The stream that is referred to, if it is read that far. */
@@ -71,12 +83,11 @@ const seek = (r: Reader, { key, counter }: Reference): Stream | Read => {
 };
 const isTruncated = (stream: Stream, counter: number): boolean => counter < (stream.tail[0]?.ui.counter ?? stream.next);
 
-/** The prepare can't be read, but its height is certified: nothing is concluded from the commit, and `blind` says so. */
-const commitUnseen = (stream: Stream, { view, height }: Commit, message: Message): Read => {
-  const entries = new Map(stream.entries);
-  entries.delete(height);
-  return { kind: 'legal', stream: appended(stream, message, { view, entries, blind: height > stream.blind ? height : stream.blind }) };
-};
+const commitUnseen = (stream: Stream, body: Commit, message: Message): Read => ({
+  kind: 'legal',
+  stream: committedUnseen(stream, body, message),
+  reading: { unseen: true },
+});
 
 const readCommit = (r: Reader, stream: Stream, body: Commit, message: Message): Read => {
   if (body.view < stream.view) return illegal('commits in a view it has left');
@@ -92,18 +103,16 @@ const readCommit = (r: Reader, stream: Stream, body: Commit, message: Message): 
   }
   if (isTruncated(target, body.prepare.counter))
     return body.height <= target.low ? commitUnseen(stream, body, message) : illegal('there is no such prepare');
-  const prepared = target.prepares.get(body.prepare.counter);
-  if (!prepared || prepared.view !== body.view || prepared.height !== body.height || prepared.block !== body.block)
+  const made = target.prepares.get(body.prepare.counter);
+  if (!made || made.view !== body.view || made.height !== body.height || made.block !== body.block)
     return illegal('there is no such prepare');
-  const { view, height, block } = body;
-  const change = { view, entries: height > stream.low ? with1(stream.entries, height, { view, block }) : stream.entries };
-  return { kind: 'legal', stream: appended(stream, message, change), committed: { height, block } };
+  const { height, block } = body;
+  return { kind: 'legal', stream: committed(stream, body, message), committed: { height, block } };
 };
 
 const readViewChange = (stream: Stream, view: number, message: Message): Read => {
   if (view <= stream.view) return illegal('changes to a view that is not above its own');
-  const change: Change = { counter: message.ui.counter, low: stream.low, blind: stream.blind, entries: stream.entries };
-  return { kind: 'legal', stream: appended(stream, message, { view, changes: with1(stream.changes, view, change) }) };
+  return { kind: 'legal', stream: changed(stream, view, message) };
 };
 
 const changeAt = (r: Reader, view: number, reference: Reference): Change | Read => {
@@ -132,16 +141,8 @@ const readNewView = (r: Reader, stream: Stream, body: NewView, message: Message)
   if (changes.some((c) => c.blind > base)) return wait('not all is known that its quorum committed above its base');
   const planned = planAbove(r.env, r.chain, r.blocks, base, changes);
   if (planned.kind === 'wait') return planned;
-  const lead: Lead = {
-    view: body.view,
-    base,
-    baseBlock: body.base?.head.block ?? r.base.block,
-    plan: planned.plan.blocks,
-    vouched: planned.plan.vouched,
-    quorum: body.quorum.map(({ key }) => key),
-    next: base + 1n,
-  };
-  return { kind: 'legal', stream: appended(stream, message, { view: body.view, lead }) };
+  const again = againOf(planned.plan.blocks, planned.plan.vouched);
+  return { kind: 'legal', stream: opened(stream, body, again, r.base, message), reading: { again } };
 };
 
 /** Whether it is a checkpoint by itself, whatever came before. */
@@ -151,27 +152,13 @@ export const checkpointHolds = (env: Environment, body: Checkpoint): boolean =>
   body.seen.length <= SEEN_MOST &&
   env.holds.certificate(body.certificate);
 
-/** What is left of a stream at its checkpoint: by the horizon it did nothing above. */
-export const atCheckpoint = (stream: Stream, body: Checkpoint, counter: number): Partial<Stream> => {
-  const lead = leadFrom(body);
-  return {
-    view: body.view,
-    low: body.height,
-    blind: body.height > stream.blind ? body.height : stream.blind,
-    sinceCheckpoint: 0,
-    entries: new Map(),
-    checkpoints: [...stream.checkpoints, { key: stream.key, counter }],
-    ...(lead ? { lead } : {}),
-  };
-};
-
 const readCheckpoint = (r: Reader, stream: Stream, body: Checkpoint, message: Message): Read => {
   if (body.view !== stream.view || body.height <= stream.low) return illegal('its checkpoint is out of order');
   if (!checkpointHolds(r.env, body)) return illegal('its checkpoint is not certified');
   const { lead } = body;
   if (!equalBytes(encodeCanonical({ lead }), encodeCanonical({ lead: leadAt(stream, body.height) })))
     return illegal('its checkpoint hides what binds it');
-  return { kind: 'legal', stream: appended(stream, message, atCheckpoint(stream, body, message.ui.counter)) };
+  return { kind: 'legal', stream: checkpointed(stream, body, message) };
 };
 
 const readBody = (r: Reader, stream: Stream, body: Body, message: Message): Read => {
@@ -195,6 +182,27 @@ export const readNext = (r: Reader, stream: Stream, message: Message): Read => {
   if (message.ui.counter !== stream.next) return wait(`counter ${stream.next} comes first`);
   if (stream.sinceCheckpoint >= r.env.limits.tailMessages) return illegal('its stream grows without a checkpoint');
   return readBody(r, stream, message.body, message);
+};
+
+/** A stored message: it was read as legal before, with what its reading rested on. Throws RangeError when that was not kept. */
+export const readAgain = (base: Reader['base'], stream: Stream, { reading, ...message }: Kept): Extract<Read, { kind: 'legal' }> => {
+  const { body, bytes } = message;
+  const legal = (after: Stream): Extract<Read, { kind: 'legal' }> => ({ kind: 'legal', stream: after });
+  switch (body.kind) {
+    case 'prepare':
+      if (!stream.lead || !bytes) throw new RangeError(`stored prepare of ${body.height} without its lead or block`);
+      return { ...legal(prepared(stream, stream.lead, body, message)), offered: { height: body.height, bytes } };
+    case 'commit':
+      if (reading?.unseen) return legal(committedUnseen(stream, body, message));
+      return { ...legal(committed(stream, body, message)), committed: { height: body.height, block: body.block } };
+    case 'view-change':
+      return legal(changed(stream, body.view, message));
+    case 'new-view':
+      if (!reading?.again) throw new RangeError(`stored new view ${body.view} without its plan`);
+      return legal(opened(stream, body, reading.again, base, message));
+    case 'checkpoint':
+      return legal(checkpointed(stream, body, message));
+  }
 };
 
 /** What a message's UI must cover. */

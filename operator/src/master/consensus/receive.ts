@@ -3,11 +3,11 @@
  * built on them (MinBFT sections 3 and 4.2).
  */
 import { digest } from '@scs/protocol';
-import type { Checkpoint, Message } from './messages.ts';
+import type { Kept, Message } from './messages.ts';
 import { latestOf, identityOf } from './roster.ts';
-import { atCheckpoint, checkpointHolds, primaryOf, readNext, uiDigest, type Reader } from './read-stream.ts';
+import { checkpointHolds, primaryOf, type Read, readAgain, readNext, uiDigest, type Reader } from './read-stream.ts';
 import { set, type Turn } from './state.ts';
-import { openStream, type Stream, with1 } from './stream.ts';
+import { anchored, type Stream, with1 } from './stream.ts';
 
 /** A stream that has not moved for so many statuses refers to what nobody here has any more. */
 const PATIENT_STATUSES = 5;
@@ -87,16 +87,16 @@ const anchor = (turn: Turn, stream: Stream): Message | undefined => {
       (m) => m.body.kind === 'checkpoint' && m.ui.counter > stream.next && vouched.has(m.ui.counter) && checkpointHolds(turn.env, m.body),
     );
 };
-const anchored = (stream: Stream, message: Message, body: Checkpoint): Stream => {
-  const fresh = openStream(stream.key, stream.master, body.height);
-  const { counter } = message.ui;
-  return { ...fresh, ...atCheckpoint(fresh, body, counter), next: counter + 1, tail: [message] };
-};
 
-const store = (turn: Turn, message: Message): void => void turn.out.push({ kind: 'store', record: { kind: 'message', message } });
+const store = (turn: Turn, message: Kept): void => void turn.out.push({ kind: 'store', record: { kind: 'message', message } });
 const settle = (turn: Turn, stream: Stream): void => {
   set(turn, { streams: with1(turn.state.streams, stream.key, stream) });
   dropHeld(turn, stream.key, stream.next);
+};
+const take = (turn: Turn, { body }: Message, { stream, offered, committed }: Extract<Read, { kind: 'legal' }>): void => {
+  settle(turn, stream);
+  if (offered && body.kind === 'prepare') set(turn, { blocks: with1(turn.state.blocks, body.block, offered) });
+  if (committed) set(turn, { committed: with1(turn.state.committed, committed.height, committed.block) });
 };
 
 /** Reads one message if it can: true when something changed. */
@@ -106,10 +106,9 @@ const readOne = (turn: Turn, stream: Stream): boolean => {
   const message = turn.state.held.get(stream.key)?.get(stream.next);
   const read = message && readNext(readerOf(turn, impatient), stream, message);
   if (message && read?.kind === 'legal') {
-    store(turn, message);
-    settle(turn, read.stream);
-    if (read.offered && message.body.kind === 'prepare') set(turn, { blocks: with1(turn.state.blocks, message.body.block, read.offered) });
-    if (read.committed) set(turn, { committed: with1(turn.state.committed, read.committed.height, read.committed.block) });
+    const { reading } = read;
+    store(turn, reading ? { ...message, reading } : message);
+    take(turn, message, read);
     return true;
   }
   if (read?.kind === 'illegal') {
@@ -121,7 +120,7 @@ const readOne = (turn: Turn, stream: Stream): boolean => {
   if (start?.body.kind !== 'checkpoint') return false;
   store(turn, start);
   turn.out.push({ kind: 'store', record: { kind: 'truncate', key: stream.key, counter: start.ui.counter } });
-  settle(turn, anchored(stream, start, start.body));
+  settle(turn, anchored(stream, start.body, start));
   return true;
 };
 
@@ -146,6 +145,25 @@ export const readStreams = (turn: Turn): boolean => {
   }
   if (changed) followView(turn);
   return changed;
+};
+
+/**
+ * After a crash: what is stored of a stream, from its last truncation on, means what it meant when it was read. Nothing is asked of other
+ * streams, of which by now less may be left. Stops at a hole, which a crash can leave. True when something was read.
+ */
+export const readStored = (turn: Turn, key: string, stored: ReadonlyMap<number, Kept>, anchor: number | undefined): boolean => {
+  const before = turn.state.streams.get(key);
+  const start = anchor !== undefined && anchor > (before?.next ?? 0) ? stored.get(anchor) : undefined;
+  if (before && start?.body.kind === 'checkpoint') settle(turn, anchored(before, start.body, start));
+  for (;;) {
+    const stream = turn.state.streams.get(key);
+    const message = stream && stored.get(stream.next);
+    if (!stream || !message) break;
+    take(turn, message, readAgain(turn.state.base, stream, message));
+  }
+  for (const message of stored.values()) noteVouches(turn, message);
+  followView(turn);
+  return turn.state.streams.get(key)?.next !== before?.next;
 };
 
 /**

@@ -1,14 +1,14 @@
 /**
- * A master that starts again (rules N2, N7): its certified blocks, then the messages it had read, in any order. What it said is its own
- * stream; what it was about to say it says again, and gets the same UI. A counter that is ahead of the stored stream means an old
+ * A master that starts again (rules N2, N7): its certified blocks, then the messages it had read, which mean what they meant then. What it
+ * said is its own stream; what it was about to say it says again, and gets the same UI. A counter that is ahead of the stored stream means an old
  * disk: that identity is then silent for good, and another has to be admitted.
  */
 import { type Certificate, type Entry, type Head } from '@scs/protocol';
 import { type Chain, equalHeads, evaluate, type Tip, withCertified, withDecided } from './chain.ts';
 import { VOTES_BELOW } from './decide.ts';
 import type { Environment } from './environment.ts';
-import { bodyDigest, type Message } from './messages.ts';
-import { receive, readStreams } from './receive.ts';
+import { bodyDigest, type Kept } from './messages.ts';
+import { readStored } from './receive.ts';
 import type { Roster } from './roster.ts';
 import { fetchAgain } from './fetch.ts';
 import { askUi, settle } from './step.ts';
@@ -22,7 +22,7 @@ export interface Remembered {
   readonly chain?: Chain;
   /** Certified blocks above the base, in order. */
   readonly blocks: readonly { readonly bytes: Uint8Array; readonly certificate: Certificate }[];
-  readonly messages: readonly Message[];
+  readonly messages: readonly Kept[];
   /** Entries of a snapshot that was being fetched. */
   readonly parts?: readonly Entry[];
   readonly intent?: { readonly key: string; readonly intent: Intent };
@@ -63,16 +63,18 @@ const silence = (env: Environment, state: State, counter: CounterNow, intent: In
   return counter.last < known ? `the stored stream ends at ${known}, the counter at ${counter.last}` : undefined;
 };
 
-/** The disk has all there is: what stands still would wait for ever, so nothing is waited for. */
-const readOn = (turn: Turn): void => {
-  for (let before = -1, read = 0; read !== before;) {
-    before = read;
-    const streams = [...turn.state.streams.values()];
-    set(turn, { standing: new Map(streams.map(({ key, next }) => [key, { next, since: -Infinity }])) });
-    settle(turn);
-    read = [...turn.state.streams.values()].reduce((sum, { next }) => sum + next, 0);
+/** Reads what is stored; a block that is decided again may admit an identity whose stream is then read, too. */
+const readAll = (turn: Turn, messages: readonly Kept[], anchors: Remembered['anchors']): void => {
+  const byKey = new Map<string, Map<number, Kept>>();
+  for (const message of messages) {
+    const { key, counter } = message.ui;
+    byKey.set(key, (byKey.get(key) ?? new Map<number, Kept>()).set(counter, message));
   }
-  set(turn, { standing: new Map() });
+  for (let again = true; again;) {
+    again = false;
+    for (const [key, stored] of byKey) again = readStored(turn, key, stored, anchors.get(key)) || again;
+    settle(turn);
+  }
 };
 
 /** The state to go on from, and the outputs to begin with. Throws RangeError when the stored blocks contradict each other. */
@@ -90,15 +92,7 @@ export const recover = (
   };
   if (stored.parts?.length) set(turn, { fetch: fetchAgain(turn.state.chain, stored.parts) });
   set(turn, { vouches: new Map([...stored.anchors].map(([key, counter]) => [key, new Set([counter])])) });
-  // enough room for all of them, however they are ordered
-  const roomy: Turn = { ...turn, env: { ...env, limits: { ...env.limits, heldMessages: Number.MAX_SAFE_INTEGER } } };
-  for (const message of stored.messages) {
-    receive(roomy, message);
-    readStreams(roomy);
-  }
-  settle(roomy);
-  readOn(roomy);
-  turn.state = roomy.state;
+  readAll(turn, stored.messages, stored.anchors);
   const last = stored.intent?.key === counter.key ? stored.intent.intent : undefined;
   // by its own key: the other backup's commit of the same prepare has the same body
   const said = stored.messages.some(
@@ -111,7 +105,7 @@ export const recover = (
   if (muted !== undefined) outputs.push({ kind: 'condition', code: 'CounterAhead', message: muted });
   else if (intent) outputs.push(askUi(env, intent));
   // decisions and votes that the crash came between
-  const renewed = roomy.out.filter(
+  const renewed = turn.out.filter(
     (o) => o.kind === 'decided' || (o.kind === 'store' && (o.record.kind === 'certified' || o.record.kind === 'vote')),
   );
   return { state: turn.state, outputs: [...renewed, ...outputs] };

@@ -3,7 +3,7 @@ import type { Block, Certificate, Entry, Head, Vote } from '@scs/protocol';
 import type { Chain, Evaluated, Tip } from './chain.ts';
 import type { Environment } from './environment.ts';
 import type { Fetch } from './fetch-state.ts';
-import type { Body, Message, Ui, Wire } from './messages.ts';
+import type { Body, Kept, Message, Ui, Wire } from './messages.ts';
 import type { Offered } from './plan.ts';
 import { primaryOf } from './read-stream.ts';
 import { countsAt, type Roster } from './roster.ts';
@@ -83,7 +83,7 @@ export type Input =
 /** To be stored before any later output of the same list is acted upon. */
 export type Stored =
   | { readonly kind: 'intent'; readonly key: string; readonly intent: Intent }
-  | { readonly kind: 'message'; readonly message: Message }
+  | { readonly kind: 'message'; readonly message: Kept }
   /** Messages of this identity below the counter are no longer needed. */
   | { readonly kind: 'truncate'; readonly key: string; readonly counter: number }
   /** Once for a generation and height (G4). */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { digestOf } from '@scs/protocol/testing/keys.ts';
 import { openMasterFile } from '../../log/sqlite-disk.ts';
-import type { Message } from '../messages.ts';
+import type { Kept, Message } from '../messages.ts';
 import { agreementStore } from './agreement-store.ts';
 
 const folders: string[] = [];
@@ -49,6 +49,25 @@ test('messages, intent, anchors and roster are there after a restart', () => {
   expect(back.intent()).toEqual({ key, intent: { body: { kind: 'view-change', view: 4 } } });
   expect(back.anchors()).toEqual(new Map([[key, 2]]));
   expect(back.roster()).toEqual([{ master: 1, key, from: 1n }]);
+  again.close();
+});
+test('N2: what a new view and an unseen commit meant when they were read is kept with them', () => {
+  const file = path();
+  const { disk, store } = open(file);
+  const place = { key, counter: 1 };
+  const ui = (counter: number) => ({ key, counter, signature: 'ab'.repeat(64) });
+  const kept: readonly Kept[] = [
+    {
+      body: { kind: 'new-view', view: 3, base: null, quorum: [place, place] },
+      ui: ui(1),
+      reading: { again: [{ height: 7n, block: digestOf('b'), vouched: true }] },
+    },
+    { body: { kind: 'commit', view: 3, height: 7n, block: digestOf('b'), prepare: place }, ui: ui(2), reading: { unseen: true } },
+  ];
+  for (const one of kept) store.write({ kind: 'message', message: one });
+  disk.close();
+  const { disk: again, store: back } = open(file);
+  expect(back.messages()).toEqual(kept);
   again.close();
 });
 test('G4: a second vote at a height is refused', () => {

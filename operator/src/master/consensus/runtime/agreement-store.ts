@@ -8,10 +8,10 @@ import { DiskError, type Disk } from '../../log/disk.ts';
 import { bytesOf, integerOf, type SqliteFile, textOf, type Row } from '../../log/sqlite-file.ts';
 import type { Confirmation, Signed } from '../formation.ts';
 import type { Opened } from '../formation-step.ts';
-import type { Message } from '../messages.ts';
+import type { Kept } from '../messages.ts';
 import type { Roster } from '../roster.ts';
 import type { Intent, Stored } from '../state.ts';
-import { intentBody, openedFormation, ownConfirmation, streamMessage } from './wire-codec.ts';
+import { intentBody, keptMessage, openedFormation, ownConfirmation } from './wire-codec.ts';
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS agreement_messages (key TEXT NOT NULL, counter INTEGER NOT NULL, message BLOB NOT NULL, bytes BLOB,
@@ -27,7 +27,7 @@ const optionalBytes = (row: Row): { readonly bytes?: Uint8Array } => (row['bytes
 export interface AgreementStore {
   /** One record of the state machine; the blocks of `certified` and `snapshot` are the log's to write. A vote once for each generation and height (G4), else DiskError VoteExists. */
   write(record: Exclude<Stored, { kind: 'certified' }>): void;
-  messages(): readonly Message[];
+  messages(): readonly Kept[];
   /** Entries of a snapshot that is being fetched. */
   parts(): readonly Entry[];
   anchors(): ReadonlyMap<string, number>;
@@ -79,12 +79,12 @@ export const agreementStore = (file: SqliteFile, disk: Disk): AgreementStore => 
           return put('intent', { key, body: intent.body }, intent.bytes);
         }
         case 'message': {
-          const { body, ui, bytes } = record.message;
-          const message = encodeCanonical({ body, ui });
+          const { bytes, ...said } = record.message;
+          const message = encodeCanonical(said);
           return file.run(
             'INSERT OR REPLACE INTO agreement_messages (key, counter, message, bytes) VALUES (?, ?, ?, ?)',
-            ui.key,
-            ui.counter,
+            said.ui.key,
+            said.ui.counter,
             message,
             bytes ?? null,
           );
@@ -105,7 +105,7 @@ export const agreementStore = (file: SqliteFile, disk: Disk): AgreementStore => 
     messages: () =>
       file.all('SELECT message, bytes FROM agreement_messages ORDER BY key, counter').map((row) =>
         read('a message', () => ({
-          ...decodeCanonicalAs((v) => streamMessage.parse(v), bytesOf(row, 'message')),
+          ...decodeCanonicalAs((v) => keptMessage.parse(v), bytesOf(row, 'message')),
           ...optionalBytes(row),
         })),
       ),

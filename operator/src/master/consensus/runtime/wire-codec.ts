@@ -38,6 +38,7 @@ const reference = z.strictObject({ key: digest, counter });
 const head = z.strictObject({ genesis: digest, generation: height, height, stateRoot: digest, block: digest });
 const vote = z.strictObject({ master, signature });
 export const certificate = z.strictObject({ head, votes: z.array(vote).max(3) });
+const again = z.array(z.strictObject({ height, block: digest, vouched: z.boolean() })).max(256);
 const body = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('prepare'), view, height, block: digest }),
   z.strictObject({ kind: z.literal('commit'), view, height, block: digest, prepare: reference }),
@@ -51,13 +52,17 @@ const body = z.discriminatedUnion('kind', [
     lead: z
       .strictObject({
         quorum: z.array(digest).max(2),
-        again: z.array(z.strictObject({ height, block: digest, vouched: z.boolean() })).max(256),
+        again,
       })
       .nullable(),
     seen: z.array(reference).max(16),
   }),
 ]);
 export const streamMessage = z.strictObject({ body, ui: z.strictObject({ key: digest, counter, signature }) });
+/** As it is stored: with what its reading rested on. */
+export const keptMessage = streamMessage.extend({
+  reading: z.exactOptional(z.strictObject({ again: z.exactOptional(again), unseen: z.exactOptional(z.literal(true)) })),
+});
 export const intentBody = body;
 
 const statement = z.strictObject({
