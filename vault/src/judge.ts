@@ -69,8 +69,11 @@ export const taskRefusal = (record: TaskRecord, judge: Judge): Refusal | undefin
 
 /** B1, C5: micro-rho that a subject may lose of the usage here. */
 export const limitOf = (plan: Pick<Plan, 'usage' | 'overlapBound'>, { genesis, manifest }: Judge): bigint => {
-  const own = manifest.limits.find(({ usage }) => usage === plan.usage);
-  return subjectLimit(genesis.policy, plan.usage, plan.overlapBound, own && wholeMicroRho(own.microRho));
+  const own = manifest.limits.find(({ usage }) => usage === plan.usage)?.microRho;
+  return subjectLimit(genesis.policy, plan.usage, plan.overlapBound, own === undefined ? undefined : wholeMicroRho(own));
 };
+/** B2, C5: how often budgets of the usage came back here, of the `count` times that the masters certified. */
+export const ownReplenishments = (usage: string, count: number, { limits }: Pick<VaultSpec, 'limits'>): number =>
+  Math.floor(count / (limits.find((own) => own.usage === usage)?.replenishEvery ?? 1));
 /** B5: a limit rounds down. */
 const wholeMicroRho = (decimal: string): bigint => BigInt(decimal.split('.')[0]!);

@@ -25,7 +25,13 @@ export const VaultSpec = z.object({
     .array(
       z.object({
         usage: z.enum(usages).describe('Usage category.'),
-        microRho: Decimal.describe('Lower limit a subject than the policy, in micro-rho.'),
+        microRho: Decimal.optional().describe('Lower limit a subject than the policy, in micro-rho.'),
+        replenishEvery: z
+          .int()
+          .min(1)
+          .max(100_000)
+          .optional()
+          .describe('Follow only every so many replenishments of the masters (B2): 2 halves how often budgets come back here.'),
       }),
     )
     .max(4)

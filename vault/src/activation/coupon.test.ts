@@ -109,3 +109,19 @@ test('B2: exhausted, refused by the Vault that was not told; replenished with th
   expect(world.task(later).parts.find(({ vault }) => vault === OURS)!.state).toBe('reserved');
   expect(record.replenished).toBeUndefined();
 });
+
+test('B2, C5: by its manifest it follows every second replenishment alone', async () => {
+  const { world } = masters;
+  const manifest = { ...context.manifest, limits: [{ usage: 'marketing' as const, replenishEvery: 2 }] };
+  follower = new Follower({ ...context, manifest, masters, log: silent });
+  const ask = { submitter: 'x', domain: 'retail.purchase', usage: 'marketing', limit: 500_000n } as const;
+  await store.reserve({ ...ask, task: 'other', nonce: 'other', ask: 400_000n });
+  await store.commit('other', 400_000n, 1n);
+  const answers: string[] = [];
+  for (const replenished of [1, 2, 3]) {
+    const uid = world.submit(aTask());
+    await follower.settle({ ...world.task(uid), replenished });
+    answers.push(world.task(uid).parts.find(({ vault }) => vault === OURS)!.state);
+  }
+  expect(answers).toEqual(['refused', 'reserved', 'reserved']);
+});
