@@ -24,6 +24,7 @@ import { agreementMetrics } from './consensus/runtime/metrics.ts';
 import { MinbftLog } from './consensus/runtime/minbft-log.ts';
 import { PeerLink } from './consensus/runtime/peer-link.ts';
 import type { Disk } from './log/disk.ts';
+import { Duties } from './duties.ts';
 import { LeaseLog, type LeaseLogOptions } from './log/lease-log.ts';
 import { masterMetrics } from './metrics.ts';
 import { Projector } from './projection/projector.ts';
@@ -31,7 +32,7 @@ import { Proposer } from './proposer.ts';
 import { rulesOf } from './rules.ts';
 import { ChainReader } from './settlement/chain-reader.ts';
 import type { Chain } from './settlement/chain.ts';
-import { chainAway } from './settlement/chain-away.ts';
+import { chainAway, isFresh } from './settlement/chain-away.ts';
 import { SettlementEffects } from './settlement/effects.ts';
 import { equivocationIn } from './settlement/equivocations.ts';
 import { GasWatch } from './settlement/gas-watch.ts';
@@ -78,6 +79,8 @@ export interface Master {
 
 const EVERY_MINUTE = 60_000;
 const STUCK_MS = 120_000;
+/** Of the age at which a reading of the chain admits nothing more; the primary makes a new one at half of it. */
+const LATE_READING = 0.75;
 /** Calls a second of one enterprise, all its processes together; of one master. */
 const RATE = { enterprises: { perSecond: 1_000, burst: 4_000 }, masters: { perSecond: 5_000, burst: 10_000 } } as const;
 
@@ -172,13 +175,23 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
     genesis,
     accounts,
     state: () => log.state(),
-    active: () => log.isPrimary(),
+    // a primary that doesn't read leaves paid tasks waiting: then the others put a reading forward, too
+    active: () => log.isPrimary() || !isFresh(log.state(), clock.now(), genesis.policy.settlement.maxEscrowAgeMs * LATE_READING),
     maxAgeMs: genesis.policy.settlement.maxEscrowAgeMs,
     clock,
     logger,
     onReading: () => log.wake(),
   });
+  const duties = new Duties({
+    view: () => minbft?.agreement().view ?? 0,
+    clock,
+    onNeglected: (view, what) => {
+      logger.warn({ view, what }, 'the primary leaves undone what was decided; another is asked for');
+      minbft?.neglected(view);
+    },
+  });
   const effects = new SettlementEffects({
+    onNeglected: (what) => duties.landed(what),
     chain,
     log,
     clock,
@@ -226,6 +239,7 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
       }),
   });
   const projector: Projector = new Projector({
+    onRepaired: (what) => duties.repaired(what),
     cluster,
     log,
     tasks: () => objects,

@@ -1,5 +1,6 @@
 /** Lies in view change and new view (rules N1, N8; MinBFT section 4.4). */
 import type { Message } from '@scs/operator/master/consensus/messages.ts';
+import { Violation } from '../invariants.ts';
 import type { Scene, Script } from '../scene.ts';
 
 /** The liar (0) prepares A, and 2 decides it; 1 has heard nothing and goes on to view 3, which is the liar's again. */
@@ -146,6 +147,21 @@ const silentPrimary: Script = {
     s.submit(2);
   },
 };
+/** A primary that does not do its effects; one master's word against it moves nobody, the other one's as well does. */
+const leavesItsEffects: Script = {
+  liar: 0,
+  play: (s) => {
+    s.join();
+    s.leads(0, ['a']);
+    s.master(1).take({ kind: 'neglected', view: 0 });
+    s.pass(1_000);
+    if (s.state(1).view !== 0 || s.state(2).view !== 0) throw new Violation('one master alone replaces the primary');
+    s.master(2).take({ kind: 'neglected', view: 0 });
+    if (!s.until(() => s.state(1).view === 1 && s.state(2).view === 1)) throw new Violation('who leaves its effects keeps its view');
+    s.master(1).take({ kind: 'neglected', view: 0 });
+    if (s.state(1).wanted !== 1) throw new Violation('an old view is held against a new primary');
+  },
+};
 
 export const viewScenes = {
   leavesOutThePlan,
@@ -159,4 +175,5 @@ export const viewScenes = {
   changesBack,
   untrueInThePlan,
   silentPrimary,
+  leavesItsEffects,
 } satisfies Record<string, Script>;

@@ -22,6 +22,8 @@ export interface Intent {
   readonly body: Body;
   readonly bytes?: Uint8Array;
 }
+/** Why a master asks for another primary: nothing was decided in time, who the view rests on has ended (N8), its effects are not done (N6). */
+export type Discontent = 'stalled' | 'outlived' | 'neglected';
 export type Verdict = 'asked' | 'fits' | 'refused';
 
 export interface State {
@@ -33,6 +35,8 @@ export interface State {
   readonly attempts: number;
   /** View that this master asks for; as `view` when it is content. */
   readonly wanted: number;
+  /** Why it asked last. */
+  readonly wantedFor?: Discontent;
   readonly requests: ReadonlyMap<number, number>;
   readonly statusAt: number;
   readonly chain: Chain;
@@ -78,6 +82,8 @@ export type Input =
       /** Index of the command that doesn't. */ readonly command?: number;
     }
   | { readonly kind: 'command'; readonly bytes: Uint8Array }
+  /** The primary of this view leaves undone what follows from decisions; this master has done it in its place. */
+  | { readonly kind: 'neglected'; readonly view: number }
   | { readonly kind: 'tick'; readonly now: number };
 
 /** To be stored before any later output of the same list is acted upon. */

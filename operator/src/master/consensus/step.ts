@@ -25,7 +25,7 @@ import { readStreams, receive, speaks, truncate, watchStreams } from './receive.
 import { broadcast, type Input, type Intent, type Output, set, type State, type Turn } from './state.ts';
 import { with1 } from './stream.ts';
 import { answerStatus, sendStatus } from './transfer.ts';
-import { moved, takeRequest, viewChangeDue, watchPrimary } from './view-change.ts';
+import { moved, noteNeglect, takeRequest, viewChangeDue, watchPrimary } from './view-change.ts';
 
 /** What this master has to say next, the weightiest first; one message at a time waits for its UI. */
 const nextIntent = (turn: Turn): Intent | undefined =>
@@ -101,6 +101,8 @@ const take = (turn: Turn, input: Input): void => {
       return takeVerdict(turn, input);
     case 'command':
       return takeCommand(turn, input.bytes, true);
+    case 'neglected':
+      return noteNeglect(turn, input.view);
     case 'tick':
       set(turn, { now: input.now });
       sweepPool(turn);

@@ -5,7 +5,7 @@
 import { QUORUM } from '@scs/protocol';
 import { decidedHeight } from './chain.ts';
 import { countsAt } from './roster.ts';
-import { broadcast, type Intent, leaderOf, ownStream, set, type State, type Turn } from './state.ts';
+import { broadcast, type Discontent, type Intent, leaderOf, ownStream, set, type State, type Turn } from './state.ts';
 import { with1 } from './stream.ts';
 
 const DOUBLINGS_MOST = 4;
@@ -19,9 +19,9 @@ export const takeRequest = (turn: Turn, from: number, view: number): void => {
   set(turn, { requests: with1(turn.state.requests, from, view) });
 };
 
-const want = (turn: Turn, view: number): void => {
+const want = (turn: Turn, view: number, wantedFor: Discontent): void => {
   if (view <= turn.state.wanted) return;
-  set(turn, { wanted: view, requests: with1(turn.state.requests, turn.env.index, view) });
+  set(turn, { wanted: view, wantedFor, requests: with1(turn.state.requests, turn.env.index, view) });
 };
 
 /** The view rests on somebody who no longer counts, or is led by nobody who does: N8, see docs/adr/0015. */
@@ -47,8 +47,14 @@ const stalled = (turn: Turn): boolean => {
 
 /** On every tick. */
 export const watchPrimary = (turn: Turn): void => {
-  if (outlived(turn) || stalled(turn)) want(turn, turn.state.view + 1);
+  const why = outlived(turn) ? 'outlived' : stalled(turn) ? 'stalled' : undefined;
+  if (why) want(turn, turn.state.view + 1, why);
   if (turn.state.wanted > turn.state.view) broadcast(turn, { kind: 'request-view', view: turn.state.wanted });
+};
+
+/** Its effects are not done: of a view that has ended meanwhile nothing is held against the next (rule N6). */
+export const noteNeglect = (turn: Turn, view: number): void => {
+  if (view === turn.state.view) want(turn, view + 1, 'neglected');
 };
 
 export const viewChangeDue = (state: State): Intent | undefined => {

@@ -23,8 +23,8 @@ export interface ProjectorOptions {
   readonly cluster: Cluster;
   readonly log: Log;
   readonly tasks: () => Pick<TaskObjects, 'byUid' | 'uids'>;
-  readonly blobs: Blobs;
-  readonly events: EventRecorder;
+  readonly blobs: Pick<Blobs, 'find'>;
+  readonly events: Pick<EventRecorder, 'record'>;
   readonly genesis: Genesis;
   readonly genesisDigest: string;
   readonly committee: Committee;
@@ -35,6 +35,8 @@ export interface ProjectorOptions {
   readonly observer?: QueueObserver;
   /** How long a master that doesn't propose waits before it looks, milliseconds. */
   readonly followMs?: number;
+  /** Another master leads, and had left this undone for `followMs` when it was mended here. */
+  readonly onRepaired?: (what: string) => void;
 }
 type Key = `task/${string}` | `object/${string}/${string}`;
 
@@ -48,12 +50,19 @@ export class Projector {
   readonly #queue: WorkQueue<Key>;
   #informers: ReadonlyMap<ClusterKind, Informer<ProjectedObject>> = new Map();
   readonly #unsubscribe: () => void;
+  /** When what is waited with was last decided anew: the primary needs a moment, too. */
+  readonly #changedAt = new Map<Key, number>();
 
   constructor(options: ProjectorOptions) {
     this.#o = options;
     this.#random = options.random ?? Math.random;
     const { log, genesisDigest, committee, clock, logger, observer } = options;
-    this.#taskReconciler = new TaskReconciler({ ...options, genesis: genesisDigest, committee });
+    this.#taskReconciler = new TaskReconciler({
+      ...options,
+      genesis: genesisDigest,
+      committee,
+      onWritten: (uid) => this.#noteWritten(`task/${uid}`),
+    });
     this.#queue = createWorkQueue<Key>({
       reconcile: (key) => this.#reconcile(key),
       concurrency: 8,
@@ -112,15 +121,30 @@ export class Projector {
   }
 
   #recordChanged(key: string): void {
-    if (key.startsWith('task/')) this.#add(key as Key);
-    for (const [kind, name] of objectsOfKey(key, this.#sources())) this.#queue.addAfter(`object/${kind}/${name}`, this.#delay(COALESCE_MS));
+    const now = this.#o.clock.now();
+    if (key.startsWith('task/')) {
+      this.#changedAt.set(key as Key, now);
+      this.#add(key as Key);
+    }
+    for (const [kind, name] of objectsOfKey(key, this.#sources())) {
+      this.#changedAt.set(`object/${kind}/${name}`, now);
+      this.#queue.addAfter(`object/${kind}/${name}`, this.#delay(COALESCE_MS));
+    }
   }
   #add(key: Key): void {
     this.#queue.addAfter(key, this.#delay(0));
   }
   #delay(ownMs: number): number {
-    const { followMs = 4_000 } = this.#o;
-    return this.#o.log.isPrimary() ? ownMs : followMs * (1 + this.#random());
+    return this.#o.log.isPrimary() ? ownMs : this.#followMs() * (1 + this.#random());
+  }
+  #followMs(): number {
+    return this.#o.followMs ?? 4_000;
+  }
+  /** Something decided was not shown, and is now. */
+  #noteWritten(key: Key): void {
+    const { log, clock, onRepaired } = this.#o;
+    const changedAt = this.#changedAt.get(key) ?? -Infinity;
+    if (!log.isPrimary() && clock.now() - changedAt >= this.#followMs()) onRepaired?.(key);
   }
 
   #sources(): Sources {
@@ -128,7 +152,12 @@ export class Projector {
     return { genesis, state: log.state(), leaf: (key) => log.leaf(key) };
   }
 
-  #reconcile(key: Key): Promise<Requeue | void> {
+  async #reconcile(key: Key): Promise<Requeue | void> {
+    const again = await this.#look(key);
+    this.#changedAt.delete(key);
+    return again;
+  }
+  #look(key: Key): Promise<Requeue | void> {
     if (key.startsWith('task/')) return this.#taskReconciler.reconcile(key.slice('task/'.length));
     const [, kind, ...name] = key.split('/');
     return this.#object(kind as ClusterKind, name.join('/'));
@@ -146,6 +175,8 @@ export class Projector {
     const stored =
       found && labelled && sameJson(found.spec, wanted.spec) ? found : await writeSpec(cluster, kind, name, wanted.spec, wanted.labels);
     const status = { ...wanted.status, observedGeneration: stored.metadata.generation ?? 1 };
-    if (!sameStatus(stored.status, status, genesisDigest, committee)) await writeStatus(cluster, kind, stored, status);
+    if (sameStatus(stored.status, status, genesisDigest, committee)) return;
+    await writeStatus(cluster, kind, stored, status);
+    this.#noteWritten(`object/${kind}/${name}`);
   }
 }

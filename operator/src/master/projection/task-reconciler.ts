@@ -18,13 +18,15 @@ export interface TaskReconcilerOptions {
   readonly cluster: Cluster;
   readonly log: Log;
   readonly tasks: () => Pick<TaskObjects, 'byUid'>;
-  readonly blobs: Blobs;
-  readonly events: EventRecorder;
+  readonly blobs: Pick<Blobs, 'find'>;
+  readonly events: Pick<EventRecorder, 'record'>;
   readonly genesis: string;
   readonly committee: Committee;
   readonly clock: Clock;
   /** Why nothing is admitted at present, if so. */
   readonly notAdmitting: () => Reason | undefined;
+  /** A status that differed from what was decided has been written. */
+  readonly onWritten?: (uid: string) => void;
 }
 
 /** How often a result's ConfigMap is looked at while it is new, and later: it has no watch, it would fill memory. */
@@ -63,6 +65,7 @@ export class TaskReconciler {
     if (!sameStatus(object.status, status, this.#o.genesis, this.#o.committee)) {
       await writeStatus(this.#o.cluster, 'Task', object, status);
       this.#tell(object, status);
+      this.#o.onWritten?.(uid);
     }
     const waits = [await this.#result(object, record), await this.#expire(object, record)].filter((ms) => ms !== undefined);
     return waits.length > 0 ? { requeueAfterMs: Math.min(...waits) } : undefined;

@@ -36,14 +36,21 @@ const leafOf = (world: World, key: string): CertifiedLeaf | undefined => {
 const chainOf = (world: World): SimulatedChain =>
   simulatedChain({ genesis: world.genesisDigest, committee, startMs: BigInt(GENESIS_TIME + 1_000) });
 
+const FOLLOW_MS = 60_000;
 /** A master's process for the chain; `faults` it reports. A new one knows nothing of the one before. */
-const processOn = (world: World, chain: SimulatedChain, change: { primary?: boolean; offences?: () => readonly Equivocation[] } = {}) => {
+const processOn = (
+  world: World,
+  chain: SimulatedChain,
+  change: { primary?: boolean; offences?: () => readonly Equivocation[]; onNeglected?: (what: string) => void } = {},
+) => {
   const clock = fakeClock(world.time);
   const faults: string[] = [];
   const effects = new SettlementEffects({
     chain,
     log: { state: () => world.state, leaf: (key) => leafOf(world, key), isPrimary: () => change.primary ?? true },
     ...(change.offences && { offences: change.offences }),
+    ...(change.onNeglected && { onNeglected: change.onNeglected }),
+    followMs: FOLLOW_MS,
     clock,
     logger: silentLogger,
     random: () => 0,
@@ -122,11 +129,25 @@ describe('the way of a leaf', () => {
     expect(world.state.must('settlement', '1').state).toBe('finalized');
   });
 
-  test('a master that does not propose lands nothing', async () => {
+  test('N6: a master that does not lead leaves it to the primary; what that never lands it lands, and says so', async () => {
     const { world, chain } = await busyWorld();
     const before = chain.economyOutside.landed();
-    await processOn(world, chain, { primary: false }).turns(2);
-    expect(chain.economyOutside.landed()).toEqual(before);
+    const neglected: string[] = [];
+    const { turns } = processOn(world, chain, { primary: false, onNeglected: (what) => neglected.push(what) });
+    await turns(1);
+    expect([chain.economyOutside.landed(), neglected]).toEqual([before, []]);
+    await turns(3);
+    expect(chain.economyOutside.landed()).toEqual(expect.arrayContaining([...leavesOfTwoEpochs, ...before]));
+    expect(neglected).toContain('node-rewards/1');
+  });
+
+  test('N6: what cannot land is nobody’s neglect', async () => {
+    const { world, chain } = await busyWorld();
+    const neglected: string[] = [];
+    const { turns } = processOn(world, chain, { primary: false, onNeglected: (what) => neglected.push(what) });
+    chain.fail(Array.from({ length: 40 }, () => ({ code: 'ChainUnavailable', detail: 'gone' })));
+    await turns(4);
+    expect(neglected).toEqual([]);
   });
 
   test('P4: whatever fails before or after its effect, and whoever takes over, all lands once', () =>

@@ -1,6 +1,7 @@
 /**
  * Does what the log has decided for the chain (rules P2, P3, P4, K6, K7, G4): lands batches and leaves, mints what is due, brings proofs
- * of equivocation. Whoever proposes does it, one piece of each line at a time; twice does no harm.
+ * of equivocation. Whoever proposes does it, one piece of each line at a time; twice does no harm. What it leaves, another master does after
+ * a while, and says so.
  */
 import type { Equivocation } from '@scs/protocol';
 import { backoffMs } from '../../kube/backoff.ts';
@@ -21,8 +22,14 @@ export interface SettlementEffectsOptions {
   /** Something has landed, `batch/7`: the chain is worth reading. */
   readonly onLanded: (what: string) => void;
   readonly onFault?: (code: string) => void;
+  /** Done here, where another master leads, after it had waited for `followMs`. */
+  readonly onNeglected?: (what: string) => void;
+  /** How long the others leave it to the primary, at least, milliseconds. */
+  readonly followMs?: number;
 }
 const LOOK_MS = 200;
+/** Landing takes seconds, and the reading that tells of it some more. */
+const FOLLOW_MS = 30_000;
 const retry = { baseMs: 500, capMs: 30_000 };
 
 /** Refusals that pass by themselves: a pot that is filled later. */
@@ -34,6 +41,8 @@ interface Track {
   readonly lane: Lane;
   failures: number;
   notBefore: number;
+  /** Where another master leads: what it has to do, and since when. */
+  waits?: { readonly what: string; readonly late: number };
 }
 
 export class SettlementEffects {
@@ -67,12 +76,23 @@ export class SettlementEffects {
   }
 
   async #turn(track: Track): Promise<void> {
-    const { log, clock, random = Math.random } = this.#o;
-    if (clock.now() < track.notBefore || (!track.lane.byAll && !log.isPrimary())) return;
+    const { log, clock, random = Math.random, onNeglected } = this.#o;
+    if (clock.now() < track.notBefore) return;
     const work = track.lane.next(log.state());
+    const follows = !track.lane.byAll && !log.isPrimary();
+    if (follows && !this.#isLate(track, work)) return;
     const done = work === undefined || (await this.#do(work));
+    if (follows && done && work) onNeglected?.(work.what);
     track.failures = done ? 0 : track.failures + 1;
     track.notBefore = done ? 0 : clock.now() + backoffMs(track.failures, retry, random);
+  }
+
+  /** Whether the primary has left this piece of work for long. */
+  #isLate(track: Track, work: Work | undefined): boolean {
+    const { clock, random = Math.random, followMs = FOLLOW_MS } = this.#o;
+    if (!work) delete track.waits;
+    else if (track.waits?.what !== work.what) track.waits = { what: work.what, late: clock.now() + followMs * (1 + random()) };
+    return track.waits !== undefined && clock.now() >= track.waits.late;
   }
 
   async #do(work: Work): Promise<boolean> {

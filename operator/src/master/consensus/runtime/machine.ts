@@ -12,7 +12,7 @@ import type { Environment } from '../environment.ts';
 import { leave } from '../leave.ts';
 import type { Message } from '../messages.ts';
 import { recover, type CounterNow, type Remembered } from '../recover.ts';
-import { type Condition, type HeldVote, type Input, type Output, type State, type Stored } from '../state.ts';
+import { type Condition, type Discontent, type HeldVote, type Input, type Output, type State, type Stored } from '../state.ts';
 import { step } from '../step.ts';
 import { statusFor } from '../transfer.ts';
 import type { AgreementStore } from './agreement-store.ts';
@@ -47,8 +47,8 @@ export interface MachineOptions {
   readonly onDiskFault: (error: DiskError) => void;
 }
 
-/** Why a view ended: this master found it stalled or outlived, or two others had asked for the next. */
-export type ViewCause = 'stalled' | 'asked';
+/** Why a view ended: what this master had against it, or that both others had asked for the next. */
+export type ViewCause = Discontent | 'asked';
 
 const TICK_MS = 20;
 const BLOCKS_A_PAGE = 16;
@@ -128,11 +128,11 @@ export class Machine {
       this.#tickedAt = now;
       inputs.unshift({ kind: 'tick', now });
     }
-    const { view, wanted } = this.#state;
+    const { view, wanted, wantedFor = 'stalled' } = this.#state;
     const outputs: Output[] = [];
     for (const input of inputs) this.#step(input, outputs);
     this.#carryOut(outputs);
-    if (this.#state.view > view) this.#o.onView(wanted >= this.#state.view ? 'stalled' : 'asked');
+    if (this.#state.view > view) this.#o.onView(wanted >= this.#state.view ? wantedFor : 'asked');
     if (!this.#o.inbox.isEmpty()) this.wake();
   }
 

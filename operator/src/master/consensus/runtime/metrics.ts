@@ -79,7 +79,7 @@ export const agreementMetrics = (registry: Registry, { log, links }: AgreementMe
   });
   const changes = new Counter({
     name: 'scs_agreement_view_changes_total',
-    help: 'Views entered, by cause: stalled (nothing decided in time), asked (two others did), outlived (its quorum ended, N8), formed (N9).',
+    help: 'Views entered, by cause: stalled (nothing decided in time), outlived (its quorum ended, N8), neglected (effects undone), asked (both others did).',
     labelNames: ['cause'],
     registers,
   });

@@ -233,6 +233,12 @@ export class MinbftLog extends ReplicaLog implements Log {
     this.#wasPrimary = is;
   }
 
+  /** What follows from decisions is not done by whoever leads this view: this master asks for another, and two are needed. */
+  neglected(view: number): void {
+    this.#inbox.put('own', { kind: 'neglected', view });
+    this.#machine?.wake();
+  }
+
   // --- counters ----------------------------------------------------------------------------------------------------------------
 
   #standing(): Standing | undefined {
