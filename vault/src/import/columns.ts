@@ -8,7 +8,7 @@ import { sqlType, type Column } from '../store/schema.ts';
 import { MAX_SUBJECT_LENGTH } from '../store/subjects.ts';
 
 /** Why a record does not map. */
-export type Unmatched = 'Missing' | 'TypeInvalid' | 'OutOfRange' | 'TooLong' | 'ValueUnknown';
+export type Unmatched = 'Missing' | 'TypeInvalid' | 'OutOfRange' | 'TooLong' | 'ValueUnknown' | 'Erased';
 export interface Check {
   readonly reason: Unmatched;
   /** SQL over the file's columns: true when the cell is wrong. */

@@ -1,7 +1,19 @@
-/** Imports (rules C4, K4's producers): one file, one transaction, once. A crash leaves a file wholly in or wholly out. */
+/**
+ * Imports (rules C4, K4's producers): one file, one transaction, once. A crash leaves a file wholly in or wholly out. The same file again
+ * brings what belongs to subjects who were erased and have come back, and nothing else.
+ */
 import { usages, type Mapping } from '@scs/protocol';
 import { addConsents } from '../store/consents.ts';
 import { named, type Sql } from '../store/database.ts';
+import {
+  hasReturned,
+  keepReturned,
+  leaveOutErased,
+  leaveOutOldConsents,
+  noteReturned,
+  type LeftOut,
+  type SeenFile,
+} from '../store/erasures.ts';
 import { appendJournal } from '../store/journal.ts';
 import { columnsOf, keysTable, recordsTable } from '../store/schema.ts';
 import { enrol, raiseVersion, recordsVersion } from '../store/subjects.ts';
@@ -14,7 +26,7 @@ import { contentDigest, stage, unstage, type ImportFile, type StagingRules, type
 
 export type Progress = (line: string) => void;
 export interface Imported {
-  /** False when this very content was imported before: nothing changed. */
+  /** False when this very content was imported before, and nobody of it has come back since: nothing changed. */
   readonly fresh: boolean;
   /** Stored. */
   readonly rows: bigint;
@@ -35,37 +47,43 @@ interface Loaded {
   /** Of the journal's entry. */
   readonly journaled: object;
   readonly duplicates: bigint;
+  /** C4: of subjects who were erased since they said it, or before they consented again. */
+  readonly erased: UnmatchedCount | undefined;
 }
+const erasedCount = (column: string, out: LeftOut | undefined): UnmatchedCount | undefined =>
+  out && { column, reason: 'Erased', rows: String(out.rows), firstRow: String(out.firstRow) };
+const stagedRows = async (sql: Sql): Promise<bigint> => (await sql.rows('SELECT count(*) AS rows FROM staged'))[0]!['rows'] as bigint;
 
 const importOnce = async (
   store: VaultStore,
   { kind, domain, file, name, rules }: What,
   progress: Progress,
-  load: (sql: Sql) => Promise<Loaded>,
+  load: (sql: Sql, seen: SeenFile) => Promise<Loaded>,
 ): Promise<Imported> => {
   progress('reading the file');
   const digest = await contentDigest(file.path);
+  const seen = { domain, digest };
   const done = await store.write(`import ${kind}`, async (sql): Promise<Imported> => {
-    const known = await sql.rows('SELECT 1 FROM imports WHERE kind = $kind AND domain = $domain AND digest = $digest', {
-      kind,
-      domain,
-      digest,
-    });
-    if (known.length > 0) return NOTHING;
+    const known = await sql.rows('SELECT 1 FROM imports WHERE kind = $kind AND domain = $domain AND digest = $digest', { kind, ...seen });
+    const again = known.length > 0;
+    if (again && !(kind === 'records' && (await hasReturned(sql, seen)))) return NOTHING;
     progress('checking columns and values');
-    const { rows, unmatched, local } = await stage(sql, file, rules);
-    progress(`storing ${rows} rows`);
-    const { journaled, duplicates } = await load(sql);
+    const staged = await stage(sql, file, rules);
+    if (again) await keepReturned(sql, seen);
+    progress(`storing ${again ? await stagedRows(sql) : staged.rows} rows`);
+    const { journaled, duplicates, erased } = await load(sql, seen);
+    const rows = await stagedRows(sql);
     // When anything throws, the rollback takes the temporary tables with it.
     await unstage(sql);
-    await noteLocal(sql, domain, local);
-    await sql.run('INSERT INTO imports VALUES ($kind, $domain, $digest)', { kind, domain, digest });
-    await appendJournal(sql, kind, { domain, digest, ...journaled });
-    const stored = rows - duplicates;
-    const read = unmatched.reduce((sum, of) => sum + BigInt(of.rows), rows);
-    const counts = { rows: String(read), stored: String(stored), duplicates: String(duplicates) };
+    if (!again) await noteLocal(sql, domain, staged.local);
+    const { sequence } = await appendJournal(sql, kind, { domain, digest, ...journaled });
+    if (again) await noteReturned(sql, seen, sequence);
+    else await sql.run('INSERT INTO imports VALUES ($kind, $domain, $digest, $sequence::BIGINT)', { kind, ...seen, sequence });
+    const unmatched = [...(again ? [] : staged.unmatched), ...(erased ? [erased] : [])];
+    const read = staged.unmatched.reduce((sum, of) => sum + BigInt(of.rows), staged.rows);
+    const counts = { rows: String(read), stored: String(rows), duplicates: String(duplicates) };
     await recordReport(sql, Date.now(), { kind, domain, file: name, ...counts, unmatched });
-    return { fresh: true, rows: stored, duplicates, unmatched };
+    return { fresh: true, rows, duplicates, unmatched };
   });
   if (!done.fresh) progress('done: this file was imported before, nothing changed');
   for (const { column, reason, rows, firstRow } of done.unmatched)
@@ -131,10 +149,12 @@ export const importRecords = (
 ): Promise<Imported> => {
   const rules = rulesOf(store, domain, mapping);
   const names = columnsOf(store.catalogue, domain).map((column) => named(column.name));
-  return importOnce(store, { kind: 'records', domain, file, name, rules }, progress, async (sql) => {
+  return importOnce(store, { kind: 'records', domain, file, name, rules }, progress, async (sql, seen) => {
+    const { subjectKey } = store.keys;
+    const erased = erasedCount(mapping?.subject ?? 'subject', await leaveOutErased(sql, seen, subjectKey));
     const keyed = mapping?.key !== undefined;
-    const duplicates = keyed ? await dropDuplicates(sql, domain, store.keys.subjectKey) : 0n;
-    const accounts = await enrol(sql, 'staged', store.keys.subjectKey);
+    const duplicates = keyed ? await dropDuplicates(sql, domain, subjectKey) : 0n;
+    const accounts = await enrol(sql, 'staged', subjectKey);
     await sql.run(
       `INSERT INTO producers SELECT (SELECT coalesce(max(id), 0) FROM producers) + row_number() OVER (ORDER BY address), address
          FROM (SELECT DISTINCT producer AS address FROM staged) s ANTI JOIN producers USING (address)`,
@@ -146,20 +166,22 @@ export const importRecords = (
     );
     if (keyed) await keepNames(sql, domain);
     await raiseVersion(sql, recordsVersion(domain));
-    return { journaled: { accounts }, duplicates };
+    return { journaled: { accounts }, duplicates, erased };
   });
 };
 
-/** Consents: columns subject, usage, state, time. An entry of the future would silence what comes before it: refused. */
+/** Consents: columns subject, usage, state, time. An entry of the future would silence what comes before it: refused; one of before an erasure is left out. */
 export const importConsents = (store: VaultStore, file: ImportFile, now: number, progress: Progress): Promise<Imported> => {
   const expected = [subjectColumn(), choiceColumn('usage', usages), choiceColumn('state', ['granted', 'revoked']), timeColumn('time', now)];
   const rules: StagingRules = { expected, others: 'refuse', unmatched: 'refuse' };
   return importOnce(store, { kind: 'consents', domain: '', file, name: '', rules }, progress, async (sql) => {
+    const { subjectKey } = store.keys;
+    const erased = erasedCount('time', await leaveOutOldConsents(sql, subjectKey));
     await sql.run(
       "CREATE OR REPLACE TEMP TABLE entries AS SELECT subject, usage, state = 'granted' AS granted, epoch_ms(time) AS time FROM staged",
     );
-    const journaled = await addConsents(sql, 'entries', store.keys.subjectKey);
+    const journaled = await addConsents(sql, 'entries', subjectKey);
     await sql.run('DROP TABLE entries');
-    return { journaled, duplicates: 0n };
+    return { journaled, duplicates: 0n, erased };
   });
 };

@@ -20,7 +20,7 @@ export interface ImportReport {
 const Unmatched = z.array(
   z.object({
     column: z.string(),
-    reason: z.enum(['Missing', 'TypeInvalid', 'OutOfRange', 'TooLong', 'ValueUnknown']),
+    reason: z.enum(['Missing', 'TypeInvalid', 'OutOfRange', 'TooLong', 'ValueUnknown', 'Erased']),
     rows: z.string(),
     firstRow: z.string(),
   }),

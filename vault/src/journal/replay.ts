@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { decodeCanonical, fromHex, usages } from '@scs/protocol';
 import { consentVersion, raiseVersion } from '../store/subjects.ts';
 import { eraseAccount } from '../store/consents.ts';
+import { lookAgain, noteErasure } from '../store/erasures.ts';
 import type { Sql } from '../store/database.ts';
 import { nextHead, type JournalEntry, type JournalHead } from '../store/journal.ts';
 import { chargeReserved, commitCharge, giveBackDropped, releaseCharge } from '../store/ledger.ts';
@@ -33,7 +34,8 @@ const Entry = z.discriminatedUnion('kind', [
     added: z.boolean(),
     time: amount,
   }),
-  z.object({ kind: z.literal('erase'), account: amount }),
+  /** Without a time: of before it was kept. */
+  z.object({ kind: z.literal('erase'), account: amount, time: amount.optional() }),
   z.object({
     kind: z.literal('reserve'),
     task,
@@ -120,7 +122,7 @@ export const countAsLost = async (sql: Sql): Promise<void> => {
 
 export const isLost = async (sql: Sql): Promise<boolean> => (await sql.rows("SELECT 1 FROM meta WHERE key = 'journal/lost'")).length > 0;
 
-const apply = async (sql: Sql, e: Entry, recordTables: readonly string[]): Promise<void> => {
+const apply = async (sql: Sql, e: Entry, sequence: bigint, recordTables: readonly string[]): Promise<void> => {
   switch (e.kind) {
     case 'lost':
       return countAsLost(sql);
@@ -129,7 +131,7 @@ const apply = async (sql: Sql, e: Entry, recordTables: readonly string[]): Promi
     case 'consents':
       await enrolAgain(sql, e.accounts);
       await insertRows(sql, 'consents', e.said === '' ? [] : e.said.split(',').map(saidOf));
-      return sql.run("INSERT INTO imports VALUES ('consents', '', $digest)", { digest: e.digest });
+      return sql.run("INSERT INTO imports VALUES ('consents', '', $digest, $sequence::BIGINT)", { digest: e.digest, sequence });
     case 'consent':
       await enrolAgain(sql, e.accounts);
       return insertRows(sql, 'consents', [saidOf(`${e.account} ${e.usage} ${e.granted} ${e.time}`)]);
@@ -139,7 +141,8 @@ const apply = async (sql: Sql, e: Entry, recordTables: readonly string[]): Promi
         ? insertRows(sql, 'subject_keys', [`(${e.account}, '${e.publicKey}', ${e.time})`])
         : sql.run('DELETE FROM subject_keys WHERE public_key = $publicKey', { publicKey: e.publicKey });
     case 'erase':
-      return eraseAccount(sql, e.account, recordTables);
+      await eraseAccount(sql, e.account, recordTables);
+      return noteErasure(sql, e.account, sequence, e.time ?? 0n);
     case 'reserve':
       await insertReservation(sql, reservationOf(e));
       await noteUse(sql, { ...e, time: Number(e.time ?? 0n) });
@@ -199,7 +202,7 @@ export const replay = async (
     const parsed = Entry.safeParse(decodeCanonical(entry));
     if (!parsed.success)
       throw new JournalError('JournalDamaged', `entry ${sequence} of the journal's copy is none that this program knows`);
-    await apply(sql, parsed.data, recordTables);
+    await apply(sql, parsed.data, sequence, recordTables);
     await sql.run('INSERT INTO journal VALUES ($sequence::BIGINT, $kind, $entry, $nonce, $head)', {
       sequence,
       kind: parsed.data.kind,
@@ -211,6 +214,7 @@ export const replay = async (
   }
   if (head.sequence === from.sequence) return head;
   for (const name of usages) await raiseVersion(sql, consentVersion(name));
+  await lookAgain(sql);
   const [row] = await sql.rows(
     'SELECT greatest((SELECT coalesce(max(id), 0) FROM reservations), (SELECT coalesce(max(id), 0) FROM snapshots))::BIGINT AS last',
   );

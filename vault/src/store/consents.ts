@@ -2,6 +2,7 @@
 import { usages, type Usage } from '@scs/protocol';
 import type { ConsentEntry } from '@scs/protocol/rules/consent.ts';
 import type { Sql } from './database.ts';
+import { erasedAt, lookAgain, noteErasure } from './erasures.ts';
 import { appendJournal } from './journal.ts';
 import { consentVersion, enrol, enrolOne, raiseVersion, subjectId, type NewAccounts } from './subjects.ts';
 
@@ -20,6 +21,8 @@ export interface AddedConsents {
   readonly accounts: NewAccounts;
   readonly said: string;
 }
+const anyErased = async (sql: Sql, source: string): Promise<boolean> =>
+  (await sql.rows(`SELECT 1 FROM ${source} JOIN subjects USING (subject) JOIN erasures USING (id) LIMIT 1`)).length > 0;
 /** Adds the entries of `source` (columns subject, usage, granted, time). */
 export const addConsents = async (sql: Sql, source: string, subjectKey: string): Promise<AddedConsents> => {
   const accounts = await enrol(sql, source, subjectKey);
@@ -28,6 +31,7 @@ export const addConsents = async (sql: Sql, source: string, subjectKey: string):
     const touched = await sql.rows(`SELECT 1 FROM ${source} WHERE usage = $usage LIMIT 1`, { usage });
     if (touched.length > 0) await raiseVersion(sql, consentVersion(usage));
   }
+  if (await anyErased(sql, source)) await lookAgain(sql);
   const [row] = await sql.rows(
     `SELECT coalesce(string_agg(s.id || ' ' || c.usage || ' ' || c.granted || ' ' || c.time, ',' ORDER BY s.id, c.usage, c.time), '') AS said
        FROM ${source} c JOIN subjects s USING (subject)`,
@@ -35,14 +39,16 @@ export const addConsents = async (sql: Sql, source: string, subjectKey: string):
   return { accounts, said: String(row!['said']) };
 };
 
-/** C4: what a subject just said. Never earlier than what is recorded, so that a wrong clock can't undo a revocation to come. */
+/** C4: what a subject just said. Never earlier than what is recorded, or erased, so that a wrong clock can't undo it. */
 export const recordConsent = async (sql: Sql, entry: ConsentEntry, subjectKey: string): Promise<void> => {
   const { id, accounts } = await enrolOne(sql, entry.subject, subjectKey);
   const [row] = await sql.rows('SELECT max(time) AS latest FROM consents WHERE id = $id::BIGINT AND usage = $usage', {
     id,
     usage: entry.usage,
   });
-  const latest = (row?.['latest'] as bigint | null | undefined) ?? -1n;
+  const erased = await erasedAt(sql, id);
+  if (erased !== undefined) await lookAgain(sql);
+  const latest = (row?.['latest'] as bigint | null | undefined) ?? erased ?? -1n;
   const time = BigInt(entry.time) > latest ? BigInt(entry.time) : latest + 1n;
   const granted = entry.state === 'granted';
   await sql.run('INSERT INTO consents VALUES ($id::BIGINT, $usage, $granted, $time::BIGINT)', { id, usage: entry.usage, granted, time });
@@ -51,11 +57,17 @@ export const recordConsent = async (sql: Sql, entry: ConsentEntry, subjectKey: s
 };
 
 /** C4: records and consents go, who it was goes; account and ledger stay under the keyed hash. False when unknown. */
-export const eraseSubject = async (sql: Sql, subject: string, recordTables: readonly string[]): Promise<boolean> => {
+export const eraseSubject = async (sql: Sql, subject: string, recordTables: readonly string[], now: number): Promise<boolean> => {
   const id = await subjectId(sql, subject);
   if (id === undefined) return false;
+  const [row] = await sql.rows('SELECT greatest($now::BIGINT, max(time))::BIGINT AS time FROM consents WHERE id = $id::BIGINT', {
+    id,
+    now,
+  });
+  const time = row!['time'] as bigint;
   await eraseAccount(sql, id, recordTables);
-  await appendJournal(sql, 'erase', { account: id });
+  const { sequence } = await appendJournal(sql, 'erase', { account: id, time });
+  await noteErasure(sql, id, sequence, time);
   return true;
 };
 

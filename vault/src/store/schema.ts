@@ -19,6 +19,8 @@ import { named, type Database, type Sql } from './database.ts';
  * quota_uses    who reserved when, for the quotas of the manifest
  * audiences     who released tasks selected, until they expire (T1); `sent` is when one was activated
  * subject_keys  keys with which subjects sign their requests (C4)
+ * erasures      when an account was erased, by the journal's sequence and in milliseconds (C4)
+ * later_records whose records of a file came after it, and at which sequence; 0 is not yet
  */
 const migrations: readonly (readonly string[])[] = [
   [
@@ -62,6 +64,14 @@ const migrations: readonly (readonly string[])[] = [
   [
     `CREATE TABLE local_attributes (
        domain VARCHAR NOT NULL, name VARCHAR NOT NULL, type VARCHAR NOT NULL, present BIGINT NOT NULL, records BIGINT NOT NULL)`,
+  ],
+  [
+    'CREATE TABLE erasures (id BIGINT NOT NULL, sequence BIGINT NOT NULL, time BIGINT NOT NULL)',
+    // Before, the journal said who was erased, not when: what was said until now counts as said before.
+    `INSERT INTO erasures SELECT regexp_extract(decode(entry), '"account":"#([0-9]+)"', 1)::BIGINT, sequence, epoch_ms(now())
+       FROM journal WHERE kind = 'erase'`,
+    'CREATE TABLE later_records (domain VARCHAR NOT NULL, digest VARCHAR NOT NULL, id BIGINT NOT NULL, sequence BIGINT NOT NULL)',
+    'ALTER TABLE imports ADD COLUMN sequence BIGINT DEFAULT 0',
   ],
 ];
 export const SCHEMA_VERSION = migrations.length;

@@ -191,7 +191,7 @@ export class VaultStore {
     return this.write('consent', (sql) => recordConsent(sql, entry, this.keys.subjectKey));
   }
   erase(subject: string): Promise<boolean> {
-    return this.write('erase', (sql) => eraseSubject(sql, subject, this.#recordTables()));
+    return this.write('erase', (sql) => eraseSubject(sql, subject, this.#recordTables(), this.#now()));
   }
   /** C4: a key with which the subject signs requests. */
   addKey(change: Omit<KeyChange, 'time'>): Promise<KeyChanged> {
