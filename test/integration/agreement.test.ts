@@ -135,7 +135,7 @@ test('N9: all counters and all masters lose power in the middle of a task: they 
 
 test('a master’s disk is replaced: it is told everything, and counts again', async () => {
   await group.stopMaster(1);
-  for (const suffix of ['', '-wal', '-shm']) rmSync(`${group.fileOf(1)}${suffix}`, { force: true });
+  for (const suffix of ['', '-wal', '-shm', '.agreement']) rmSync(`${group.fileOf(1)}${suffix}`, { force: true, recursive: true });
   await group.startMaster(1);
   await healthy();
   await submit('five');

@@ -25,6 +25,7 @@ import { MinbftLog } from './consensus/runtime/minbft-log.ts';
 import { PeerLink } from './consensus/runtime/peer-link.ts';
 import type { Disk } from './log/disk.ts';
 import { Duties } from './duties.ts';
+import type { DeferredWrites } from './log/waiting-writes.ts';
 import { LeaseLog, type LeaseLogOptions } from './log/lease-log.ts';
 import { masterMetrics } from './metrics.ts';
 import { Projector } from './projection/projector.ts';
@@ -47,7 +48,7 @@ export interface MasterOptions {
   /** Seed of the durable key, hex. */
   readonly seed: string;
   readonly tls: TlsFiles;
-  readonly disk: Disk;
+  readonly disk: Disk & DeferredWrites;
   /** Agreement by MinBFT, with what it keeps beside the disk, and this master's counter; without it by the Lease (ADR 0010). */
   readonly agreement?: { readonly store: AgreementStore; readonly counter: CounterPort };
   readonly cluster: Cluster;

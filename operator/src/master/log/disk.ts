@@ -63,7 +63,7 @@ export interface Disk {
   close(): void;
 }
 
-export type DiskFault = 'DiskInUse' | 'DiskCorrupt' | 'DiskForeign' | 'DiskFormat' | 'DiskFull' | 'VoteExists';
+export type DiskFault = 'DiskInUse' | 'DiskCorrupt' | 'DiskForeign' | 'DiskFormat' | 'DiskFull' | 'DiskFailed' | 'VoteExists';
 const advice: { readonly [F in DiskFault]: string } = {
   DiskInUse: 'Another process has the file open; a master runs once. Stop the other one.',
   DiskCorrupt:
@@ -71,6 +71,7 @@ const advice: { readonly [F in DiskFault]: string } = {
   DiskForeign: 'The file belongs to another group or another master. Mount the right volume, or an empty one.',
   DiskFormat: 'The file was written by a newer program. Run that version or later.',
   DiskFull: 'The volume is full. Enlarge it; nothing was lost.',
+  DiskFailed: 'The volume does not take writes. Mend or replace it: what was written last may be gone, and nothing more is said.',
   VoteExists: 'This master has voted at that height already and never votes twice. Two processes may share its key.',
 };
 export class DiskError extends Error {

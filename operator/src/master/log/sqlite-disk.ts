@@ -1,6 +1,7 @@
 /** The Disk in one SQLite file: write-ahead log, `synchronous=FULL`, so a vote that was stored survives a power cut. */
 import { decodeCanonical, encodeCanonical, type Certificate } from '@scs/protocol';
 import { DiskError, type Disk, type StateChange, type StoredBlob, type StoredBlock, type StoredVote } from './disk.ts';
+import { type DeferredWrites, WaitingWrites } from './waiting-writes.ts';
 import { bytesOf, integerOf, type Row, SqliteFile, textOf } from './sqlite-file.ts';
 
 export interface DiskOptions {
@@ -30,8 +31,11 @@ const blockOf = (row: Row): StoredBlock => ({
   certificate: decodeCanonical(bytesOf(row, 'certificate')) as Certificate,
 });
 
-class SqliteDisk implements Disk {
+class SqliteDisk implements Disk, DeferredWrites {
   readonly #file: SqliteFile;
+  readonly #waiting = new WaitingWrites();
+  #defers = false;
+  #beforeClose: () => void = () => {};
   constructor(file: SqliteFile) {
     this.#file = file;
   }
@@ -40,29 +44,56 @@ class SqliteDisk implements Disk {
     this.#file.transaction(durable, work);
   }
 
+  defer(beforeClose: () => void): void {
+    this.#defers = true;
+    this.#beforeClose = beforeClose;
+  }
+  waiting(): { readonly blocks: number; readonly bytes: number } {
+    return this.#waiting.size();
+  }
+  flush(): void {
+    if (this.#waiting.isEmpty()) return;
+    this.transaction(true, () => {
+      for (const vote of this.#waiting.votes()) this.#storeVote(vote);
+      for (const block of this.#waiting.blocks()) this.#storeBlock(block);
+      for (const [key, value] of this.#waiting.changes()) this.#change(key, value);
+    });
+    this.#waiting.clear();
+  }
+
   last(): StoredBlock | undefined {
+    const waiting = this.#waiting.last();
+    if (waiting) return waiting;
     const row = this.#file.get('SELECT * FROM blocks ORDER BY height DESC LIMIT 1');
     return row && blockOf(row);
   }
   block(height: bigint): StoredBlock | undefined {
+    const waiting = this.#waiting.blockAt(height);
+    if (waiting) return waiting;
     const row = this.#file.get('SELECT * FROM blocks WHERE height = ?', height);
     return row && blockOf(row);
   }
   blocks(from: bigint, limit: number): readonly StoredBlock[] {
+    this.flush();
     return this.#file.all('SELECT * FROM blocks WHERE height >= ? ORDER BY height LIMIT ?', from, limit).map(blockOf);
   }
   *entries(): Iterable<readonly [string, Uint8Array]> {
+    this.flush();
     for (const row of this.#file.all('SELECT key, value FROM entries')) yield [textOf(row, 'key'), bytesOf(row, 'value')];
   }
 
-  append({ height, bytes, certificate }: StoredBlock, changes: Iterable<StateChange>): void {
+  append(block: StoredBlock, changes: Iterable<StateChange>): void {
+    if (this.#defers) return this.#waiting.add(block, changes);
     this.transaction(false, () => {
-      this.#file.run('INSERT INTO blocks (height, bytes, certificate) VALUES (?, ?, ?)', height, bytes, encodeCanonical(certificate));
-      const { generation } = certificate.head;
-      const below = height - VOTES_CLEARED; // by the primary key: the table has a row for every block ever
-      this.#file.run('UPDATE votes SET bytes = NULL WHERE generation = ? AND height > ? AND height <= ?', generation, below, height);
+      this.#storeBlock(block);
       for (const [key, value] of changes) this.#change(key, value);
     });
+  }
+  #storeBlock({ height, bytes, certificate }: StoredBlock): void {
+    this.#file.run('INSERT INTO blocks (height, bytes, certificate) VALUES (?, ?, ?)', height, bytes, encodeCanonical(certificate));
+    const { generation } = certificate.head;
+    const below = height - VOTES_CLEARED; // by the primary key: the table has a row for every block ever
+    this.#file.run('UPDATE votes SET bytes = NULL WHERE generation = ? AND height > ? AND height <= ?', generation, below, height);
   }
   #change(key: string, value: Uint8Array | undefined): void {
     if (value)
@@ -70,6 +101,7 @@ class SqliteDisk implements Disk {
     else this.#file.run('DELETE FROM entries WHERE key = ?', key);
   }
   replaceEntries(entries: Iterable<readonly [string, Uint8Array]>): void {
+    this.flush();
     this.transaction(true, () => {
       this.#file.run('DELETE FROM entries');
       for (const [key, value] of entries) this.#change(key, value);
@@ -77,14 +109,23 @@ class SqliteDisk implements Disk {
   }
 
   vote(generation: bigint, height: bigint): StoredVote | undefined {
+    const waiting = this.#waiting.voteAt(generation, height);
+    if (waiting) return waiting;
     const row = this.#file.get('SELECT * FROM votes WHERE generation = ? AND height = ? AND bytes IS NOT NULL', generation, height);
     return row && { generation, height, stateRoot: textOf(row, 'state_root'), block: textOf(row, 'block'), bytes: bytesOf(row, 'bytes') };
   }
-  storeVote({ generation, height, stateRoot, block, bytes }: StoredVote): void {
+  storeVote(vote: StoredVote): void {
+    if (this.#isStored(vote)) return;
+    if (this.#defers) this.#waiting.vote(vote);
+    else this.#storeVote(vote);
+  }
+  #isStored({ generation, height, stateRoot, block }: StoredVote): boolean {
     const known = this.#file.get('SELECT state_root, block FROM votes WHERE generation = ? AND height = ?', generation, height);
     if (known && (known['state_root'] !== stateRoot || known['block'] !== block))
       throw new DiskError('VoteExists', `a vote for another block is stored at generation ${generation}, height ${height}`);
-    if (known) return;
+    return known !== undefined;
+  }
+  #storeVote({ generation, height, stateRoot, block, bytes }: StoredVote): void {
     this.#file.run(
       'INSERT INTO votes (generation, height, state_root, block, bytes) VALUES (?, ?, ?, ?, ?)',
       generation,
@@ -137,7 +178,11 @@ class SqliteDisk implements Disk {
   }
 
   close(): void {
-    this.#file.close();
+    try {
+      this.#beforeClose();
+    } finally {
+      this.#file.close();
+    }
   }
 
   /** Refuses a file of another group, master or newer format; marks a new one as ours. */
@@ -155,7 +200,11 @@ class SqliteDisk implements Disk {
 }
 
 /** The file, for whoever keeps tables of its own beside the Disk's: one write-ahead log orders them all. Throws DiskError. */
-export const openMasterFile = ({ file: path, genesis, master }: DiskOptions): { readonly disk: Disk; readonly file: SqliteFile } => {
+export const openMasterFile = ({
+  file: path,
+  genesis,
+  master,
+}: DiskOptions): { readonly disk: Disk & DeferredWrites; readonly file: SqliteFile } => {
   const file = new SqliteFile(path);
   try {
     const disk = new SqliteDisk(file);

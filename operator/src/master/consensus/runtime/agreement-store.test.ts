@@ -1,20 +1,28 @@
 /** What the agreement keeps (rules G4, N9): all or nothing, read back as written, or reported. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { digest, MerkleMap, State, type Head } from '@scs/protocol';
 import { digestOf } from '@scs/protocol/testing/keys.ts';
+import type { DiskError } from '../../log/disk.ts';
 import { openMasterFile } from '../../log/sqlite-disk.ts';
 import type { Kept, Message } from '../messages.ts';
 import { agreementStore } from './agreement-store.ts';
+import { type JournalIo, realIo } from './journal/io.ts';
 
 const folders: string[] = [];
 afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
-const open = (path: string) => {
+const open = (path: string, io?: JournalIo) => {
   const { disk, file } = openMasterFile({ file: path, genesis: digestOf('genesis'), master: 1 });
-  return { disk, file, store: agreementStore(file, disk) };
+  try {
+    return { disk, file, store: agreementStore(file, disk, io) };
+  } catch (error) {
+    disk.close();
+    throw error;
+  }
 };
 const path = (): string => {
   const folder = mkdtempSync(join(tmpdir(), 'scs-agreement-'));
@@ -35,13 +43,19 @@ const head = (block: string) => ({
   block: digestOf(block),
 });
 
+const records = new State(MerkleMap.empty);
+const aTip = (of: Head, bytes: Uint8Array) => ({ head: of, bytes, time: 1, records });
+
 test('messages, intent, anchors and roster are there after a restart', () => {
   const file = path();
   const { disk, store } = open(file);
   expect(store.blank()).toBe(true);
-  for (const n of [1, 2, 3]) store.write({ kind: 'message', message: message(n) });
-  store.write({ kind: 'intent', key, intent: { body: { kind: 'view-change', view: 4 } } });
-  store.write({ kind: 'truncate', key, counter: 2 });
+  store.add(
+    [1, 2, 3].map((n) => ({ kind: 'message', message: message(n) })),
+    true,
+  );
+  store.add([{ kind: 'intent', key, intent: { body: { kind: 'view-change', view: 4 } } }], true);
+  store.add([{ kind: 'truncate', key, counter: 2 }], false);
   store.setRoster([{ master: 1, key, from: 1n }]);
   disk.close();
   const { disk: again, store: back } = open(file);
@@ -64,57 +78,133 @@ test('N2: what a new view and an unseen commit meant when they were read is kept
     },
     { body: { kind: 'commit', view: 3, height: 7n, block: digestOf('b'), prepare: place }, ui: ui(2), reading: { unseen: true } },
   ];
-  for (const one of kept) store.write({ kind: 'message', message: one });
+  store.add(
+    kept.map((one) => ({ kind: 'message', message: one })),
+    true,
+  );
+  const { ui: own, ...said } = { ...kept[0]!, ui: ui(3) };
+  store.add([{ kind: 'intent', key, intent: { body: said.body } }], true);
+  store.add([{ kind: 'message', message: { ...said, ui: own } }], true);
   disk.close();
   const { disk: again, store: back } = open(file);
-  expect(back.messages()).toEqual(kept);
+  expect(back.messages()).toEqual([...kept, { ...said, ui: own }]);
   again.close();
 });
-test('G4: a second vote at a height is refused', () => {
-  const { disk, store } = open(path());
-  store.write({ kind: 'vote', head: head('a') });
-  store.write({ kind: 'vote', head: head('a') });
-  expect(() => store.write({ kind: 'vote', head: head('b') })).toThrow(expect.objectContaining({ code: 'VoteExists' }));
+test('an intent that got its UI is a message, stored once', () => {
+  const file = path();
+  const { disk, store } = open(file);
+  const { ui, ...intent } = message(1);
+  store.add([{ kind: 'intent', key, intent }], true);
+  store.add([{ kind: 'message', message: { ...intent, ui } }], true);
   disk.close();
+  const { disk: again, store: back } = open(file);
+  expect(back.messages()).toEqual([message(1)]);
+  again.close();
+});
+test('certified blocks that had not come into the log’s file are there after a restart, with the bytes of the message before', () => {
+  const file = path();
+  const { disk, store } = open(file);
+  const bytes = Uint8Array.of(7, 7);
+  const block = digest('block', bytes);
+  const certificate = { head: { ...head('a'), height: 1n, block }, votes: [] };
+  const prepare: Message = { ...message(1), body: { kind: 'prepare', view: 0, height: 1n, block }, bytes };
+  store.add([{ kind: 'message', message: prepare }], true);
+  store.add([{ kind: 'certified', tip: aTip(certificate.head, bytes), certificate }], true);
+  const copy = `${file}-copy`;
+  disk.close();
+  cpSync(file, copy);
+  cpSync(`${file}.agreement`, `${copy}.agreement`, { recursive: true });
+  const { disk: again, store: back } = open(copy);
+  expect(back.unwritten()).toEqual([{ bytes, certificate }]);
+  again.append({ height: 1n, bytes, certificate }, []);
+  back.flush();
+  again.close();
+  const { disk: last, store: written } = open(copy);
+  expect(written.unwritten()).toEqual([]);
+  expect(last.block(1n)).toEqual({ height: 1n, bytes, certificate });
+  last.close();
+});
+test('G4: a second vote at a height is refused, waiting or written', () => {
+  const file = path();
+  const { disk, store } = open(file);
+  store.add([{ kind: 'vote', head: head('a') }], true);
+  store.add([{ kind: 'vote', head: head('a') }], true);
+  expect(() => store.add([{ kind: 'vote', head: head('b') }], true)).toThrow(expect.objectContaining({ code: 'VoteExists' }));
+  disk.close();
+  const { disk: again, store: back } = open(file);
+  expect(() => back.add([{ kind: 'vote', head: head('b') }], true)).toThrow(expect.objectContaining({ code: 'VoteExists' }));
+  back.flush();
+  expect(() => back.add([{ kind: 'vote', head: head('b') }], true)).toThrow(expect.objectContaining({ code: 'VoteExists' }));
+  again.close();
 });
 test('N9: a lost disk stays blank until a counter of its time is admitted: what it promised is not known, whatever it has fetched', () => {
   const { disk, store } = open(path());
   disk.append({ height: 1n, bytes: Uint8Array.of(1), certificate: { head: { ...head('a'), height: 1n }, votes: [] } }, []);
-  store.write({ kind: 'vote', head: head('b') });
+  store.add([{ kind: 'vote', head: head('b') }], true);
+  store.flush();
   expect(store.blank()).toBe(true);
   store.setAdmitted();
   expect(store.blank()).toBe(false);
   disk.close();
 });
-test('what fails half-way is not there at all', () => {
-  const { disk, store } = open(path());
-  expect(() =>
-    disk.transaction(true, () => {
-      store.write({ kind: 'message', message: message(1) });
-      throw new Error('power');
-    }),
-  ).toThrow('power');
-  expect(store.messages()).toEqual([]);
-  store.write({ kind: 'message', message: message(2) });
-  expect(store.messages()).toHaveLength(1);
+test('a journal that is gone, or another’s, stops the master', () => {
+  const file = path();
+  const { disk, store } = open(file);
+  store.add([{ kind: 'message', message: message(1) }], true);
   disk.close();
+  renameSync(`${file}.agreement`, `${file}.away`);
+  expect(() => open(file)).toThrow(expect.objectContaining({ code: 'DiskCorrupt' }));
+  const other = path();
+  open(other).disk.close();
+  renameSync(`${other}.agreement`, `${file}.agreement`);
+  expect(() => open(file)).toThrow(expect.objectContaining({ code: 'DiskCorrupt' }));
 });
-test('what does not read back as it was written is DiskCorrupt, never guessed at', () => {
-  const { disk, file, store } = open(path());
-  store.write({ kind: 'message', message: message(1) });
-  file.run('UPDATE agreement_messages SET message = ?', Uint8Array.of(123, 125));
-  expect(() => store.messages()).toThrow(expect.objectContaining({ code: 'DiskCorrupt' }));
+test('a log’s file that is new beside a journal that is not is DiskForeign', () => {
+  const file = path();
+  const { disk, store } = open(file);
+  store.add([{ kind: 'message', message: message(1) }], true);
   disk.close();
+  rmSync(file);
+  expect(() => open(file)).toThrow(expect.objectContaining({ code: 'DiskForeign' }));
 });
-test('a full disk is DiskFull, and what was written before is still there', () => {
-  const { disk, file, store } = open(path());
-  store.write({ kind: 'message', message: message(1) });
-  const pages = Number(file.get('PRAGMA page_count')?.['page_count']);
-  file.schema(`PRAGMA max_page_count = ${pages + 1}`);
-  const large = { ...message(2), bytes: new Uint8Array(1024 * 1024) };
-  expect(() => disk.transaction(true, () => store.write({ kind: 'message', message: large }))).toThrow(
-    expect.objectContaining({ code: 'DiskFull' }),
-  );
-  expect(store.messages()).toHaveLength(1);
+test('what fails is told to whoever waits, and nothing more is taken: a full disk is DiskFull, a broken one DiskFailed', async () => {
+  for (const [errno, code] of [
+    ['ENOSPC', 'DiskFull'],
+    ['EIO', 'DiskFailed'],
+  ]) {
+    let broken = false;
+    const fail = (): never => {
+      throw Object.assign(new Error(`${errno}: no`), { code: errno });
+    };
+    const io: JournalIo = { ...realIo, write: (...given) => (broken ? fail() : realIo.write(...given)) };
+    const { disk, store } = open(path(), io);
+    store.add([{ kind: 'message', message: message(1) }], true);
+    store.syncNow();
+    broken = true;
+    const told = Promise.withResolvers<DiskError | undefined>();
+    store.listen((fault) => told.resolve(fault));
+    store.add([{ kind: 'message', message: message(2) }], true);
+    expect(await told.promise).toMatchObject({ code });
+    expect(store.durable()).toBeLessThan(3);
+    expect(() => store.add([{ kind: 'message', message: message(3) }], true)).toThrow(expect.objectContaining({ code }));
+    disk.close();
+  }
+});
+test('a large journal begins anew with what is still needed', () => {
+  const file = path();
+  const { disk, store } = open(file);
+  const bytes = new Uint8Array(1024 * 1024);
+  for (let n = 1; n <= 40; n += 1) store.add([{ kind: 'message', message: { ...message(n), bytes } }], false);
+  store.syncNow();
+  store.add([{ kind: 'truncate', key, counter: 40 }], false);
+  store.syncNow();
+  store.flush();
+  const names = readdirSync(`${file}.agreement`);
+  expect(names).toEqual(['000000000002.journal']);
+  expect(statSync(join(`${file}.agreement`, names[0]!)).size).toBeLessThan(2 * bytes.length);
+  store.add([{ kind: 'message', message: message(41) }], true);
   disk.close();
+  const { disk: again, store: back } = open(file);
+  expect(back.messages()).toEqual([{ ...message(40), bytes }, message(41)]);
+  again.close();
 });

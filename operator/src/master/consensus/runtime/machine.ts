@@ -1,6 +1,6 @@
 /**
- * Drives `step` over real ports (rules N2, G4): takes what has come in, steps through it, stores what that asks for in one transaction,
- * and only then says anything. Messages that came together are so paid for with one sync of the disk.
+ * Drives `step` over real ports (rules N2, G4): takes what has come in, steps through it, adds what that asks to keep to the store, and says
+ * the rest once that is durable. While the disk works it goes on: what comes in meanwhile is paid for with the next sync.
  */
 import type { Certificate } from '@scs/protocol';
 import { backoffMs } from '../../../kube/backoff.ts';
@@ -15,15 +15,17 @@ import { recover, type CounterNow, type Remembered } from '../recover.ts';
 import { type Condition, type Discontent, type HeldVote, type Input, type Output, type State, type Stored } from '../state.ts';
 import { step } from '../step.ts';
 import { statusFor } from '../transfer.ts';
-import type { AgreementStore } from './agreement-store.ts';
+import type { DeferredWrites } from '../../log/waiting-writes.ts';
+import { type AgreementStore, flushDue } from './agreement-store.ts';
 import { CounterGone, type CounterPort } from './counter-port.ts';
 import type { Inbox } from './inbox.ts';
+import { Outbox } from './outbox.ts';
 import { type Case, caseOf, judge, type JudgeOptions } from './judge.ts';
 import { encodeMessage, type Packet } from './wire-codec.ts';
 
 export interface MachineOptions {
   readonly env: Environment;
-  readonly disk: Disk;
+  readonly disk: Disk & DeferredWrites;
   readonly store: AgreementStore;
   readonly inbox: Inbox;
   readonly counter: CounterPort;
@@ -32,7 +34,7 @@ export interface MachineOptions {
   readonly random: () => number;
   readonly logger: Logger;
   readonly send: (to: number, packet: Packet) => void;
-  /** Writes the block now; what it returns is called once everything written is durable. */
+  /** Gives the block to the disk now; what it returns is called once what it rests on is durable. */
   readonly adopt: (tip: Tip, certificate: Certificate) => () => void;
   readonly onRefused: (command: Uint8Array, why: string) => void;
   readonly onEvidence: (first: HeldVote, second: HeldVote) => void;
@@ -51,6 +53,8 @@ export interface MachineOptions {
 export type ViewCause = Discontent | 'asked';
 
 const TICK_MS = 20;
+/** Certified blocks come into the log's file so often at least. */
+const FLUSH_MS = 250;
 const BLOCKS_A_PAGE = 16;
 const ARRIVALS_KEPT = 256;
 const retry = { baseMs: 10, capMs: 1_000 };
@@ -64,8 +68,12 @@ export class Machine {
   #state: State;
   #scheduled = false;
   #tickedAt = -Infinity;
+  #flushedAt = -Infinity;
   #failed = false;
   #rosterLength: number;
+  readonly #outbox: Outbox;
+  /** Place in the store of the last promise. */
+  #promised = 0;
   /** When each offered block came in, by this master's clock: T5 asks how late it was then, not how long it has waited here since. */
   readonly #arrivals = new Map<string, number>();
   /** Blocks taken from a peer since it was last told how far this master is. */
@@ -76,6 +84,8 @@ export class Machine {
     this.#o = options;
     const back = recover(options.env, remembered, counter, options.clock.now());
     this.#state = back.state;
+    this.#outbox = new Outbox(() => options.store.durable());
+    options.store.listen((fault) => (fault ? this.#diskFault(fault) : this.#outbox.send()));
     this.#rosterLength = remembered.chain?.roster.length ?? remembered.roster.length;
     this.#carryOut(back.outputs);
   }
@@ -89,7 +99,23 @@ export class Machine {
   }
   async stop(): Promise<void> {
     this.#stopping.abort();
+    if (this.synced()) this.#outbox.send();
     await Promise.allSettled(this.#work);
+  }
+  /** All that the state rests on is on the disk; false when the disk fails. Whoever speaks of the state, or goes on from the store, asks. */
+  synced(): boolean {
+    return this.#onDisk(() => this.#o.store.syncNow());
+  }
+  #onDisk(work: () => void): boolean {
+    if (this.#failed) return false;
+    try {
+      work();
+      return true;
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      this.#diskFault(error);
+      return false;
+    }
   }
   /** It decides nothing more in this formation (N9: it has confirmed the next). */
   leave(): void {
@@ -127,6 +153,7 @@ export class Machine {
     if (now - this.#tickedAt >= TICK_MS / 2 || now < this.#tickedAt) {
       this.#tickedAt = now;
       inputs.unshift({ kind: 'tick', now });
+      this.#flushIdle(now);
     }
     const { view, wanted, wantedFor = 'stalled' } = this.#state;
     const outputs: Output[] = [];
@@ -134,6 +161,14 @@ export class Machine {
     this.#carryOut(outputs);
     if (this.#state.view > view) this.#o.onView(wanted >= this.#state.view ? wantedFor : 'asked');
     if (!this.#o.inbox.isEmpty()) this.wake();
+  }
+
+  /** Blocks don't wait long when there are few. */
+  #flushIdle(now: number): void {
+    if (this.#o.disk.waiting().blocks === 0) this.#flushedAt = now;
+    if (Math.abs(now - this.#flushedAt) < FLUSH_MS) return;
+    this.#flushedAt = now;
+    this.#onDisk(() => this.#o.store.flush());
   }
 
   #step(input: Input, outputs: Output[]): void {
@@ -155,43 +190,43 @@ export class Machine {
     outputs.push({ kind: 'send', to: from, wire: statusFor(this.#state, from) });
   }
 
+  /** What is to be stored goes to the store, the rest into the outbox until that is durable, as far as it has to be. */
   #carryOut(outputs: readonly Output[]): void {
     const told: (() => void)[] = [];
     const records = outputs.flatMap((o) => (o.kind === 'store' ? [o.record] : []));
     if (records.length > 0 && !this.#store(records, told)) return;
-    for (const output of outputs) {
-      if (output.kind === 'decided') {
-        told.shift()?.();
-        this.#noteRound(output.tip);
-      } else this.#one(output);
-    }
+    this.#outbox.put(this.#promised, () => {
+      for (const output of outputs) {
+        if (output.kind === 'decided') {
+          told.shift()?.();
+          this.#noteRound(output.tip);
+        } else if (output.kind !== 'judge') this.#one(output);
+      }
+    });
+    for (const output of outputs) if (output.kind === 'judge') this.#askJudge(output);
   }
 
-  /** True when all of it is on the disk, synced if anything in it is a promise. */
+  /** True when all of it is on its way to the disk; what follows waits if anything in it is a promise. */
   #store(records: readonly Stored[], told: (() => void)[]): boolean {
-    const { disk, store, adopt, onDiskFault } = this.#o;
+    const { disk, store, adopt } = this.#o;
     const own = this.#state.own.key;
-    try {
-      disk.transaction(
-        records.some((r) => isPromise(r, own)),
-        () => {
-          for (const record of records) {
-            if (record.kind === 'message') this.#noteArrival(record.message);
-            if (record.kind === 'certified' || record.kind === 'snapshot') told.push(adopt(record.tip, record.certificate));
-            if (record.kind !== 'certified') store.write(record);
-          }
-          const { roster } = this.#state.chain;
-          if (roster.length !== this.#rosterLength) store.setRoster(roster);
-          this.#rosterLength = roster.length;
-        },
-      );
-      return true;
-    } catch (error) {
-      if (!(error instanceof DiskError)) throw error;
-      this.#failed = true;
-      onDiskFault(error);
-      return false;
-    }
+    return this.#onDisk(() => {
+      for (const record of records) {
+        if (record.kind === 'message') this.#noteArrival(record.message);
+        if (record.kind === 'certified' || record.kind === 'snapshot') told.push(adopt(record.tip, record.certificate));
+      }
+      const promise = records.some((r) => isPromise(r, own));
+      const place = store.add(records, promise);
+      if (promise) this.#promised = place;
+      const { roster } = this.#state.chain;
+      if (roster.length !== this.#rosterLength) store.setRoster(roster);
+      this.#rosterLength = roster.length;
+      if (flushDue(disk)) store.flush();
+    });
+  }
+  #diskFault(error: DiskError): void {
+    this.#failed = true;
+    this.#o.onDiskFault(error);
   }
 
   #noteRound({ head, bytes }: Tip): void {
@@ -205,8 +240,8 @@ export class Machine {
     if (this.#arrivals.size > ARRIVALS_KEPT && oldest !== undefined) this.#arrivals.delete(oldest);
   }
 
-  #one(output: Exclude<Output, { kind: 'decided' }>): void {
-    const { send, disk, env } = this.#o;
+  #one(output: Exclude<Output, { kind: 'decided' | 'judge' }>): void {
+    const { send, disk } = this.#o;
     switch (output.kind) {
       case 'store':
         if (output.record.kind === 'truncate' && output.record.key === this.#state.own.key) this.#forget(output.record.counter);
@@ -219,10 +254,6 @@ export class Machine {
         return;
       case 'create-ui':
         return this.#track(this.#createUi(this.#state.own.key, output.digest));
-      case 'judge': {
-        const it = caseOf(env, this.#state, output.block, output.bytes, output.again);
-        return this.#track(this.#judge(output.block, it && { ...it, arrived: this.#arrivals.get(output.block) ?? this.#o.clock.now() }));
-      }
       case 'refused':
         return this.#o.onRefused(output.command, output.why);
       case 'evidence':
@@ -234,6 +265,11 @@ export class Machine {
     }
   }
 
+  /** Looking says nothing to anybody: it begins at once. */
+  #askJudge({ block, bytes, again }: Extract<Output, { kind: 'judge' }>): void {
+    const it = caseOf(this.#o.env, this.#state, block, bytes, again);
+    this.#track(this.#judge(block, it && { ...it, arrived: this.#arrivals.get(block) ?? this.#o.clock.now() }));
+  }
   #forget(below: number): void {
     const forgotten = this.#o.counter.forget(this.#state.own.key, below).catch((error: unknown) => {
       this.#o.logger.info(errorFields(error), 'the counter was not told what it may forget; the next checkpoint tells it again');

@@ -21,6 +21,7 @@ const conditions = [
   'Fork',
   'DecidedInvalid',
   'DiskFull',
+  'DiskFailed',
   'DiskCorrupt',
   'VoteExists',
 ] as const;

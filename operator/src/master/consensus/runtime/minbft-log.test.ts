@@ -115,7 +115,7 @@ describe('N1: three masters', () => {
     g.startAll();
     await formed(g, 1);
     await g.stop(2);
-    for (const file of readdirSync(folder)) if (file.startsWith('2.db')) rmSync(join(folder, file));
+    for (const file of readdirSync(folder)) if (file.startsWith('2.db')) rmSync(join(folder, file), { recursive: true });
     g.counters[2]!.kill();
     while (g.log(0).height() < 36n) await Promise.all([decide(g.log(0)), decide(g.log(1))]);
     const { height } = await decide(g.log(1)).then((d) => (d.ok ? d : { height: 0n }));
@@ -227,7 +227,7 @@ describe('N2, N7-N9: counters', () => {
     g.startAll();
     for (let i = 0; i < 40; i += 1) await decide(g.log(0));
     await g.stop(2);
-    for (const suffix of ['', '-wal', '-shm']) rmSync(`${fileOf(folder, 2)}${suffix}`, { force: true });
+    for (const suffix of ['', '-wal', '-shm', '.agreement']) rmSync(`${fileOf(folder, 2)}${suffix}`, { force: true, recursive: true });
     g.counters[2]!.kill();
     await decide(g.log(0));
     g.start(2);

@@ -59,6 +59,7 @@ export class MinbftLog extends ReplicaLog implements Log {
     this.#o = options;
     this.#limits = { ...RUNTIME_LIMITS, ...options.limits };
     this.#committee = committee;
+    for (const { bytes, certificate } of options.store.unwritten()) this.replica.decide(bytes, certificate);
     this.#written = this.replica.state();
     this.#inbox = new Inbox(() => clock.now());
     this.#desk = new CommandDesk({
@@ -250,7 +251,7 @@ export class MinbftLog extends ReplicaLog implements Log {
   }
   #form(): void {
     const standing = this.#standing();
-    if (standing) this.#exchange.tick(standing);
+    if (standing && this.#machine?.synced()) this.#exchange.tick(standing); // who states must have persisted what it rests on (N9)
   }
 
   #keepAdmitted(): Promise<void> {

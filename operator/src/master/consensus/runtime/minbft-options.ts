@@ -4,6 +4,7 @@ import type { Clock } from '../../../kube/clock.ts';
 import type { Logger } from '../../../kube/logger.ts';
 import type { Disk } from '../../log/disk.ts';
 import type { Candidates, Witness } from '../../log/log.ts';
+import type { DeferredWrites } from '../../log/waiting-writes.ts';
 import type { Rules } from '../../log/rules-port.ts';
 import { DEFAULT_LIMITS, type Limits } from '../environment.ts';
 import type { State } from '../state.ts';
@@ -18,7 +19,7 @@ export interface MinbftOptions {
   /** Seed of the durable key, hex. */
   readonly seed: string;
   readonly rules: Rules;
-  readonly disk: Disk;
+  readonly disk: Disk & DeferredWrites;
   readonly store: AgreementStore;
   readonly counter: CounterPort;
   readonly links: ReadonlyMap<number, PeerLink>;

@@ -14,7 +14,7 @@ import {
   MAX_PREFIX_BITS,
 } from '@scs/protocol';
 import type { FormationWire } from '../formation-step.ts';
-import type { Wire } from '../messages.ts';
+import type { Message, Wire } from '../messages.ts';
 
 export type PeerMessage = Wire | FormationWire;
 export interface Packet {
@@ -24,7 +24,7 @@ export interface Packet {
 
 const MAX_HEADER_BYTES = 256 * 1024;
 const NOTHING = new Uint8Array();
-const digest = z.string().regex(/^[0-9a-f]{64}$/);
+export const digest = z.string().regex(/^[0-9a-f]{64}$/);
 const signature = z.string().regex(/^[0-9a-f]{128}$/);
 const height = z
   .bigint()
@@ -35,7 +35,7 @@ const counter = z.int().min(0);
 const master = z.int().min(0).max(2);
 const prefix = z.string().regex(new RegExp(`^[01]{0,${MAX_PREFIX_BITS}}$`));
 const reference = z.strictObject({ key: digest, counter });
-const head = z.strictObject({ genesis: digest, generation: height, height, stateRoot: digest, block: digest });
+export const head = z.strictObject({ genesis: digest, generation: height, height, stateRoot: digest, block: digest });
 const vote = z.strictObject({ master, signature });
 export const certificate = z.strictObject({ head, votes: z.array(vote).max(3) });
 const again = z.array(z.strictObject({ height, block: digest, vouched: z.boolean() })).max(256);
@@ -58,11 +58,12 @@ const body = z.discriminatedUnion('kind', [
     seen: z.array(reference).max(16),
   }),
 ]);
-export const streamMessage = z.strictObject({ body, ui: z.strictObject({ key: digest, counter, signature }) });
+export const uiOf = z.strictObject({ key: digest, counter, signature });
+export const streamMessage = z.strictObject({ body, ui: uiOf });
+/** What a reading rested on. */
+export const readingOf = z.strictObject({ again: z.exactOptional(again), unseen: z.exactOptional(z.literal(true)) });
 /** As it is stored: with what its reading rested on. */
-export const keptMessage = streamMessage.extend({
-  reading: z.exactOptional(z.strictObject({ again: z.exactOptional(again), unseen: z.exactOptional(z.literal(true)) })),
-});
+export const keptMessage = streamMessage.extend({ reading: z.exactOptional(readingOf) });
 export const intentBody = body;
 
 const statement = z.strictObject({
@@ -100,13 +101,22 @@ const header = z.discriminatedUnion('kind', [
 ]);
 
 const MOST_STREAMS = 64;
+/** Headers of stream messages: as they came in, or as they were encoded first; each is sent and stored more than once. */
+const headers = new WeakMap<Message, Uint8Array>();
+export const streamHeader = (message: Message): Uint8Array => {
+  const known = headers.get(message);
+  if (known) return known;
+  const { body: said, ui } = message;
+  const encoded = encodeCanonical({ kind: 'stream', message: { body: said, ui } });
+  headers.set(message, encoded);
+  return encoded;
+};
+
 /** The message as it goes out. */
 export const encodeMessage = (message: PeerMessage): Packet => {
   switch (message.kind) {
-    case 'stream': {
-      const { bytes = NOTHING, body: said, ui } = message.message;
-      return { header: encodeCanonical({ kind: 'stream', message: { body: said, ui } }), payload: bytes };
-    }
+    case 'stream':
+      return { header: streamHeader(message.message), payload: message.message.bytes ?? NOTHING };
     case 'command':
       return { header: encodeCanonical({ kind: 'command' }), payload: message.bytes };
     case 'certified':
@@ -130,10 +140,12 @@ export const encodeMessage = (message: PeerMessage): Packet => {
 export const decodeMessage = (packet: Packet): PeerMessage | undefined => {
   if (packet.header.length > MAX_HEADER_BYTES || packet.payload.length > MAX_BLOCK_BYTES) return undefined;
   try {
-    return withPayload(
+    const message = withPayload(
       decodeCanonicalAs((value) => header.parse(value), packet.header),
       packet.payload,
     );
+    if (message?.kind === 'stream') headers.set(message.message, packet.header); // canonical, or it were none
+    return message;
   } catch {
     return undefined; // a peer's rubbish is not news
   }

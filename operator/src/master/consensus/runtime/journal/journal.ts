@@ -1,0 +1,229 @@
+/**
+ * The agreement's write-ahead log (rules N2, G4; docs/adr/0015): records in the order they were added, in one file that is appended to.
+ * What waits is written as one frame and synced once, beside the event loop; while the disk works, the next frame gathers. Records that
+ * are no promise wait for one that is. After a crash there is a prefix of what was added, with all that was said to be durable.
+ */
+import { closeSync, mkdirSync } from 'node:fs';
+import { DiskError } from '../../../log/disk.ts';
+import { encodeFrame, MOST_PAYLOAD } from './frame.ts';
+import { asDiskError, guardedIo, type JournalIo, realIo, writeAll } from './io.ts';
+import { freshId, makeSegment, openSegment, removeSegment, type Segment } from './segment.ts';
+
+export interface Journal {
+  /** Place of the last of these records, 1 for the first record ever added by this process. Throws DiskError once the disk has failed. */
+  add(records: readonly Uint8Array[], promise: boolean): number;
+  /** All records up to this place are durable. */
+  durable(): number;
+  /** Told whenever `durable` has moved, or why it never will. */
+  listen(listener: (fault?: DiskError) => void): void;
+  /** All that was added is durable when this returns. Throws DiskError. */
+  syncNow(): void;
+  /** Bytes of the file. */
+  size(): number;
+  /** Begins a new file with these records in place of everything that was added so far. Throws DiskError. */
+  restart(records: readonly Uint8Array[]): void;
+  close(): void;
+}
+/** A record's length is before it. */
+const LENGTH_BYTES = 4;
+
+/** As few payloads as hold these records, in order. A record alone may not be larger than a frame. */
+const packed = (records: readonly Uint8Array[]): Buffer[] => {
+  const payloads: Buffer[] = [];
+  let parts: Uint8Array[] = [];
+  let size = 0;
+  for (const record of records) {
+    const length = LENGTH_BYTES + record.length;
+    if (length > MOST_PAYLOAD) throw new RangeError(`a record of ${record.length} bytes does not fit into a frame`);
+    if (size + length > MOST_PAYLOAD) {
+      payloads.push(Buffer.concat(parts, size));
+      parts = [];
+      size = 0;
+    }
+    const before = Buffer.alloc(LENGTH_BYTES);
+    before.writeUInt32BE(record.length);
+    parts.push(before, record);
+    size += length;
+  }
+  if (size > 0) payloads.push(Buffer.concat(parts, size));
+  return payloads;
+};
+const unpacked = function* (payload: Buffer): Iterable<Uint8Array> {
+  for (let at = 0; at < payload.length;) {
+    const from = at + LENGTH_BYTES;
+    at = from + payload.readUInt32BE(at);
+    yield payload.subarray(from, at);
+  }
+};
+
+class FileJournal implements Journal {
+  readonly #io: JournalIo;
+  readonly #folder: string;
+  #segment: Segment;
+  #waiting: Uint8Array[] = [];
+  #added = 0;
+  #durable = 0;
+  /** Place of the last promise. */
+  #promised = 0;
+  /** The sync under way; never rejects. */
+  #flight: Promise<void> | undefined;
+  #fault: DiskError | undefined;
+  #closed = false;
+  #listener: (fault?: DiskError) => void = () => {};
+
+  constructor(io: JournalIo, folder: string, segment: Segment) {
+    this.#io = io;
+    this.#folder = folder;
+    this.#segment = segment;
+  }
+
+  add(records: readonly Uint8Array[], promise: boolean): number {
+    if (this.#fault) throw this.#fault;
+    this.#waiting.push(...records);
+    this.#added += records.length;
+    if (promise) this.#promised = this.#added;
+    this.#writeNext();
+    return this.#added;
+  }
+  durable(): number {
+    return this.#durable;
+  }
+  listen(listener: (fault?: DiskError) => void): void {
+    this.#listener = listener;
+  }
+  size(): number {
+    return this.#segment.size;
+  }
+
+  /** One frame at a time: only the last may be torn. */
+  #writeNext(): void {
+    if (this.#flight || this.#fault || this.#closed || this.#promised <= this.#durable) return;
+    const segment = this.#segment;
+    const upTo = this.#attempt(() => this.#write());
+    if (upTo === undefined) return;
+    this.#flight = this.#io.sync(segment.fd).then(
+      () => this.#synced(segment, upTo),
+      (error: unknown) => this.#fail(segment, error),
+    );
+  }
+  /** Writes what fits into a frame; the place of the last record in it. */
+  #write(): number {
+    const segment = this.#segment;
+    let [count, size] = [0, 0];
+    for (; count < this.#waiting.length; count += 1) {
+      size += LENGTH_BYTES + this.#waiting[count]!.length;
+      if (size > MOST_PAYLOAD && count > 0) break;
+    }
+    const [payload] = packed(this.#waiting.slice(0, count));
+    if (!payload) return this.#durable;
+    const frame = encodeFrame(segment.salt, segment.next, payload);
+    writeAll(this.#io, segment.fd, frame, segment.size);
+    segment.size += frame.length;
+    segment.next += 1;
+    this.#waiting.splice(0, count);
+    return this.#added - this.#waiting.length;
+  }
+  #synced(segment: Segment, upTo: number): void {
+    this.#flight = undefined;
+    if (segment !== this.#segment || this.#closed) return this.#writeNext(); // another file has it all by now
+    this.#reached(upTo);
+    this.#writeNext();
+  }
+  #reached(place: number): void {
+    if (place <= this.#durable) return;
+    this.#durable = place;
+    this.#listener();
+  }
+  #fail(segment: Segment, error: unknown): void {
+    this.#flight = undefined;
+    if (segment !== this.#segment || this.#closed) return;
+    const thrown = asDiskError(segment.path, error);
+    this.#fault = thrown instanceof DiskError ? thrown : new DiskError('DiskFailed', `${segment.path}: ${String(thrown)}`);
+    this.#listener(this.#fault);
+  }
+  #attempt<T>(work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      this.#fail(this.#segment, error);
+      return undefined;
+    }
+  }
+
+  syncNow(): void {
+    if (this.#fault) throw this.#fault;
+    const { fd, path } = this.#segment;
+    guardedIo(path, () => {
+      if (this.#flight) this.#io.syncNow(fd);
+      while (this.#waiting.length > 0) {
+        this.#write();
+        this.#io.syncNow(fd);
+      }
+    });
+    this.#reached(this.#added);
+  }
+  restart(records: readonly Uint8Array[]): void {
+    if (this.#fault) throw this.#fault;
+    const before = this.#segment;
+    this.#segment = makeSegment(this.#io, this.#folder, before.id, before.number + 1, packed(records));
+    this.#waiting = [];
+    removeSegment(before);
+    this.#closeAfterSync(before.fd);
+    this.#reached(this.#added);
+  }
+  close(): void {
+    if (this.#closed) return;
+    try {
+      if (!this.#fault) this.syncNow();
+    } finally {
+      this.#closed = true;
+      this.#closeAfterSync(this.#segment.fd);
+    }
+  }
+  #closeAfterSync(fd: number): void {
+    if (this.#flight) void this.#flight.then(() => closeSync(fd));
+    else closeSync(fd);
+  }
+}
+
+export interface OpenedJournal {
+  readonly journal: Journal;
+  /** Of this journal; the log's file holds the same, so that neither is used without the other. */
+  readonly id: string;
+  /** What is in it. */
+  readonly records: readonly Uint8Array[];
+}
+/** Opens the journal in the folder or makes it; the caller sees to it that one process does. Throws DiskError. */
+export const openJournal = (folder: string, expected: string | undefined, io: JournalIo = realIo): OpenedJournal => {
+  const found = openSegment(folder);
+  if (expected === undefined && (found?.payloads.length ?? 0) > 0)
+    throw new DiskError('DiskForeign', `${folder} holds a journal that the log beside it does not know`);
+  if (expected !== undefined && found?.segment.id !== expected)
+    throw new DiskError('DiskCorrupt', `${folder}: the journal that belongs to the log is ${found ? 'another' : 'missing'}`);
+  if (found && expected !== undefined)
+    return {
+      journal: new FileJournal(io, folder, found.segment),
+      id: expected,
+      records: found.payloads.flatMap((payload) => [...unpacked(payload)]),
+    };
+  if (found) closeSync(found.segment.fd);
+  const id = freshId();
+  guardedIo(folder, () => mkdirSync(folder, { recursive: true }));
+  const segment = makeSegment(io, folder, id, (found?.segment.number ?? 0) + 1, []);
+  if (found) removeSegment(found.segment);
+  return { journal: new FileJournal(io, folder, segment), id, records: [] };
+};
+
+/** For a log in memory: durable as long as it lives. */
+export const memoryJournal = (): Journal => {
+  let added = 0;
+  return {
+    add: (records) => (added += records.length),
+    durable: () => added,
+    listen: () => {},
+    syncNow: () => {},
+    size: () => 0,
+    restart: () => {},
+    close: () => {},
+  };
+};
