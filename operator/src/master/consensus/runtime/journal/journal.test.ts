@@ -121,7 +121,7 @@ describe('syncs', () => {
     const syncs: PromiseWithResolvers<void>[] = [];
     let writes = 0;
     const io: JournalIo = {
-      write: (...given) => {
+      write: (...given): number => {
         writes += 1;
         return realIo.write(...given);
       },
@@ -130,7 +130,7 @@ describe('syncs', () => {
         syncs.push(sync);
         return sync.promise;
       },
-      syncNow: realIo.syncNow,
+      syncNow: (fd) => realIo.syncNow(fd),
     };
     const at = folder();
     const opened = openJournal(at, undefined, io);
@@ -174,7 +174,7 @@ describe('syncs', () => {
     journal.add([text('c')], true);
     syncs[0]?.resolve();
     await turn();
-    for (const { resolve } of syncs) resolve();
+    for (const sync of syncs) sync.resolve();
     await turn();
     expect(journal.durable()).toBe(3);
     journal.close();
