@@ -4,7 +4,7 @@ import { Command, genesisDigest, publicKeyOf, signStatement, statementFits, type
 import { CliError } from './errors.ts';
 
 /** Commands that carry approvals. */
-export const approvable = ['budget.replenish', 'catalogue.change'] as const;
+export const approvable = ['budget.replenish', 'catalogue.change', 'version.activate'] as const;
 const ApprovalFile = z.strictObject({
   type: z.enum(approvable),
   statement: z.unknown(),

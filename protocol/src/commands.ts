@@ -128,6 +128,16 @@ export const CatalogueStatement = z.strictObject({
 export type CatalogueStatement = z.infer<typeof CatalogueStatement>;
 /** What masters approve: their words for this group (its genesis is signed, too), this usage and the end of this epoch alone. */
 export const ReplenishStatement = z.strictObject({ usage: z.enum(usages), epoch: z.int().min(0) });
+/** Newest version of the protocol that the master's build carries (X4); signed by its durable key. */
+export const VersionAnnouncement = z.strictObject({
+  master: z.int().min(0).max(2),
+  newest: z.int().min(1),
+  /** Rises with each: an old announcement can't be replayed. */
+  sequence: z.int().min(1),
+});
+export type VersionAnnouncement = z.infer<typeof VersionAnnouncement>;
+/** What masters approve (G5): the version after the active one. */
+export const VersionActivation = z.strictObject({ version: z.int().min(2) });
 /** What a Vault promises its subjects for a closed epoch (K6): the root over their leaves. Signed by the Vault's key. */
 export const VaultDividends = z.strictObject({ vault, epoch: z.int().min(0), root: key });
 export type VaultDividends = z.infer<typeof VaultDividends>;
@@ -171,6 +181,15 @@ export const Command = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('catalogue.change'),
     statement: CatalogueStatement,
+    approvals: z
+      .array(z.strictObject({ master: z.int().min(0).max(2), signature }))
+      .min(2)
+      .max(3),
+  }),
+  z.strictObject({ type: z.literal('version.announce'), statement: VersionAnnouncement, signature }),
+  z.strictObject({
+    type: z.literal('version.activate'),
+    statement: VersionActivation,
     approvals: z
       .array(z.strictObject({ master: z.int().min(0).max(2), signature }))
       .min(2)

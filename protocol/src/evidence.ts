@@ -108,6 +108,8 @@ export type StatementKind =
   | 'counter.admit'
   | 'budget.replenish'
   | 'catalogue.change'
+  | 'version.announce'
+  | 'version.activate'
   | 'vault.dividends'
   | 'vault.dividend-receipt'
   | 'task.terms';

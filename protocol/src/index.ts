@@ -35,6 +35,7 @@ export * from './noise.ts';
 export * from './output-layout.ts';
 export * from './plan.ts';
 export * from './policy.ts';
+export * from './protocol-version.ts';
 export * from './rejection.ts';
 export * from './resources/common.ts';
 export * from './resources/projections.ts';

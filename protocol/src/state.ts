@@ -235,6 +235,10 @@ export interface Records {
   nonce: { readonly expiry: number };
   journal: JournalRecord;
   counter: CounterRecord;
+  /** What a master's build was last announced to carry (X4). */
+  version: { readonly newest: number; readonly sequence: number };
+  /** The version of the protocol that is to be active from the end of an epoch on. */
+  upgrade: { readonly version: number };
   queue: QueueRecord;
   economy: EconomyRecord;
   bond: BondRecord;
@@ -252,7 +256,7 @@ export type RecordKind = keyof Records;
 /**
  * keys: meta/ · semantics/ · catalogue/<semantic version> · domain/, canonical/, attribute/<name> · actor/<address> · vault/<ns>/<name> · task/<uid> · escrow/<address> · odometer/<ns>/<name>/<usage>/<domain> ·
  * replenishment/<usage> ·
- * epoch/<n> · settlement/<n> · settlement/<leaf kind>-<n> · economy/ · bond/enterprise/<address> · bond/master/<public key> · work/<epoch>/<address> · pot/<epoch>/<ns>/<name> · credit/<address> · offence/<uid>/<what>/<who> · conduct/<address> · nonce/<address>/<nonce> · journal/<ns>/<name> · counter/<master> · queue/<name> · index/<name> · and raw BCS: envelope/<uid> · batch/<n> · <leaf kind>/<n> · committee/<generation>
+ * epoch/<n> · settlement/<n> · settlement/<leaf kind>-<n> · economy/ · bond/enterprise/<address> · bond/master/<public key> · work/<epoch>/<address> · pot/<epoch>/<ns>/<name> · credit/<address> · offence/<uid>/<what>/<who> · conduct/<address> · nonce/<address>/<nonce> · journal/<ns>/<name> · counter/<master> · version/<master> · upgrade/ · queue/<name> · index/<name> · and raw BCS: envelope/<uid> · batch/<n> · <leaf kind>/<n> · committee/<generation>
  */
 export class State {
   readonly map: MerkleMap;

@@ -26,10 +26,12 @@ export const approve: Command = {
   help: `kubectl symphony approve -f statement.yaml --keys FOLDER > approval.json
 
 Signs the statement with the master's durable key and prints the file with all approvals so far; the next master runs it on that.
-Statements are budget.replenish and catalogue.change:
+Statements are budget.replenish, catalogue.change and version.activate:
 
   type: budget.replenish
   statement: { usage: marketing, epoch: 12 }      the epoch that is open; it takes effect at its end
+  type: version.activate
+  statement: { version: 2 }                       once all three masters carry it; at the end of the epoch
 
   -f, --file FILE       the statement, or what another master's approve printed; - reads standard input
   --keys FOLDER         the master's key folder

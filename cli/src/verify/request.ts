@@ -128,7 +128,7 @@ const atDispatch = ({ parts }: TaskRecord): TaskRecord['parts'] =>
   parts.filter((p) => p.reservedMicroRho !== undefined && p.state !== 'absent').map((p) => ({ ...p, state: 'reserved' }));
 
 /** Field by field, so that the line can name what differs. */
-export const envelopeFits = ({ task, bundle, record, context }: Subject): Check =>
+export const envelopeFits = ({ task, bundle, envelope: decoded, record, context }: Subject): Check =>
   check(
     'envelope-fits',
     'recomputation',
@@ -137,7 +137,7 @@ export const envelopeFits = ({ task, bundle, record, context }: Subject): Check 
       const certified = record();
       const { uid, namespace, name } = task.metadata;
       const asSigned = { ...certified, uid: uid!, namespace: namespace!, name, spec: task.spec, parts: atDispatch(certified) };
-      const expected = envelopeOf(asSigned, certified.aggregators ?? [], context);
+      const expected = envelopeOf(asSigned, certified.aggregators ?? [], decoded().protocolVersion, context);
       if (hex(encodeEnvelope(expected)) === bundle.envelope.value)
         return differs('the digest', envelopeDigest(expected) === certified.envelope);
       const found = decodeEnvelope(fromHex(bundle.envelope.value));

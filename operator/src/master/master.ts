@@ -11,6 +11,7 @@ import { runLease } from '../kube/lease.ts';
 import type { Logger } from '../kube/logger.ts';
 import { informerMetrics, queueMetrics } from '../kube/metrics.ts';
 import { AdmissionProbe } from './admission-probe.ts';
+import { keepAnnounced } from './announce-version.ts';
 import { Blobs } from './api/blobs.ts';
 import { connectPeer, peersService } from './api/peers.ts';
 import { rateLimit } from './api/rate-limit.ts';
@@ -333,6 +334,10 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
     reader.run(stopping.signal),
     effects.run(stopping.signal),
     gas.run(stopping.signal),
+    keepAnnounced(
+      { genesisDigest, index, seed: o.seed, state: () => log.state(), propose: (command) => log.propose(command), clock, logger },
+      stopping.signal,
+    ),
   ]);
 
   return {

@@ -1,5 +1,5 @@
 /** The rules of `@scs/protocol`, bound to one genesis: what the log needs of them. */
-import type { Genesis } from '@scs/protocol';
+import { NEWEST_PROTOCOL, type Genesis } from '@scs/protocol';
 import { apply, applyBlock } from '@scs/protocol/rules/apply.ts';
 import { nextCommands } from '@scs/protocol/rules/due.ts';
 import { initialState } from '@scs/protocol/rules/genesis-state.ts';
@@ -18,9 +18,10 @@ const orFault = (work: () => Applied): Applied => {
   }
 };
 
-export const rulesOf = (genesis: Genesis, genesisDigest: string): Rules => ({
+/** `newest`: version of the protocol that this build carries; see `protocol-version.ts`. */
+export const rulesOf = (genesis: Genesis, genesisDigest: string, newest = NEWEST_PROTOCOL): Rules => ({
   initial: () => initialState(genesis),
-  apply: (state, command, { time, height }) => orFault(() => apply(state, command, { genesis, genesisDigest, time, height })),
-  applyBlock: (state, block) => orFault(() => applyBlock(state, block, { genesis, genesisDigest })),
+  apply: (state, command, { time, height }) => orFault(() => apply(state, command, { genesis, genesisDigest, time, height, newest })),
+  applyBlock: (state, block) => orFault(() => applyBlock(state, block, { genesis, genesisDigest, newest })),
   next: (state, nowMs) => nextCommands(state, nowMs, genesis),
 });

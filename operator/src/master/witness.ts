@@ -141,6 +141,8 @@ export const createWitness = (o: WitnessOptions): Witness => {
         return headIsOurs(command);
       case 'budget.replenish':
       case 'catalogue.change':
+      case 'version.announce':
+      case 'version.activate':
       case 'vault.register':
       case 'vault.dividends':
       case 'offence.report':

@@ -4,7 +4,7 @@
  */
 import { blockDigest, type Block } from '../block.ts';
 import type { Command, CommandType } from '../commands.ts';
-import type { Genesis } from '../genesis.ts';
+import { FIRST_PROTOCOL } from '../protocol-version.ts';
 import type { State } from '../state.ts';
 import { admit, NEXT } from './admission.ts';
 import { aggregateEvidence, replaceAggregator } from './aggregation.ts';
@@ -26,6 +26,7 @@ import { answerOfVault } from './reservation.ts';
 import { resolveTask } from './resolving.ts';
 import { changeCatalogue } from './semantics.ts';
 import { settleBatch } from './settle.ts';
+import { activateVersion, announceVersion, versionFault } from './versions.ts';
 import { tick } from './windows.ts';
 
 /** `touched`: keys of the records written, such as task/<uid>; the rules' own indexes are not among them. */
@@ -35,7 +36,8 @@ export type Applied =
 type CommandOf<T extends CommandType> = Extract<Command, { type: T }>;
 type Rule<C> = (draft: Draft, command: C, ctx: RuleContext) => Fault | undefined;
 
-const rules: { readonly [T in CommandType]: Rule<CommandOf<T>> } = {
+type Rules = { readonly [T in CommandType]: Rule<CommandOf<T>> };
+const first: Rules = {
   'vault.register': registerVault,
   'task.admit': admit,
   'task.resolve': (draft, { uid }, ctx) => resolveTask(draft, uid, ctx),
@@ -51,12 +53,20 @@ const rules: { readonly [T in CommandType]: Rule<CommandOf<T>> } = {
   'counter.admit': admitCounter,
   'budget.replenish': approveReplenishment,
   'catalogue.change': changeCatalogue,
+  'version.announce': announceVersion,
+  'version.activate': activateVersion,
   tick: (draft, _, ctx) => tick(draft, ctx),
   'settlement.batch': (draft, { number }, ctx) => settleBatch(draft, number, ctx),
   'chain.observed': chainObserved,
 };
-const write = (draft: Draft, command: Command, ctx: RuleContext): Fault | undefined =>
-  (rules[command.type] as Rule<Command>)(draft, command, ctx);
+/** The rules from each version on (X4). One that changes a rule has a row of its own: `[2, { ...first, 'task.admit': admitOf2 }]`. */
+const versions: readonly (readonly [from: number, rules: Rules])[] = [[FIRST_PROTOCOL, first]];
+const rulesOf = (version: number): Rules => versions.findLast(([from]) => from <= version)?.[1] ?? first;
+
+const write = (draft: Draft, command: Command, ctx: RuleContext): Fault | undefined => {
+  const rules = rulesOf(draft.must('meta').protocolVersion);
+  return versionFault(draft, ctx) ?? (rules[command.type] as Rule<Command>)(draft, command, ctx);
+};
 
 /** Work that is done leaves the queue from its front; at most a few items a command, so the cost stays bounded. */
 const trimNext = (draft: Draft): void => {
@@ -81,13 +91,10 @@ const blockFault = (state: State, block: Block): Fault | undefined => {
   return block.time >= meta.time ? undefined : fault('TimeBackwards', `log time stands at ${meta.time}, the block says ${block.time}`);
 };
 
-export interface GroupContext {
-  readonly genesis: Genesis;
-  readonly genesisDigest: string;
-}
+export type GroupContext = Pick<RuleContext, 'genesis' | 'genesisDigest' | 'newest'>;
 /** All commands in order, or the first fault and the index of its command; then height, time and the block's digest (T5). */
 export const applyBlock = (state: State, block: Block, ctx: GroupContext): Applied & { readonly command?: number } => {
-  const found = blockFault(state, block);
+  const found = versionFault(state, ctx) ?? blockFault(state, block);
   if (found) return { ok: false, fault: found };
   const touched = new Set<string>();
   let next = state;

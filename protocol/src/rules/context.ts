@@ -8,6 +8,8 @@ export interface RuleContext {
   /** Log time in milliseconds: the time of the block (T5). */
   readonly time: number;
   readonly height: bigint;
+  /** Newest version of the protocol that the build carries, where that is not what this one says of itself. */
+  readonly newest?: number;
 }
 
 export type FaultCode =
@@ -40,6 +42,7 @@ export type FaultCode =
   | 'ChangeInvalid'
   | 'NotAgreed'
   | 'ReadingBehind'
+  | 'ProtocolVersionUnknown'
   | 'HeightMismatch'
   | 'ParentMismatch'
   | 'TimeBackwards';

@@ -48,8 +48,8 @@ const envelopeVault = (part: VaultPart): EnvelopeVault => ({
 });
 
 /** E1: everything that the planes downstream may rely on. `task` has its plan, its answers and its quote. */
-export const envelopeOf = (task: TaskRecord, aggregators: readonly string[], ctx: RuleContext): TaskEnvelope => ({
-  protocolVersion: BigInt(ctx.genesis.protocolVersion),
+export const envelopeOf = (task: TaskRecord, aggregators: readonly string[], protocolVersion: bigint, ctx: RuleContext): TaskEnvelope => ({
+  protocolVersion,
   genesis: ctx.genesisDigest,
   uid: task.uid,
   namespace: task.namespace,
@@ -91,7 +91,7 @@ const dispatch = (draft: Draft, task: TaskRecord, aggregators: readonly string[]
   const quote = queryPrice(policy, task.parts.filter(isReserved), task.plan!.epsilon);
   changeLock(draft, task.spec.submitter, quote - task.locked);
   const quoted: TaskRecord = { ...task, quote, locked: quote, aggregators, aggregator: 0 };
-  const envelope = envelopeOf(quoted, aggregators, ctx);
+  const envelope = envelopeOf(quoted, aggregators, BigInt(draft.must('meta').protocolVersion), ctx);
   draft.putRaw(envelopeKey(task.uid), encodeEnvelope(envelope));
   saveTask(draft, moved({ ...quoted, envelope: envelopeDigest(envelope) }, 'dispatched', ctx));
 };

@@ -23,6 +23,7 @@ import { dequeue, firstItems, queueLength } from './queue.ts';
 import { readyToSettle } from './ready.ts';
 import { fixSurvivors } from './release.ts';
 import { adoptCatalogue } from './semantics.ts';
+import { adoptVersion } from './versions.ts';
 
 /** Work of one tick; what is left stays due. Chunks of the due index hold at most 64 entries. */
 const MAX_CHUNKS = 8;
@@ -125,6 +126,7 @@ const closeEpoch = (draft: Draft, ctx: RuleContext): boolean => {
   draft.put('epoch', String(next), { number: next, start: ctx.time, end: null, policyVersion: meta.policyVersion, tasks: 0 });
   draft.put('meta', '', { ...meta, epoch: next, epochStart: ctx.time });
   adoptCatalogue(draft);
+  adoptVersion(draft);
   replenishDue(draft, meta.epoch, ctx);
   rewardNodes(draft, meta.epoch, ctx);
   closePots(draft, meta.epoch);

@@ -40,6 +40,7 @@ const fromEnterprises: ReadonlySet<Command['type']> = new Set([
   // Approved by two masters' durable keys: it matters not who brings it (G5).
   'budget.replenish',
   'catalogue.change',
+  'version.activate',
 ]);
 
 /** Of the commands that wait (log/pool.ts), a quarter each at most. */

@@ -29,7 +29,8 @@ export interface Chain {
   /** Blocks up to here need not be kept for others: who lacks one is given the older snapshot. */
   readonly floor: bigint;
 }
-export type Evaluated = { readonly ok: true; readonly tip: Tip; readonly block: Block } | { readonly ok: false; readonly why: string };
+export type Evaluated =
+  { readonly ok: true; readonly tip: Tip; readonly block: Block } | { readonly ok: false; readonly why: string; readonly code?: string };
 
 export const lastDecided = (chain: Chain): Tip => chain.decided.at(-1) ?? chain.certified;
 export const decidedHeight = (chain: Chain): bigint => lastDecided(chain).head.height;
@@ -60,7 +61,7 @@ const evaluateAnew = (env: Environment, parent: Tip, bytes: Uint8Array): Evaluat
   if (block.generation !== env.generation) return { ok: false, why: 'another generation' };
   if (block.time < parent.time) return { ok: false, why: 'time runs back' };
   const applied = env.rules.applyBlock(parent.records, block);
-  if (!applied.ok) return { ok: false, why: `${applied.fault.code}: ${applied.fault.message}` };
+  if (!applied.ok) return { ok: false, code: applied.fault.code, why: `${applied.fault.code}: ${applied.fault.message}` };
   const head = headOf(block, env.genesis, hex(applied.state.root()));
   return { ok: true, block, tip: { head, bytes, time: block.time, records: applied.state } };
 };

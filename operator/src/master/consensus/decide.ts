@@ -27,7 +27,8 @@ export const evaluated = (turn: Turn, parent: Tip, digest: string, bytes: Uint8A
   return result;
 };
 
-const halt = (turn: Turn, code: 'Fork' | 'DecidedInvalid', message: string): void => {
+const UNKNOWN = 'ProtocolVersionUnknown';
+const halt = (turn: Turn, code: 'Fork' | 'DecidedInvalid' | typeof UNKNOWN, message: string): void => {
   set(turn, { halted: message });
   turn.out.push({ kind: 'condition', code, message });
 };
@@ -57,7 +58,8 @@ export const decideCommitted = (turn: Turn): boolean => {
     if (digest === undefined || !offered) break;
     const result = evaluated(turn, tip, digest, offered.bytes);
     if (!result.ok) {
-      halt(turn, 'DecidedInvalid', `block ${tip.head.height + 1n} was committed by others and is refused here: ${result.why}`);
+      const code = result.code === UNKNOWN ? UNKNOWN : 'DecidedInvalid';
+      halt(turn, code, `block ${tip.head.height + 1n} was committed by others and is refused here: ${result.why}`);
       return true;
     }
     decide(turn, result.tip, offered.bytes);
@@ -177,6 +179,7 @@ export const takeCertified = (turn: Turn, bytes: Uint8Array, certificate: Certif
   const [decided] = chain.decided;
   if (!decided) {
     const result = evaluate(turn.env, chain.certified, bytes);
+    if (!result.ok && result.code === UNKNOWN) return halt(turn, UNKNOWN, `block ${head.height} is certified: ${result.why}`);
     if (!result.ok || result.tip.head.block !== head.block) return;
     if (!equalHeads(result.tip.head, head)) return halt(turn, 'Fork', `certified block ${head.height} gives another state here`);
     decide(turn, result.tip, bytes);

@@ -100,7 +100,7 @@ export type Stored =
   /** The state after this block takes the place of the stored one; blocks below may be missing, parts are no longer needed. */
   | { readonly kind: 'snapshot'; readonly tip: Tip; readonly certificate: Certificate };
 
-export type Condition = 'CounterAhead' | 'NotAdmitted' | 'Fork' | 'StreamFault' | 'DecidedInvalid';
+export type Condition = 'CounterAhead' | 'NotAdmitted' | 'Fork' | 'StreamFault' | 'DecidedInvalid' | 'ProtocolVersionUnknown';
 export type Output =
   | { readonly kind: 'store'; readonly record: Stored }
   | { readonly kind: 'create-ui'; readonly digest: string }

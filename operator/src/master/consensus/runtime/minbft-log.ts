@@ -187,7 +187,7 @@ export class MinbftLog extends ReplicaLog implements Log {
         onEvidence: (first, second) => this.#evidence(first, second),
         onCondition: (code, message) => {
           logger.warn({ code }, message);
-          if (code === 'Fork' || code === 'DecidedInvalid') this.#halt(code, message);
+          if (code === 'Fork' || code === 'DecidedInvalid' || code === 'ProtocolVersionUnknown') this.#halt(code, message);
         },
         onIdentityLost: (why, spoilt) => this.#loseIdentity(why, spoilt),
         onView: (cause) => {
