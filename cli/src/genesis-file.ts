@@ -1,6 +1,6 @@
 /** Where the plugin finds the genesis: `--genesis FILE`, $SCS_GENESIS, else the ConfigMap scs-genesis of the system's namespace. */
 import { readFile } from 'node:fs/promises';
-import { decodeGenesis, type Genesis } from '@scs/protocol';
+import { decodeGenesisFile, type Genesis } from '@scs/protocol';
 import type { Invocation, Options } from './command.ts';
 import { CliError } from './errors.ts';
 import type { KubeAccess } from './kube.ts';
@@ -42,7 +42,7 @@ export const findGenesis = async (invocation: Invocation, kube: () => KubeAccess
 
 const decode = (bytes: Uint8Array, from: string): Genesis => {
   try {
-    return decodeGenesis(bytes);
+    return decodeGenesisFile(bytes);
   } catch (cause) {
     throw new CliError(
       'GenesisInvalid',

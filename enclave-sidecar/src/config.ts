@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { decodeGenesis, genesisDigest, SimulatedChip, type Genesis } from '@scs/protocol';
+import { decodeGenesisFile, genesisDigest, SimulatedChip, type Genesis } from '@scs/protocol';
 import type { TlsFiles } from '@scs/proto/tls.ts';
 import { simulatedMeasurement, simulatedTee, tsmTee, type Tee } from './attest.ts';
 import { EnclaveFault } from './fault.ts';
@@ -84,7 +84,7 @@ const read = (file: string): Buffer => {
 export const readGenesis = (file: string): { readonly genesis: Genesis; readonly digest: string } => {
   const bytes = read(file);
   try {
-    const genesis = decodeGenesis(bytes);
+    const genesis = decodeGenesisFile(bytes);
     return { genesis, digest: genesisDigest(genesis) };
   } catch {
     throw new EnclaveFault('ConfigurationInvalid', `${file} is no genesis.`);

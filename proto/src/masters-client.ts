@@ -9,7 +9,7 @@ import { status, type ChannelCredentials } from '@grpc/grpc-js';
 import {
   blobDigest,
   encodeCommand,
-  FIRST_GENERATION,
+  committeeOf,
   leafFault,
   type CertifiedLeaf,
   type Command,
@@ -161,7 +161,7 @@ class GrpcMasters implements Masters {
 
   constructor(options: MastersOptions, credentials: readonly ChannelCredentials[]) {
     this.#options = options;
-    this.#committee = { generation: FIRST_GENERATION, keys: options.genesis.masters.map((m) => m.publicKey) };
+    this.#committee = committeeOf(options.genesis);
     this.#clients = options.addresses.map((address, i) => grpcClient(MastersService, address, credentials[i]!));
     this.#preferred = Math.floor(Math.random() * this.#clients.length);
   }

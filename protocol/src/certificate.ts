@@ -27,7 +27,20 @@ export interface Certificate {
 export interface Committee {
   readonly generation: bigint;
   readonly keys: readonly string[];
+  /** Where it began, when it came after another. */
+  readonly base?: { readonly height: bigint; readonly stateRoot: string };
+  /** Committees before it: each certifies up to its last height and no further (N9). */
+  readonly former?: readonly { readonly generation: bigint; readonly keys: readonly string[]; readonly last: bigint }[];
 }
+/** The committee of a generation, for what its masters signed (G4); undefined when there was none. */
+export const committeeIn = (committee: Committee, generation: bigint): Committee | undefined =>
+  committee.generation === generation ? committee : committee.former?.find((c) => c.generation === generation);
+/** Generation of the block at a height. */
+export const generationAt = ({ generation, former = [] }: Committee, height: bigint): bigint =>
+  former.find(({ last }) => height <= last)?.generation ?? generation;
+/** Generation of the block after this head; undefined when a recovery began at that height with another state. */
+export const generationAfter = (committee: Committee, { height, stateRoot }: Pick<Head, 'height' | 'stateRoot'>): bigint | undefined =>
+  committee.base?.height === height && committee.base.stateRoot !== stateRoot ? undefined : generationAt(committee, height + 1n);
 
 /** A leaf under a certified root: what leaves the masters. `value` and siblings are hex. */
 export interface CertifiedLeaf {
@@ -75,14 +88,16 @@ export type CertificateFault =
 export const certificateFault = (certificate: Certificate, genesis: string, committee: Committee): CertificateFault | undefined => {
   const { head, votes } = certificate;
   if (head.genesis !== genesis) return { code: 'WrongGenesis' };
-  if (head.generation !== committee.generation) return { code: 'WrongGeneration', expected: committee.generation, got: head.generation };
+  const expected = generationAt(committee, head.height);
+  if (head.generation !== expected) return { code: 'WrongGeneration', expected, got: head.generation };
+  const keys = committee.former?.find(({ generation }) => generation === expected)?.keys ?? committee.keys;
   if (votes.length < QUORUM) return { code: 'TooFewVotes', valid: votes.length };
   const message = decideMessage(head);
   let last = -1;
   for (const { master, signature } of votes) {
     if (master <= last) return { code: 'VotesNotOrdered' };
     last = master;
-    const key = committee.keys[master];
+    const key = keys[master];
     if (!key || !isSignature(signature) || !verifySignature(key, message, signature)) return { code: 'BadSignature', master };
   }
   return undefined;

@@ -106,6 +106,7 @@ export type StatementKind =
   | 'aggregate.evidence'
   | 'enclave.ready'
   | 'counter.admit'
+  | 'master.seat'
   | 'budget.replenish'
   | 'catalogue.change'
   | 'version.announce'

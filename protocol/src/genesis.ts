@@ -101,4 +101,12 @@ export type Genesis = z.infer<typeof Genesis>;
 export const encodeGenesis = (genesis: Genesis): Uint8Array => encodeCanonical(genesis);
 /** Throws ZodError, RangeError or SyntaxError on anything that is not a genesis in its one spelling. */
 export const decodeGenesis = (bytes: Uint8Array): Genesis => Genesis.parse(decodeCanonical(bytes));
-export const genesisDigest = (genesis: Genesis): Digest<'genesis'> => digest('genesis', encodeGenesis(genesis));
+/** Of a genesis whose masters were replaced since: the digest is that of the file. */
+const origins = new WeakMap<Genesis, Digest<'genesis'>>();
+export const genesisDigest = (genesis: Genesis): Digest<'genesis'> => origins.get(genesis) ?? digest('genesis', encodeGenesis(genesis));
+/** The same group with other masters (succession.ts): its digest stays. */
+export const derivedGenesis = (genesis: Genesis, masters: Genesis['masters']): Genesis => {
+  const derived = { ...genesis, masters };
+  origins.set(derived, genesisDigest(genesis));
+  return derived;
+};

@@ -107,6 +107,7 @@ export class Master {
       index,
       genesis: GENESIS,
       generation: 0n,
+      generationAfter: () => 0n,
       formation: FORMATION,
       limits: LIMITS,
       rules: toyRules,

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { decodeGenesis, genesisDigest, VaultSpec, type Genesis } from '@scs/protocol';
+import { decodeGenesisFile, genesisDigest, VaultSpec, type Genesis } from '@scs/protocol';
 import type { TlsFiles } from '@scs/proto/tls.ts';
 import { isKeySet } from './rights/tokens.ts';
 
@@ -95,7 +95,7 @@ const defaultMemory = (): number =>
 
 /** Throws ConfigError. */
 export const readConfig = (environment: Environment): VaultConfig => {
-  const genesis = read('SCS_GENESIS', environment.SCS_GENESIS, (bytes) => decodeGenesis(Uint8Array.from(bytes)));
+  const genesis = read('SCS_GENESIS', environment.SCS_GENESIS, (bytes) => decodeGenesisFile(Uint8Array.from(bytes)));
   const manifest = read('SCS_VAULT_SPEC', environment.SCS_VAULT_SPEC, (bytes) => VaultSpec.parse(JSON.parse(bytes.toString('utf8'))));
   const jwks = manifest.rights?.oidc?.jwks;
   if (jwks !== undefined && !isKeySet(jwks)) throw new ConfigError('SCS_VAULT_SPEC: rights.oidc.jwks is no JWK set');

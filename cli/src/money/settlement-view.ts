@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import {
   decodeCanonical,
-  FIRST_GENERATION,
+  committeeOf,
   fromHex,
   genesisDigest,
   leafFault,
@@ -64,7 +64,7 @@ const certifiedTasks = (
 ): { uids: readonly string[]; problem?: string } => {
   if (!proof) return { uids: [], problem: 'the object carries no proof' };
   if (proof.key !== `settlement/${number}`) return { uids: [], problem: `the proof is of ${proof.key}` };
-  const committee = { generation: FIRST_GENERATION, keys: genesis.masters.map((m) => m.publicKey) };
+  const committee = committeeOf(genesis);
   const fault = leafFault(leafOf(proof), genesisDigest(genesis), committee);
   if (fault) return { uids: [], problem: fault.code };
   const record = BatchOfTasks.safeParse(decodeCanonical(fromHex(proof.value))).data;

@@ -4,7 +4,7 @@ import {
   decodeEnvelope,
   equalBytes,
   encodeCanonical,
-  FIRST_GENERATION,
+  committeeOf,
   fromHex,
   genesisDigest,
   type Batch,
@@ -69,7 +69,7 @@ export const subjectOf = (input: VerifyInput): Subject => {
   return {
     ...input,
     digest,
-    committee: { generation: FIRST_GENERATION, keys: genesis.masters.map((m) => m.publicKey) },
+    committee: committeeOf(genesis),
     context: { genesis, genesisDigest: digest, time: 0, height: 0n },
     record: once(() => decodeTaskRecord(bundle.task.value)),
     envelope: once(() => decodeEnvelope(fromHex(bundle.envelope.value))),

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import {
   addressOf,
   decodeCanonical,
-  decodeGenesis,
+  decodeGenesisFile,
   genesisDigest,
   LocalAttribute,
   publicKeyOf,
@@ -48,7 +48,7 @@ interface Identity {
 
 /** Throws an Error that says which file is wrong. */
 const loadIdentity = async (config: AgentConfig): Promise<Identity> => {
-  const genesis = decodeGenesis(await readFile(config.genesisFile));
+  const genesis = decodeGenesisFile(await readFile(config.genesisFile));
   const seed = (await readFile(join(config.keysFolder, 'actor.key'), 'utf8')).trim();
   const address = addressOf(publicKeyOf(seed));
   const actor = genesis.actors.find((a) => a.address === address);

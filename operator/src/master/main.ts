@@ -6,7 +6,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { pino } from 'pino';
-import { decodeGenesis, genesisDigest, publicKeyOf, type Genesis } from '@scs/protocol';
+import { decodeGenesisFile, genesisDigest, publicKeyOf, type Genesis } from '@scs/protocol';
 import { counterAuthorities } from '@scs/proto/tls.ts';
 import { realClock } from '../kube/clock.ts';
 import { createCluster } from '../kube/client.ts';
@@ -44,7 +44,7 @@ const hostOf = (address: string): { host: string; port: number } => {
 
 const run = async (config: MasterConfig): Promise<void> => {
   const logger = pino({ name: 'master', level: config.SCS_LOG_LEVEL, base: { master: config.SCS_MASTER_INDEX } });
-  const genesis = decodeGenesis(await readFile(config.SCS_GENESIS));
+  const genesis = decodeGenesisFile(await readFile(config.SCS_GENESIS));
   const digest = genesisDigest(genesis);
   const [seed, gasKey, certificatePem, keyPem] = await Promise.all([
     durableSeed(config, genesis),

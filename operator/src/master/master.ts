@@ -1,5 +1,5 @@
 /** One master, put together: log, witness, proposer, projection, settlement and the two services. */
-import { FIRST_GENERATION, type Committee, type Genesis } from '@scs/protocol';
+import { committeeOf, type Committee, type Genesis } from '@scs/protocol';
 import { Masters, Peers } from '@scs/proto';
 import { authoritiesOf, masterIdentity, serverCredentials, type TlsFiles } from '@scs/proto/tls.ts';
 import type { Registry } from 'prom-client';
@@ -124,7 +124,7 @@ const leaseOptions = (
 export const startMaster = async (o: MasterOptions): Promise<Master> => {
   const { genesis, genesisDigest, index, cluster, chain, clock, logger, disk, registry } = o;
   const stopping = new AbortController();
-  const committee: Committee = { generation: FIRST_GENERATION, keys: genesis.masters.map((m) => m.publicKey) };
+  const committee = committeeOf(genesis);
   const rules = rulesOf(genesis, genesisDigest);
   const authorities = authoritiesOf(genesis);
   const others = [0, 1, 2].filter((i) => i !== index).map((i) => connectPeer(i, o.peers[i]!, o.tls, authorities));

@@ -6,6 +6,7 @@ import { blockDigest, type Block } from '../block.ts';
 import type { Command, CommandType } from '../commands.ts';
 import { FIRST_PROTOCOL } from '../protocol-version.ts';
 import type { State } from '../state.ts';
+import { genesisAt } from '../succession.ts';
 import { admit, NEXT } from './admission.ts';
 import { aggregateEvidence, replaceAggregator } from './aggregation.ts';
 import { admitCounter } from './admit-counter.ts';
@@ -98,8 +99,9 @@ export const applyBlock = (state: State, block: Block, ctx: GroupContext): Appli
   if (found) return { ok: false, fault: found };
   const touched = new Set<string>();
   let next = state;
+  const group = { ...ctx, genesis: genesisAt(ctx.genesis, block.generation) };
   for (const [i, command] of block.commands.entries()) {
-    const applied = apply(next, command, { ...ctx, time: block.time, height: block.height });
+    const applied = apply(next, command, { ...group, time: block.time, height: block.height });
     if (!applied.ok) return { ...applied, command: i };
     next = applied.state;
     for (const key of applied.touched) touched.add(key);

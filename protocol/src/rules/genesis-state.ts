@@ -4,6 +4,7 @@ import { semanticVersion } from '../catalogue.ts';
 import { genesisDigest, type Actor, type Genesis } from '../genesis.ts';
 import { committeeKey, encodeCommittee, FIRST_BATCH } from '../settlement-layout.ts';
 import { State } from '../state.ts';
+import { genesisAt } from '../succession.ts';
 import { withCatalogue } from './semantics.ts';
 
 /** Name of the index of enterprises that contribute compute (M4). */
@@ -18,7 +19,8 @@ const withActor = (state: State, actor: Actor): State => {
     : known.put('escrow', account, { account, balance: 0n, withdrawing: 0n, locked: 0n, ledgerVersion: 0n });
 };
 
-export const initialState = (genesis: Genesis): State => {
+export const initialState = (today: Genesis): State => {
+  const genesis = genesisAt(today, FIRST_GENERATION);
   const digest = genesisDigest(genesis);
   const keys = genesis.masters.map(({ publicKey }) => publicKey);
   const aggregators = genesis.actors.filter((a) => a.enterprise?.contributesCompute).map(({ address }) => address);

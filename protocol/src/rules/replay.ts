@@ -4,10 +4,11 @@
  */
 import type { Genesis } from '../genesis.ts';
 import { Block, blockDigest, headOf } from '../block.ts';
-import { certificateFault, FIRST_GENERATION, sameHead, type Certificate } from '../certificate.ts';
+import { certificateFault, generationAfter, sameHead, type Certificate } from '../certificate.ts';
 import { decodeCanonical, encodeCanonical } from '../encoding/canonical.ts';
 import { hex } from '../encoding/bytes.ts';
 import type { State } from '../state.ts';
+import { committeeOf } from '../succession.ts';
 import { applyBlock } from './apply.ts';
 import { initialState } from './genesis-state.ts';
 
@@ -55,11 +56,13 @@ export const replayNext = (
   const logged = decodeLogged(line);
   if (!logged) return no('LogMalformed', 'the line is no decided block in canonical JSON');
   const { block, certificate } = logged;
-  const committee = { generation: FIRST_GENERATION, keys: group.genesis.masters.map((m) => m.publicKey) };
+  const committee = committeeOf(group.genesis);
   const fault = certificateFault(certificate, group.genesisDigest, committee);
   if (fault) return no('CertificateInvalid', `two masters did not certify it: ${fault.code}`);
   // Before anything is applied: only what two masters certified may reach the rules.
   if (blockDigest(block) !== certificate.head.block) return no('CertificateInvalid', 'the certificate is of another block');
+  if (generationAfter(committee, { height: block.height - 1n, stateRoot: hex(at.state.root()) }) !== block.generation)
+    return no('CertificateInvalid', 'it is of another generation than follows here');
   const applied = applyBlock(at.state, block, group);
   if (!applied.ok) return no('BlockRefused', `the rules refuse it: ${applied.fault.code}: ${applied.fault.message}`);
   if (!sameHead(headOf(block, group.genesisDigest, hex(applied.state.root())), certificate.head))

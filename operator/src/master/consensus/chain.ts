@@ -58,7 +58,7 @@ const evaluateAnew = (env: Environment, parent: Tip, bytes: Uint8Array): Evaluat
   const block = blockOf(bytes);
   if (!block) return { ok: false, why: 'not a block' };
   if (block.height !== parent.head.height + 1n || block.parent !== parent.head.block) return { ok: false, why: 'not on this parent' };
-  if (block.generation !== env.generation) return { ok: false, why: 'another generation' };
+  if (block.generation !== env.generationAfter(parent.head)) return { ok: false, why: 'another generation' };
   if (block.time < parent.time) return { ok: false, why: 'time runs back' };
   const applied = env.rules.applyBlock(parent.records, block);
   if (!applied.ok) return { ok: false, code: applied.fault.code, why: `${applied.fault.code}: ${applied.fault.message}` };

@@ -43,6 +43,8 @@ export interface Environment {
   readonly index: number;
   readonly genesis: string;
   readonly generation: bigint;
+  /** Of the block after this head; undefined when none may follow. Blocks of before a recovery have another than today's (N9). */
+  generationAfter(head: Head): bigint | undefined;
   /** Digest that names this formation of counters (N9). */
   readonly formation: string;
   readonly limits: Limits;

@@ -64,7 +64,7 @@ export interface Group {
   readonly keys: readonly string[];
 }
 
-/** Three statements of one formation, in order of master, each signed. A blank disk is fine only where nobody has anything. */
+/** Three statements of one formation, in order of master, each signed. A blank disk is fine only where nobody has anything of this generation. */
 export const statementsFault = (group: Group, formation: number, statements: readonly Signed<Statement>[]): FormationFault | undefined => {
   if (statements.length !== MASTERS) return { code: 'MasterMissing' };
   for (const [master, { value, signature }] of statements.entries()) {
@@ -75,7 +75,7 @@ export const statementsFault = (group: Group, formation: number, statements: rea
       return { code: 'StatementInvalid', master };
   }
   if (new Set(statements.map(({ value }) => value.key)).size !== MASTERS) return { code: 'CounterTwice' };
-  const begun = statements.some(({ value }) => value.ended !== null || value.certified !== null);
+  const begun = statements.some(({ value: { ended, certified } }) => ended !== null || certified?.head.generation === group.generation);
   const blank = statements.find(({ value }) => value.blank);
   return begun && blank ? { code: 'DiskBlank', master: blank.value.master } : undefined;
 };

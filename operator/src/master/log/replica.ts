@@ -5,6 +5,8 @@ import {
   decideMessage,
   decodeBlock,
   encodeCanonical,
+  generationAfter,
+  generationAt,
   headOf,
   hex,
   MerkleMap,
@@ -54,6 +56,8 @@ export type ReplicaFault =
   | 'BlockInvalid'
   /** Two masters certified what this program evaluates otherwise: it must not go on. */
   | 'StateRootMismatch'
+  /** The masters were recovered from a height below what is certified here, or from another state: what was decided would be lost. */
+  | 'RecoveryBehind'
   /** Two certificates at one height: some master signed twice (G4). */
   | 'Fork';
 export class ReplicaError extends Error {
@@ -158,7 +162,8 @@ export class Replica {
 
   #misfit(block: Block): string | undefined {
     if (block.height !== this.height() + 1n) return `height ${block.height} does not follow ${this.height()}`;
-    if (block.generation !== this.#o.committee.generation) return `generation ${block.generation} is not the committee's`;
+    if (block.generation !== generationAfter(this.#o.committee, { height: this.height(), stateRoot: hex(this.#state.root()) }))
+      return `generation ${block.generation} does not follow`;
     if (block.parent !== this.parent()) return 'the parent is another block';
     return block.time < this.time() ? 'its time is before its parent’s' : undefined;
   }
@@ -265,11 +270,22 @@ export class Replica {
     const last = this.#o.disk.last();
     if (!last) return;
     this.#hasEntries = true;
+    this.checkGeneration(last.certificate.head);
     let map = MerkleMap.empty;
     for (const [key, value] of this.#o.disk.entries()) map = map.set(key, value);
     const state = new State(map);
     if (hex(state.root()) === last.certificate.head.stateRoot) this.#settle(decodeBlock(last.bytes), last.certificate, state);
     else this.#replay();
+  }
+
+  /** A recovery begins at the last certified height, or nobody may go on from it (N9). */
+  checkGeneration(head: Head): void {
+    const { committee } = this.#o;
+    if (head.generation === generationAt(committee, head.height) && generationAfter(committee, head) !== undefined) return;
+    throw new ReplicaError(
+      'RecoveryBehind',
+      `RecoveryBehind: block ${head.height} of generation ${head.generation} is certified here, and generation ${committee.generation} began at ${committee.base?.height ?? 0n} without it`,
+    );
   }
 
   #replay(): void {

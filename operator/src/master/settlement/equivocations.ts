@@ -1,6 +1,6 @@
 /** Stored proofs that a master signed twice, as the contract takes them (rule G4). What doesn't hold up is left out: it would only abort. */
 import { z } from 'zod';
-import { decodeCanonicalAs, equivocationFault, type Committee, type Equivocation } from '@scs/protocol';
+import { committeeIn, decodeCanonicalAs, equivocationFault, type Committee, type Equivocation } from '@scs/protocol';
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 const Head = z.object({ genesis: digest, generation: z.bigint(), height: z.bigint(), stateRoot: digest, block: digest });
@@ -31,5 +31,6 @@ export const equivocationIn = (
   const [first, second] = [voteIn(sides.first, master), voteIn(sides.second, master)];
   if (!first || !second) return undefined;
   const found: Equivocation = { master, votes: [first, second] };
-  return equivocationFault(found, genesis, committee) ? undefined : found;
+  const then = committeeIn(committee, first.head.generation); // after a recovery the vote is still its author's
+  return !then || equivocationFault(found, genesis, then) ? undefined : found;
 };

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
-import { decodeCanonicalAs, encodeCanonical, type Entry, type Head } from '@scs/protocol';
+import { decodeCanonicalAs, encodeCanonical, FIRST_GENERATION, type Entry, type Head } from '@scs/protocol';
 import { DiskError, type Disk } from '../../log/disk.ts';
 import { bytesOf, type SqliteFile, textOf } from '../../log/sqlite-file.ts';
 import type { DeferredWrites } from '../../log/waiting-writes.ts';
@@ -59,6 +59,8 @@ export interface AgreementStore {
   /** No counter that began after this disk did was ever admitted: what was promised before is not known, whatever was fetched (N9). */
   blank(): boolean;
   setAdmitted(): void;
+  /** What was said in an earlier generation of masters is dropped: nothing of it counts in this one (N9). */
+  beginGeneration(generation: bigint): void;
 }
 
 /** Values by name in the log's file: durable at once. */
@@ -74,6 +76,9 @@ class Values {
   }
   put(name: string, content: unknown): void {
     this.#file.run('INSERT OR REPLACE INTO agreement (name, value, bytes) VALUES (?, ?, NULL)', name, encodeCanonical(content));
+  }
+  drop(name: string): void {
+    this.#file.run('DELETE FROM agreement WHERE name = ?', name);
   }
   together(work: () => void): void {
     this.#file.transaction(true, work);
@@ -258,6 +263,14 @@ class Store implements AgreementStore {
   }
   setAdmitted(): void {
     this.#values.put('admitted', true);
+  }
+  beginGeneration(generation: bigint): void {
+    if ((this.#values.get('generation', (v) => v as bigint) ?? FIRST_GENERATION) === generation) return;
+    this.#values.together(() => {
+      for (const name of ['opened', 'roster', 'confirmation', 'admitted']) this.#values.drop(name);
+      this.#values.put('generation', generation);
+    });
+    this.#enter(tagOf(undefined)); // a crash before this is seen by the tag
   }
 }
 

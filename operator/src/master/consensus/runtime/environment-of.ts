@@ -1,5 +1,5 @@
 /** The state machine's surroundings in a real master: signatures by the durable key, certificates by the committee (G4), admissions (N8). */
-import { certificateFault, decideMessage, sign, verifySignature, type Committee } from '@scs/protocol';
+import { certificateFault, decideMessage, generationAfter, sign, verifySignature, type Committee } from '@scs/protocol';
 import type { Rules } from '../../log/rules-port.ts';
 import type { Environment, Limits } from '../environment.ts';
 import { uiHolds } from '../usig.ts';
@@ -20,6 +20,7 @@ export const environmentOf = ({ index, genesisDigest, seed, rules, committee, li
   index,
   genesis: genesisDigest,
   generation: committee.generation,
+  generationAfter: (head) => generationAfter(committee, head),
   formation: formation ?? genesisDigest,
   limits,
   rules,

@@ -1,7 +1,7 @@
 /** What the integration tests found about the exchange's timing (rule N9), each as its exact order of events. */
 import { expect, test } from 'vitest';
 import type { Attestation } from '@scs/protocol';
-import { attestData, counterReportData, genesisDigest } from '@scs/protocol';
+import { attestData, committeeOf, counterReportData, genesisDigest } from '@scs/protocol';
 import { aGenesis, chipOf, MEASUREMENT } from '@scs/protocol/testing/genesis.ts';
 import { digestOf, masterKey } from '@scs/protocol/testing/keys.ts';
 import { silentLogger } from '../../log/testing/silent-logger.ts';
@@ -55,7 +55,7 @@ const anExchange = () => {
   const exchange = new FormationExchange({
     genesis,
     genesisDigest: group,
-    generation: 0n,
+    committee: committeeOf(genesis),
     index: 1,
     seed: masterKey(1).seed,
     store,

@@ -2,7 +2,7 @@
  * Runs the machine of formations (`formation-step.ts`; rule N9) over real ports: peers' words, disk, counter, clock. What it confirms is
  * on the disk before it says so, and from then on this master has left the formation before (`leave.ts`).
  */
-import { counterAttestationFault, type Genesis } from '@scs/protocol';
+import { counterAttestationFault, type Committee, type Genesis } from '@scs/protocol';
 import { errorFields, type Logger } from '../../../kube/logger.ts';
 import { DiskError } from '../../log/disk.ts';
 import { signConfirmation, signStatement, type Statement } from '../formation.ts';
@@ -28,7 +28,7 @@ import type { CounterPort } from './counter-port.ts';
 export interface ExchangeOptions {
   readonly genesis: Genesis;
   readonly genesisDigest: string;
-  readonly generation: bigint;
+  readonly committee: Committee;
   readonly index: number;
   /** Seed of the durable key, hex. */
   readonly seed: string;
@@ -82,10 +82,10 @@ export class FormationExchange {
   }
 
   #environment(): FormationEnv {
-    const { genesis, genesisDigest, generation, index, seed, logger } = this.#o;
+    const { genesis, genesisDigest, committee, index, seed, logger } = this.#o;
     return {
       index,
-      group: { genesis: genesisDigest, generation, keys: genesis.masters.map((m) => m.publicKey) },
+      group: { genesis: genesisDigest, generation: committee.generation, keys: committee.keys },
       freshMs: FRESH_MS,
       signStatement: (value) => signStatement(seed, value),
       signConfirmation: (value) => signConfirmation(seed, value),

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { certificateFault, FIRST_GENERATION, hex, type Command } from '@scs/protocol';
+import { certificateFault, committeeOf, hex, type Command } from '@scs/protocol';
 import type { Decision } from '../../log/log.ts';
 import type { MinbftLog } from './minbft-log.ts';
 import { TestGroup } from './testing/group.ts';
@@ -57,7 +57,7 @@ const formed = async (g: TestGroup, number: number): Promise<void> => {
 const sameState = async (g: TestGroup, indexes = [0, 1, 2]): Promise<void> => {
   const height = indexes.map((i) => g.log(i).height()).reduce((a, b) => (b > a ? b : a));
   await Promise.all(indexes.map((i) => reaches(g.log(i), height)));
-  const committee = { generation: FIRST_GENERATION, keys: g.genesis.masters.map((m) => m.publicKey) };
+  const committee = committeeOf(g.genesis);
   for (const i of indexes) {
     const certificate = g.log(i).certificate();
     expect(certificate && certificateFault(certificate, g.genesisDigest, committee)).toBeUndefined();
@@ -235,5 +235,62 @@ describe('N2, N7-N9: counters', () => {
     while (g.log(0).state().get('counter', '2')?.key !== g.counters[2]!.key()) await decide(g.log(0));
     expect(await decide(g.log(2))).toMatchObject({ ok: true });
     await sameState(g);
+  }, 60_000);
+});
+
+describe('N9: recovery by offline keys', () => {
+  const headOf = (log: MinbftLog): { readonly height: bigint; readonly stateRoot: string } => {
+    const { height, stateRoot } = log.certificate()!.head;
+    return { height, stateRoot };
+  };
+  /** All counters died, and the disk of master 2 is gone. */
+  const lose = async (g: TestGroup, folder: string): Promise<{ readonly height: bigint; readonly stateRoot: string }> => {
+    g.startAll();
+    await decide(g.log(1));
+    await sameState(g);
+    const head = headOf(g.log(0));
+    await g.stopAll();
+    for (const file of readdirSync(folder)) if (file.startsWith('2.db')) rmSync(join(folder, file), { recursive: true });
+    for (const counter of g.counters) counter.kill();
+    return head;
+  };
+  const generationsOf = (log: MinbftLog): readonly bigint[] => [
+    ...new Set(Array.from({ length: Number(log.height()) }, (_, i) => log.block(BigInt(i + 1))!.generation)),
+  ];
+
+  test('DiskBlank: the three go on as the next generation, from what was decided, and form anew as ever', async () => {
+    const { group: g, folder } = group();
+    const head = await lose(g, folder);
+    g.startAll();
+    while (g.log(0).condition()?.code !== 'DiskBlank') await new Promise((resolve) => setImmediate(resolve));
+    await g.stopAll();
+    g.recover(head);
+    g.startAll();
+    await decide(g.log(2));
+    await sameState(g);
+    expect(g.log(0).certificate()?.head.generation).toBe(1n);
+    expect(generationsOf(g.log(2))).toEqual([0n, 1n]);
+    await g.stopAll();
+    for (const counter of g.counters) counter.kill();
+    g.startAll();
+    await decide(g.log(1));
+    await sameState(g);
+  }, 60_000);
+
+  test('a master with another durable key takes the seat, with an empty disk', async () => {
+    const { group: g, folder } = group();
+    const head = await lose(g, folder);
+    g.recover(head, 2);
+    g.startAll();
+    await decide(g.log(2));
+    await sameState(g);
+    expect(g.log(2).height()).toBeGreaterThan(head.height);
+  }, 60_000);
+
+  test('who holds a certified block above the height of a recovery does not go along', async () => {
+    const { group: g, folder } = group();
+    const { height, stateRoot } = await lose(g, folder);
+    g.recover({ height: height - 1n, stateRoot });
+    expect(() => g.start(0)).toThrow('RecoveryBehind');
   }, 60_000);
 });

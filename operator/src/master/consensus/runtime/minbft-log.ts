@@ -2,7 +2,7 @@
  * The Log by MinBFT (rules N1, N2, N6-N9, G4, T5): three masters agree though one of them lies, as long as two trusted counters live.
  * Here the parts meet: the state machine's driver, the formation of the counters, the admission of a new one, the commands that are due.
  */
-import { encodeCanonical, FIRST_GENERATION, type Certificate, type Command, type Committee, type State as Records } from '@scs/protocol';
+import { committeeOf, encodeCanonical, type Certificate, type Command, type Committee, type State as Records } from '@scs/protocol';
 import { errorFields } from '../../../kube/logger.ts';
 import type { DiskError } from '../../log/disk.ts';
 import type { Decision, Log } from '../../log/log.ts';
@@ -54,12 +54,16 @@ export class MinbftLog extends ReplicaLog implements Log {
   /** Reads the disk; throws DiskError, ReplicaError or RangeError. */
   constructor(options: MinbftOptions) {
     const { genesis, genesisDigest, disk, rules, index, seed, logger, clock } = options;
-    const committee: Committee = { generation: FIRST_GENERATION, keys: genesis.masters.map((m) => m.publicKey) };
+    const committee = committeeOf(genesis);
     super({ disk, rules, genesis: genesisDigest, genesisTime: genesis.time, committee, index, seed, logger });
     this.#o = options;
     this.#limits = { ...RUNTIME_LIMITS, ...options.limits };
     this.#committee = committee;
-    for (const { bytes, certificate } of options.store.unwritten()) this.replica.decide(bytes, certificate);
+    for (const { bytes, certificate } of options.store.unwritten()) {
+      this.replica.checkGeneration(certificate.head);
+      this.replica.decide(bytes, certificate);
+    }
+    options.store.beginGeneration(committee.generation);
     this.#written = this.replica.state();
     this.#inbox = new Inbox(() => clock.now());
     this.#desk = new CommandDesk({
@@ -75,7 +79,7 @@ export class MinbftLog extends ReplicaLog implements Log {
     this.#exchange = new FormationExchange({
       genesis,
       genesisDigest,
-      generation: FIRST_GENERATION,
+      committee,
       index,
       seed,
       store: options.store,
@@ -167,7 +171,7 @@ export class MinbftLog extends ReplicaLog implements Log {
     const { genesisDigest, disk, store, clock, random, logger, links, genesis, witness } = this.#o;
     const formation = this.#exchange.formation();
     const roster = formation ? (store.roster() ?? formation.roster) : [];
-    const at = { replica: this.replica, genesis: genesisDigest, generation: FIRST_GENERATION, disk, store };
+    const at = { replica: this.replica, genesis: genesisDigest, generation: this.#committee.generation, disk, store };
     this.#written = this.replica.state();
     const remembered = rememberedAtStart({ ...at, roster, base: formation?.base, checkpointEvery: this.#limits.checkpointEvery });
     return new Machine(
@@ -246,7 +250,7 @@ export class MinbftLog extends ReplicaLog implements Log {
     const { index, store, disk } = this.#o;
     const state = this.#machine?.state();
     if (!state || !this.#counter) return undefined;
-    const voted = disk.vote(FIRST_GENERATION, state.chain.certified.head.height + 1n) !== undefined;
+    const voted = disk.vote(this.#committee.generation, state.chain.certified.head.height + 1n) !== undefined;
     return standingOf(state, index, this.#counter, { blank: store.blank(), voted });
   }
   #form(): void {
@@ -268,7 +272,7 @@ export class MinbftLog extends ReplicaLog implements Log {
     return keepAdmitted(options, this.#stopping.signal);
   }
   #certifiedTip(): Tip {
-    return certifiedTip({ replica: this.replica, genesis: this.#o.genesisDigest, generation: FIRST_GENERATION });
+    return certifiedTip({ replica: this.replica, genesis: this.#o.genesisDigest, generation: this.#committee.generation });
   }
 
   // --- peers -------------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 /** Three masters in this process: real disks, real signatures, real time; channels and counters that a test can take away. */
-import { genesisDigest, type Command, type Genesis } from '@scs/protocol';
+import { committeeOf, genesisDigest, sign, signSeat, succeeded, type Command, type Genesis, type SuccessionLink } from '@scs/protocol';
+import { recoveryMessage } from '@scs/protocol/recovery.ts';
 import { aGenesis } from '@scs/protocol/testing/genesis.ts';
-import { masterKey } from '@scs/protocol/testing/keys.ts';
+import { masterKey, testKey } from '@scs/protocol/testing/keys.ts';
 import { realClock } from '../../../../kube/clock.ts';
 import type { Logger } from '../../../../kube/logger.ts';
 import { silentLogger } from '../../../log/testing/silent-logger.ts';
@@ -19,8 +20,11 @@ export interface Member {
   readonly log: MinbftLog;
   stop(): Promise<void>;
 }
+const recoveryKeys = [0, 1, 2].map((i) => testKey(`recovery ${i}`));
+
 export class TestGroup {
-  readonly genesis: Genesis;
+  /** As of today: a recovery puts another in its place, for masters that start from then on. */
+  genesis: Genesis;
   readonly genesisDigest: string;
   readonly counters: readonly LocalCounter[];
   readonly members: (Member | undefined)[] = [undefined, undefined, undefined];
@@ -30,12 +34,17 @@ export class TestGroup {
   testimony: (index: number, commands: readonly Command[]) => Testimony = () => ({ kind: 'fits' });
   /** Of all masters that start from now on. */
   limits: Partial<Limits> = { checkpointEvery: 16 };
+  /** Which durable key each master has. */
+  readonly keys = [0, 1, 2];
   readonly #files: readonly string[];
+  readonly #links: SuccessionLink[] = [];
+  readonly #origin: Genesis;
   readonly #logger: (index: number) => Logger;
 
   /** `files`: path of each master's disk. */
   constructor(files: readonly string[], logger: (index: number) => Logger = () => silentLogger) {
-    this.genesis = aGenesis({ time: Date.now() - 1_000 });
+    this.genesis = aGenesis({ time: Date.now() - 1_000, recoveryKeys: recoveryKeys.map((k) => k.publicKey) });
+    this.#origin = this.genesis;
     this.genesisDigest = genesisDigest(this.genesis);
     this.counters = [0, 1, 2].map((i) => new LocalCounter(this.genesisDigest, i));
     this.#files = files;
@@ -70,7 +79,7 @@ export class TestGroup {
       genesis: this.genesis,
       genesisDigest: this.genesisDigest,
       index,
-      seed: masterKey(index).seed,
+      seed: masterKey(this.keys[index]!).seed,
       rules: testRules(this.genesis, this.genesisDigest),
       disk,
       store: agreementStore(file, disk),
@@ -94,6 +103,26 @@ export class TestGroup {
     };
     log.start();
     return log;
+  }
+  /** N9: two recovery keys appoint the next generation; `replaced` gets a new durable key. All masters must be down. */
+  recover(at: { readonly height: bigint; readonly stateRoot: string }, replaced?: number): void {
+    const { generation } = committeeOf(this.genesis);
+    const next = generation + 1n;
+    if (replaced !== undefined) this.keys[replaced] = 10 + Number(next);
+    const claim = { genesis: this.genesisDigest, round: next, generation: next, ...at, keys: this.keys.map((k) => masterKey(k).publicKey) };
+    const signatures = [0, 2].map((key) => ({ key, signature: sign(recoveryKeys[key]!.seed, recoveryMessage(claim)) }));
+    const seats = this.keys.map((key, master) => {
+      const { seed, publicKey } = masterKey(key);
+      return signSeat(seed, this.genesisDigest, {
+        generation: next,
+        master,
+        publicKey,
+        tlsAuthority: 'new',
+        rewardAddress: `0x${'a'.repeat(64)}`,
+      });
+    });
+    this.#links.push({ claim, signatures, seats });
+    this.genesis = succeeded(this.#origin, this.#links);
   }
   startAll(): void {
     for (const i of [0, 1, 2]) this.start(i);
