@@ -139,8 +139,14 @@ test('A3: an audience that is not of the charged subjects is refused, and nothin
   expect(await stored('t1', [10])).toBe('AudienceUnfit');
   expect(await store.output('t1')).toBeUndefined();
   expect(await stored('t1', [])).toBe('stored');
-  const { id } = (await store.reservation('t1'))!;
-  expect(await store.database.read((sql) => selectedNumbers(sql, id, new Uint8Array(2)))).toBe('');
+  expect(
+    selectedNumbers(
+      Uint32Array.from({ length: 9 }, (_, i) => i + 1),
+      Uint8Array.of(3, 1),
+    ),
+  ).toEqual(Uint32Array.of(1, 2, 9));
+  expect(selectedNumbers(new Uint32Array(9), Uint8Array.of(0, 2))).toBeUndefined();
+  expect(selectedNumbers(new Uint32Array(16), new Uint8Array(2))).toEqual(new Uint32Array());
 });
 
 test('B8: a restored Vault knows the audience, and whom it activated', async () => {

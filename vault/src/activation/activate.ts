@@ -30,7 +30,7 @@ export const audiences = ({ store, now }: Pick<ActivationContext, 'store' | 'now
 const noted = (task: string, members: readonly Member[], { store, now }: ActivationContext): Promise<void> =>
   store.write('activate', async (sql) => {
     const time = now();
-    const numbers = members.map(({ id }) => id).join(',');
+    const numbers = Uint32Array.from(members, ({ id }) => Number(id));
     await markActivated(sql, task, BigInt(time), numbers);
     for (const { id } of members) await noteAccess(sql, { time, what: 'activated', task, account: id, by: 'operator' });
     await appendJournal(sql, 'activate', { task, time: BigInt(time), members: packNumbers(numbers) });

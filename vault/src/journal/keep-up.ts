@@ -24,9 +24,9 @@ export const refuseAlone = async (sql: Sql): Promise<void> => {
     throw new JournalError('JournalUnavailable', "this Vault's journal has a copy: give it in spec.journal");
 };
 
-/** Replays what the copy has and the database has not. Returns the head that both have. Throws JournalError. */
-export const catchUp = async (sql: Sql, copy: JournalCopy, recordTables: readonly string[]): Promise<JournalHead> => {
-  const [ours, theirs] = [await journalHead(sql), await copy.head()];
+/** Replays what the copy has and the database, at `ours`, has not. Returns the head that both have. Throws JournalError. */
+export const catchUp = async (sql: Sql, copy: JournalCopy, recordTables: readonly string[], ours: JournalHead): Promise<JournalHead> => {
+  const theirs = await copy.head();
   if (theirs.sequence < ours.sequence)
     throw new JournalError(
       'JournalLost',
@@ -57,7 +57,7 @@ export const adopt = async (sql: Sql, copy: JournalCopy, lost: boolean, recordTa
     if (first && nextHead(theirs.head, first.nonce, first.entry) !== first.head)
       throw new JournalError('JournalForked', `the journal's copy is of another Vault, or of another past, at ${theirs.sequence}`);
     await copy.append(theirs, missing);
-  } else await catchUp(sql, copy, recordTables);
+  } else await catchUp(sql, copy, recordTables, ours);
   await sql.run('DELETE FROM meta WHERE key = $key', { key: RESTORED });
   if (!adopted) await sql.run('INSERT INTO meta VALUES ($key, $value)', { key: ADOPTED, value: new Uint8Array([1]) });
 };

@@ -8,12 +8,12 @@ import { consentVersion, raiseVersion } from '../store/subjects.ts';
 import { eraseAccount } from '../store/consents.ts';
 import { lookAgain, noteErasure } from '../store/erasures.ts';
 import type { Sql } from '../store/database.ts';
-import { nextHead, type JournalEntry, type JournalHead } from '../store/journal.ts';
-import { chargeReserved, commitCharge, giveBackDropped, releaseCharge } from '../store/ledger.ts';
+import { journalRow, nextHead, type JournalEntry, type JournalHead } from '../store/journal.ts';
+import { dropCharged, releaseCharge } from '../store/ledger.ts';
 import { keepAudience, markActivated } from '../store/audiences.ts';
 import { applyReplenishment } from '../store/replenish.ts';
-import { noteUse } from '../store/quotas.ts';
-import { insertReservation, reservationOfTask, settleReservation, type Reservation } from '../store/reservations.ts';
+import { useRow } from '../store/quotas.ts';
+import { outputRow, reservationOfTask, reservationRow, settleReservation, type Reservation } from '../store/reservations.ts';
 import { JournalError } from './copy.ts';
 import { unpackNumbers } from './numbers.ts';
 
@@ -144,41 +144,24 @@ const apply = async (sql: Sql, e: Entry, sequence: bigint, recordTables: readonl
       await eraseAccount(sql, e.account, recordTables);
       return noteErasure(sql, e.account, sequence, e.time ?? 0n);
     case 'reserve':
-      await insertReservation(sql, reservationOf(e));
-      await noteUse(sql, { ...e, time: Number(e.time ?? 0n) });
-      await insertRows(
-        sql,
-        'reservation_subjects',
-        unpackNumbers(e.subjects).map((id) => `(${e.id}, ${id})`),
-      );
-      return chargeReserved(sql, e);
-    case 'refresh': {
-      const r = await known(sql, e.task);
-      await sql.run('CREATE OR REPLACE TEMP TABLE dropped (id BIGINT)');
-      await insertRows(
-        sql,
-        'dropped',
-        unpackNumbers(e.dropped).map((id) => `(${id})`),
-      );
-      await giveBackDropped(sql, r);
+      await sql.append('reservations', [reservationRow(reservationOf(e))]);
+      await sql.append('quota_uses', [useRow({ ...e, time: Number(e.time ?? 0n) })]);
+      return sql.appendSets('reservation_subjects', [{ reservation: e.id, numbers: unpackNumbers(e.subjects) }]);
+    case 'refresh':
+      await dropCharged(sql, (await known(sql, e.task)).id, unpackNumbers(e.dropped));
       return sql.run('UPDATE reservations SET attempt = $attempt::BIGINT, snapshot = 0 WHERE task = $task', e);
-    }
     case 'activate':
-      return markActivated(sql, e.task, e.time, unpackNumbers(e.members).join(','));
+      return markActivated(sql, e.task, e.time, unpackNumbers(e.members));
     case 'output':
-      if (e.audience) await keepAudience(sql, e.task, e.audience.expires, unpackNumbers(e.audience.members).join(','));
-      return sql.run('INSERT INTO outputs VALUES ($task, $envelope, $output, $evidence, NULL)', {
-        task: e.task,
-        envelope: e.envelope,
-        output: fromHex(e.output),
-        evidence: fromHex(e.evidence),
-      });
+      if (e.audience) await keepAudience(sql, e.task, e.audience.expires, unpackNumbers(e.audience.members));
+      return sql.append('outputs', [
+        outputRow({ task: e.task, envelope: e.envelope, output: fromHex(e.output), evidence: fromHex(e.evidence), height: undefined }),
+      ]);
     case 'commit':
-      await commitCharge(sql, await known(sql, e.task), e.used);
       await settleReservation(sql, e.task, 'committed', e.used);
       return sql.run('UPDATE outputs SET height = $height::BIGINT WHERE task = $task', e);
     case 'release':
-      await releaseCharge(sql, await known(sql, e.task));
+      await releaseCharge(sql, (await known(sql, e.task)).id);
       return settleReservation(sql, e.task, 'released', 0n);
     case 'replenish':
       return applyReplenishment(sql, e.usage, e.count);
@@ -203,13 +186,7 @@ export const replay = async (
     if (!parsed.success)
       throw new JournalError('JournalDamaged', `entry ${sequence} of the journal's copy is none that this program knows`);
     await apply(sql, parsed.data, sequence, recordTables);
-    await sql.run('INSERT INTO journal VALUES ($sequence::BIGINT, $kind, $entry, $nonce, $head)', {
-      sequence,
-      kind: parsed.data.kind,
-      entry,
-      nonce,
-      head: next,
-    });
+    await sql.append('journal', [journalRow({ sequence, head: next, nonce, entry }, parsed.data.kind)]);
     head = { sequence, head: next };
   }
   if (head.sequence === from.sequence) return head;

@@ -1,5 +1,5 @@
 /** Who touched what and when (rule C4): tasks as a whole, and what was done for one subject. For that subject's eyes, and the Vault's operator. */
-import type { Sql } from './database.ts';
+import type { Cell, Sql } from './database.ts';
 
 /**
  * reserved, opened, released, given back   a task of `by`: its budget reserved, its snapshot sent to an enclave, output left or not
@@ -19,14 +19,15 @@ export interface Access {
 }
 const KEPT_MS = 3 * 366 * 86_400_000;
 
-export const noteAccess = (sql: Sql, { time, what, task, account, by }: Access): Promise<void> =>
-  sql.run('INSERT INTO access VALUES ($time::BIGINT, $what, $task, $account::BIGINT, $by)', {
-    time: BigInt(time),
-    what,
-    task: task ?? null,
-    account: account ?? null,
-    by,
-  });
+/** Row of the table `access`. */
+export const accessRow = ({ time, what, task, account, by }: Access): readonly Cell[] => [
+  BigInt(time),
+  what,
+  task ?? null,
+  account ?? null,
+  by,
+];
+export const noteAccess = (sql: Sql, access: Access): Promise<void> => sql.append('access', [accessRow(access)]);
 
 /** What one account's own entries are forgotten after: three years. A task's stay as long as its charge. */
 export const forgetAccesses = (sql: Sql, now: number): Promise<void> =>

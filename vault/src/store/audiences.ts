@@ -21,40 +21,21 @@ export interface Member {
   readonly subject: string;
 }
 
-const memberPlaces = (bitmap: Uint8Array): readonly bigint[] => {
-  const places: bigint[] = [];
-  bitmap.forEach((byte, i) => {
-    for (let bit = 0; bit < 8; bit++) if ((byte >> bit) & 1) places.push(BigInt(8 * i + bit));
-  });
-  return places;
+/** Numbers of the selected subjects, ascending; undefined when the bitmap is not one of the charged subjects. */
+export const selectedNumbers = (charged: Uint32Array, bitmap: Uint8Array): Uint32Array | undefined => {
+  if (bitmap.length !== Math.ceil(charged.length / 8)) return undefined;
+  // Bits behind the last subject stand for nobody.
+  if ((bitmap.at(-1) ?? 0) >> ((charged.length + 7) % 8) > 1) return undefined;
+  return charged.filter((_, i) => (bitmap[i >> 3]! >> (i & 7)) & 1);
 };
 
-/** Numbers of the selected subjects, ascending, by comma; undefined when the bitmap is not one of the reservation's subjects. */
-export const selectedNumbers = async (sql: Sql, reservation: bigint, bitmap: Uint8Array): Promise<string | undefined> => {
-  const [row] = await sql.rows('SELECT count(*) AS n FROM reservation_subjects WHERE reservation = $reservation::BIGINT', { reservation });
-  const eligible = Number(row!['n']);
-  const places = memberPlaces(bitmap);
-  if (bitmap.length !== Math.ceil(eligible / 8) || Number(places.at(-1) ?? 0n) >= Math.max(eligible, 1)) return undefined;
-  const [numbers] = await sql.rows(
-    `SELECT coalesce(string_agg(id::VARCHAR, ',' ORDER BY id), '') AS ids FROM (
-       SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM reservation_subjects WHERE reservation = $reservation::BIGINT)
-     WHERE place IN (SELECT unnest(string_split($places, ','))::BIGINT WHERE $places <> '')`,
-    { reservation, places: places.join(',') },
+/** `expires`: civil time in milliseconds. */
+export const keepAudience = async (sql: Sql, task: string, expires: bigint, numbers: Uint32Array): Promise<void> => {
+  await sql.append('audiences', [[task, expires]]);
+  await sql.append(
+    'audience_members',
+    Array.from(numbers, (number) => [task, BigInt(number), null] as const),
   );
-  return String(numbers!['ids']);
-};
-
-/** Rows of one INSERT: statements stay small. */
-const ROWS = 1000;
-/** `expires`: civil time in milliseconds. `numbers`: of subjects, by comma. */
-export const keepAudience = async (sql: Sql, task: string, expires: bigint, numbers: string): Promise<void> => {
-  await sql.run('INSERT INTO audiences VALUES ($task, $expires::BIGINT)', { task, expires });
-  const ids = numbers === '' ? [] : numbers.split(',');
-  for (let i = 0; i < ids.length; i += ROWS)
-    await sql.run(`INSERT INTO audience_members SELECT $task, unnest(string_split($ids, ','))::BIGINT, NULL`, {
-      task,
-      ids: ids.slice(i, i + ROWS).join(','),
-    });
 };
 
 /** Ready to be activated: released by the masters' word, not expired. */
@@ -76,11 +57,11 @@ export const dueMembers = async (sql: Sql, task: string, limit: number): Promise
   return rows.map((row) => ({ id: row['id'] as bigint, subject: String(row['subject']) }));
 };
 
-/** `numbers`: of subjects, by comma. `time`: civil, in milliseconds. */
-export const markActivated = (sql: Sql, task: string, time: bigint, numbers: string): Promise<void> =>
+/** `time`: civil, in milliseconds. */
+export const markActivated = (sql: Sql, task: string, time: bigint, numbers: Uint32Array): Promise<void> =>
   sql.run(
     `UPDATE audience_members SET sent = $time::BIGINT WHERE task = $task AND id IN (SELECT unnest(string_split($numbers, ','))::BIGINT)`,
-    { task, time, numbers },
+    { task, time, numbers: numbers.join(',') },
   );
 
 /** Forgets what expired, and what was never released. */

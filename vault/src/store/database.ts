@@ -6,6 +6,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DuckDBBlobValue, DuckDBInstance, type DuckDBConnection, type DuckDBValue } from '@duckdb/node-api';
+import { appendRows, appendSets, numbersOf, sumsOf, type NumberedSet } from './columns.ts';
 import { Mutex } from './mutex.ts';
 
 export interface DatabaseOptions {
@@ -43,12 +44,22 @@ const codeOf = (error: unknown): 'StorageFull' | 'StoreBroken' | 'StoreFailed' =
 const failed = (what: string, error: unknown): StoreError => new StoreError(codeOf(error), `the store ${what} (${kindOf(error)})`, error);
 
 export type Parameter = string | number | bigint | boolean | Uint8Array | null;
+/** What is appended has the column's type. */
+export type Cell = string | bigint | boolean | Uint8Array | null;
 export type Row = Record<string, unknown>;
 
 /** Statements within one transaction. */
 export interface Sql {
   run(sql: string, values?: Readonly<Record<string, Parameter>>): Promise<void>;
   rows(sql: string, values?: Readonly<Record<string, Parameter>>): Promise<readonly Row[]>;
+  /** The one column of a statement, of type UINTEGER and without NULL. */
+  numbers(sql: string, values?: Readonly<Record<string, Parameter>>): Promise<Uint32Array>;
+  /** Calls `visit` for each row of a statement with the columns UINTEGER and BIGINT. */
+  sums(sql: string, values: Readonly<Record<string, Parameter>>, visit: (number: number, sum: bigint) => void): Promise<void>;
+  /** Rows of all columns of a table: nothing to parse or to plan. */
+  append(table: string, rows: readonly (readonly Cell[])[]): Promise<void>;
+  /** A row (reservation, number) for each number of each set. */
+  appendSets(table: string, sets: readonly NumberedSet[]): Promise<void>;
 }
 
 const bindable = (value: Parameter): DuckDBValue => (value instanceof Uint8Array ? new DuckDBBlobValue(value) : value);
@@ -66,11 +77,15 @@ const bound = (sql: string, values: Readonly<Record<string, Parameter>>): Record
 };
 
 /** Nothing is prepared once and run again: DuckDB 1.5 plans by the statistics of that moment, and gives wrong rows after they changed. */
-const sqlOn = (connection: DuckDBConnection): Sql => ({
+const sqlOn = (connection: DuckDBConnection, catalog: string): Sql => ({
   run: async (sql, values = {}) => {
     await connection.run(sql, bound(sql, values));
   },
   rows: async (sql, values = {}) => (await connection.runAndReadAll(sql, bound(sql, values))).getRowObjectsJS(),
+  numbers: async (sql, values = {}) => numbersOf(await connection.stream(sql, bound(sql, values))),
+  sums: async (sql, values, visit) => sumsOf(await connection.stream(sql, bound(sql, values)), visit),
+  append: async (table, rows) => appendRows(await connection.createAppender(table, 'main', catalog), rows),
+  appendSets: async (table, sets) => appendSets(await connection.createAppender(table, 'main', catalog), sets),
 });
 
 /** A single-quoted SQL string. */
@@ -138,7 +153,7 @@ export class Database {
 
   /** One transaction, alone. Commits when `work` returns, rolls back when it throws; a commit is on disk when this returns. */
   write<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
-    return this.#writing.run(() => transaction(this.#writer, 'BEGIN TRANSACTION', work));
+    return this.#writing.run(() => transaction(this.#writer, this.#name, 'BEGIN TRANSACTION', work));
   }
 
   /** One consistent reading. */
@@ -148,7 +163,7 @@ export class Database {
       const connection = await this.#instance.connect();
       try {
         await connection.run(`USE ${this.#name}`);
-        return await transaction(connection, 'BEGIN TRANSACTION READ ONLY', work);
+        return await transaction(connection, this.#name, 'BEGIN TRANSACTION READ ONLY', work);
       } finally {
         connection.closeSync();
       }
@@ -175,7 +190,7 @@ export class Database {
       await connection.run(`COPY FROM DATABASE ${this.#name} TO ${name}`);
       if (mark) {
         await connection.run(`USE ${name}`);
-        await mark(sqlOn(connection));
+        await mark(sqlOn(connection, name));
         await connection.run(`USE memory`);
       }
       await connection.run(`CHECKPOINT ${name}`);
@@ -220,11 +235,11 @@ export class Database {
   }
 }
 
-const transaction = async <T>(connection: DuckDBConnection, begin: string, work: (sql: Sql) => Promise<T>): Promise<T> => {
+const transaction = async <T>(connection: DuckDBConnection, catalog: string, begin: string, work: (sql: Sql) => Promise<T>): Promise<T> => {
   await connection.run(begin);
   let result: T;
   try {
-    result = await work(sqlOn(connection));
+    result = await work(sqlOn(connection, catalog));
   } catch (error) {
     await connection.run('ROLLBACK').catch((worse: unknown) => {
       throw new StoreError('StoreBroken', `the store could not roll back (${kindOf(worse)})`, worse);

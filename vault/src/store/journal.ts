@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { encodeCanonical, fromHex, hex, taggedHash } from '@scs/protocol';
-import type { Sql } from './database.ts';
+import type { Cell, Sql } from './database.ts';
 
 export interface JournalHead {
   readonly sequence: bigint;
@@ -42,13 +42,20 @@ export const journalHead = async (sql: Sql): Promise<JournalHead> => {
 export const nextHead = (before: string, nonce: Uint8Array, entry: Uint8Array): string =>
   hex(taggedHash('SCS::journal', fromHex(before), nonce, entry));
 
-export const appendJournal = async (sql: Sql, kind: JournalKind, content: object): Promise<JournalHead> => {
-  const before = await journalHead(sql);
-  const nonce = randomBytes(32);
+/** The entry behind a head. */
+export const entryAfter = (before: JournalHead, kind: JournalKind, content: object): JournalEntry => {
+  const nonce = Uint8Array.from(randomBytes(32));
   const entry = encodeCanonical({ kind, ...content });
-  const next: JournalHead = { sequence: before.sequence + 1n, head: nextHead(before.head, nonce, entry) };
-  await sql.run('INSERT INTO journal VALUES ($sequence::BIGINT, $kind, $entry, $nonce, $head)', { ...next, kind, entry, nonce });
-  return next;
+  return { sequence: before.sequence + 1n, head: nextHead(before.head, nonce, entry), nonce, entry };
+};
+/** Row of the table `journal`. */
+export const journalRow = ({ sequence, entry, nonce, head }: JournalEntry, kind: JournalKind): readonly Cell[] => [
+  ...[sequence, kind, entry, nonce, head],
+];
+export const appendJournal = async (sql: Sql, kind: JournalKind, content: object): Promise<JournalHead> => {
+  const next = entryAfter(await journalHead(sql), kind, content);
+  await sql.append('journal', [journalRow(next, kind)]);
+  return { sequence: next.sequence, head: next.head };
 };
 
 /** Entries behind `sequence`, in order. */

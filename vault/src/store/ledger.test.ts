@@ -20,10 +20,10 @@ import type { VaultStore } from './vault-store.ts';
 
 const LIMIT = 100n;
 let store: VaultStore;
+let folder: string;
 let remove: () => Promise<void>;
 beforeEach(async () => {
-  const { folder, remove: removeFolder } = await aFolder();
-  remove = removeFolder;
+  ({ folder, remove } = await aFolder());
   store = await openStore(folder);
 });
 afterEach(async () => {
@@ -74,9 +74,15 @@ const run = async (operations: readonly Operation[]): Promise<void> => {
     }
     expect(now.has('cem')).toBe(false);
   }
+  // What the writer has in mind is what a new start reads.
+  const inMind = await store.charges('marketing');
+  await store.close();
+  store = await openStore(folder);
+  expect(await store.charges('marketing')).toEqual(inMind);
   await store.database.write(async (sql) => {
-    for (const table of ['ledger', 'reservations', 'reservation_subjects']) await sql.run(`DELETE FROM ${table}`);
+    for (const table of ['folded', 'reservations', 'reservation_subjects']) await sql.run(`DELETE FROM ${table}`);
   });
+  await store.tidy();
 };
 const accounts = (): Promise<ReadonlyMap<string, Account>> =>
   store.database.read(

@@ -1,97 +1,59 @@
 /**
- * The budget ledger in SQL (rules B1, B2, B4, B5): what `protocol/src/rules/ledger.ts` does for one subject after the other,
- * here for all at once. Callers are inside the one writing transaction. Amounts are micro-rho.
+ * The budget ledger in SQL (rules B1, B2, B4, B5): what `protocol/src/rules/ledger.ts` does for one subject after the other, here for all
+ * at once. What a subject lost is the sum of what the reservations say that charge it (the view `ledger`), so that a reservation of a
+ * million subjects is committed by changing one row. Callers are inside the one writing transaction. Amounts are micro-rho.
  */
 import { CONSENTING } from './consents.ts';
 import type { Sql } from './database.ts';
 import { recordsTable } from './schema.ts';
 
-export interface Charge {
-  /** Number of the reservation. */
-  readonly id: bigint;
-  readonly usage: string;
-  readonly ask: bigint;
-}
-
-/** B4: whoever consents, has records in the domain, and has room for `ask`, is charged; the others are left out silently. */
-export const reserveEligible = async (sql: Sql, { id, usage, ask }: Charge, domain: string, limit: bigint): Promise<void> => {
-  await sql.run(
-    `INSERT INTO reservation_subjects
-       SELECT $id::BIGINT, r.id FROM (SELECT DISTINCT subject AS id FROM ${recordsTable(domain)}) r
-       SEMI JOIN ${CONSENTING} c USING (id)
-       LEFT JOIN (SELECT * FROM ledger WHERE usage = $usage) l USING (id)
-       WHERE coalesce(l.reserved + l.spent, 0) + $ask::BIGINT <= $limit::BIGINT`,
-    { id, usage, ask, limit },
+/** Numbers of those who consent and have records in the domain, ascending. */
+export const entitled = (sql: Sql, domain: string, usage: string): Promise<Uint32Array> =>
+  sql.numbers(
+    `SELECT r.id::UINTEGER FROM (SELECT DISTINCT subject AS id FROM ${recordsTable(domain)}) r SEMI JOIN ${CONSENTING} c USING (id) ORDER BY 1`,
+    { usage },
   );
-  await chargeReserved(sql, { id, usage, ask });
-};
 
-/** B5: the subjects that `reservation_subjects` names are charged `ask`. */
-export const chargeReserved = async (sql: Sql, { id, usage, ask }: Charge): Promise<void> => {
-  await sql.run(
-    `INSERT INTO ledger SELECT id, $usage, 0, 0 FROM (SELECT id FROM reservation_subjects WHERE reservation = $id::BIGINT) s
-       ANTI JOIN (SELECT id FROM ledger WHERE usage = $usage) l USING (id)`,
-    { id, usage },
-  );
-  await move(sql, { id, usage }, ask, 0n);
-};
-
-/** B2: the reservation becomes `used` spent for each of its subjects. */
-export const commitCharge = (sql: Sql, { id, usage, ask }: Charge, used: bigint): Promise<void> => move(sql, { id, usage }, -ask, used);
+/** Numbers that a reservation charges, ascending. */
+export const chargedNumbers = (sql: Sql, id: bigint): Promise<Uint32Array> =>
+  sql.numbers('SELECT id::UINTEGER FROM reservation_subjects WHERE reservation = $id::BIGINT ORDER BY id', { id });
 
 /** B2: failure before execution gives all back. */
-export const releaseCharge = async (sql: Sql, { id, usage, ask }: Charge): Promise<void> => {
-  await move(sql, { id, usage }, -ask, 0n);
-  await sql.run('DELETE FROM reservation_subjects WHERE reservation = $id::BIGINT', { id });
-};
+export const releaseCharge = (sql: Sql, id: bigint): Promise<void> =>
+  sql.run('DELETE FROM reservation_subjects WHERE reservation = $id::BIGINT', { id });
 
-/** Sorted numbers of a reservation's subjects, joined by commas. */
-export const reservedSubjects = async (sql: Sql, id: bigint): Promise<string> => {
-  const [row] = await sql.rows(
-    "SELECT coalesce(string_agg(id::VARCHAR, ',' ORDER BY id), '') AS ids FROM reservation_subjects WHERE reservation = $id::BIGINT",
-    { id },
+/** C2: those of a reservation who no longer consent, ascending. */
+export const revokedNumbers = (sql: Sql, id: bigint, usage: string): Promise<Uint32Array> =>
+  sql.numbers(
+    `SELECT id::UINTEGER FROM (SELECT id FROM reservation_subjects WHERE reservation = $id::BIGINT) s ANTI JOIN ${CONSENTING} c USING (id) ORDER BY 1`,
+    { id, usage },
   );
-  return String(row!['ids']);
-};
-
-/** C2: drops the subjects of a reservation who no longer consent, and gives theirs back. Their numbers, undefined when there are none. */
-export const dropRevoked = async (sql: Sql, { id, usage, ask }: Charge): Promise<string | undefined> => {
-  const revoked = `(SELECT id FROM reservation_subjects WHERE reservation = $id::BIGINT) s ANTI JOIN ${CONSENTING} c USING (id)`;
-  const some = await sql.rows(`SELECT 1 FROM ${revoked} LIMIT 1`, { id, usage });
-  if (some.length === 0) return undefined;
-  await sql.run('CREATE OR REPLACE TEMP TABLE dropped AS SELECT id FROM ' + revoked, { id, usage });
-  const [row] = await sql.rows("SELECT string_agg(id::VARCHAR, ',' ORDER BY id) AS ids FROM dropped");
-  await giveBackDropped(sql, { id, usage, ask });
-  return String(row!['ids']);
-};
-
-/** C2: theirs goes back to the subjects in the temporary table `dropped`, which goes too. */
-export const giveBackDropped = async (sql: Sql, { id, usage, ask }: Charge): Promise<void> => {
-  await sql.run(`UPDATE ledger SET reserved = reserved - $ask::BIGINT WHERE usage = $usage AND id IN (SELECT id FROM dropped)`, {
-    ask,
-    usage,
-  });
+/** C2: gives theirs back to some of a reservation's subjects. */
+export const dropCharged = async (sql: Sql, id: bigint, numbers: Uint32Array): Promise<void> => {
+  await sql.run('CREATE OR REPLACE TEMP TABLE dropped (id BIGINT)');
+  for (let i = 0; i < numbers.length; i += ROWS)
+    await sql.run("INSERT INTO dropped SELECT unnest(string_split($ids, ','))::BIGINT", { ids: numbers.subarray(i, i + ROWS).join(',') });
   await sql.run('DELETE FROM reservation_subjects WHERE reservation = $id::BIGINT AND id IN (SELECT id FROM dropped)', { id });
   await sql.run('DROP TABLE dropped');
 };
+/** Numbers in one statement: statements stay small. */
+const ROWS = 10_000;
 
-const move = (sql: Sql, of: { id: bigint; usage: string }, reserved: bigint, spent: bigint): Promise<void> =>
-  sql.run(
-    `UPDATE ledger SET reserved = reserved + $reserved::BIGINT, spent = spent + $spent::BIGINT
-       WHERE usage = $usage AND id IN (SELECT id FROM reservation_subjects WHERE reservation = $id::BIGINT)`,
-    { ...of, reserved, spent },
-  );
-
-/**
- * B4: the public odometer of this Vault for a usage and domain: what its tasks reserved or used since the last replenishment, whoever was eligible. At
- * least what any subject lost there, and known to everyone from the tasks themselves.
- */
-export const odometer = async (sql: Sql, usage: string, domain: string): Promise<bigint> => {
-  const [row] = await sql.rows(
-    `SELECT coalesce(sum(CASE state WHEN 'reserved' THEN ask WHEN 'committed' THEN used ELSE 0 END), 0)::BIGINT AS total
-       FROM reservations r WHERE usage = $usage AND domain = $domain
-         AND NOT EXISTS (SELECT 1 FROM former_reservations f WHERE f.id = r.id)`,
-    { usage, domain },
-  );
-  return row!['total'] as bigint;
+/** Folds the sums of what is committed into one row a subject, so that a start need not add them all up again. The ledger stays as it is. */
+export const foldLedger = async (sql: Sql): Promise<void> => {
+  const ripe = `SELECT id, usage, used FROM reservations r WHERE state = 'committed'
+    AND NOT EXISTS (SELECT 1 FROM former_reservations f WHERE f.id = r.id) AND NOT EXISTS (SELECT 1 FROM folded_reservations f WHERE f.id = r.id)`;
+  await sql.run(`CREATE OR REPLACE TEMP TABLE ripe AS ${ripe}`);
+  const some = await sql.rows('SELECT 1 FROM ripe LIMIT 1');
+  if (some.length > 0) {
+    await sql.run(
+      `CREATE OR REPLACE TEMP TABLE sums AS SELECT id, usage, sum(spent)::BIGINT AS spent FROM (
+         FROM folded UNION ALL SELECT s.id, r.usage, r.used FROM reservation_subjects s JOIN ripe r ON r.id = s.reservation) GROUP BY id, usage`,
+    );
+    await sql.run('DELETE FROM folded');
+    await sql.run('INSERT INTO folded SELECT id, usage, spent FROM sums');
+    await sql.run('INSERT INTO folded_reservations SELECT id FROM ripe');
+    await sql.run('DROP TABLE sums');
+  }
+  await sql.run('DROP TABLE ripe');
 };

@@ -3,7 +3,7 @@
  * when by the masters' log, which is public (B4): never at who was eligible or how much was left.
  */
 import type { Quota } from '@scs/protocol';
-import type { Sql } from './database.ts';
+import type { Cell } from './database.ts';
 
 export interface Asked {
   readonly task: string;
@@ -22,20 +22,23 @@ export const quotasFor = (quotas: readonly Quota[], submitter: string, usage: st
   return fitting.filter((quota) => quota.usage === undefined || quota.usage === usage);
 };
 
+/** A reservation that was asked for with a time. */
+export interface Use extends Asked {
+  readonly state: 'reserved' | 'committed' | 'released';
+}
 interface Uses {
   readonly open: bigint;
   readonly tasks: bigint;
   readonly microRho: bigint;
 }
-const usesOf = async (sql: Sql, { submitter, time }: Asked, usage: string | undefined): Promise<Uses> => {
-  const since = time - DAY_MS;
-  const [row] = await sql.rows(
-    `SELECT count(*) FILTER (r.state = 'reserved') AS open, count(*) FILTER (q.time > $since::BIGINT) AS tasks,
-         coalesce(sum(q.ask) FILTER (q.time > $since::BIGINT AND r.state <> 'released'), 0)::BIGINT AS "microRho"
-       FROM quota_uses q JOIN reservations r USING (task) WHERE q.submitter = $submitter AND ($usage = '' OR q.usage = $usage)`,
-    { submitter, since, usage: usage ?? '' },
-  );
-  return { open: row!['open'] as bigint, tasks: row!['tasks'] as bigint, microRho: row!['microRho'] as bigint };
+const usesOf = (uses: readonly Use[], usage: string | undefined, now: number): Uses => {
+  const of = uses.filter((use) => usage === undefined || use.usage === usage);
+  const recent = of.filter(({ time }) => time > now - DAY_MS);
+  return {
+    open: BigInt(of.filter(({ state }) => state === 'reserved').length),
+    tasks: BigInt(recent.length),
+    microRho: recent.reduce((sum, { state, ask }) => (state === 'released' ? sum : sum + ask), 0n),
+  };
 };
 
 const faultOf = (quota: Quota, uses: Uses, ask: bigint): string | undefined => {
@@ -49,15 +52,14 @@ const faultOf = (quota: Quota, uses: Uses, ask: bigint): string | undefined => {
   return undefined;
 };
 
-/** What is asked beyond a quota, as a sentence; undefined when all is within. */
-export const quotaFault = async (sql: Sql, quotas: readonly Quota[], asked: Asked): Promise<string | undefined> => {
+/** What is asked beyond a quota, as a sentence; undefined when all is within. `before`: the actor's own uses. */
+export const quotaFault = (quotas: readonly Quota[], asked: Asked, before: readonly Use[]): string | undefined => {
   for (const quota of quotasFor(quotas, asked.submitter, asked.usage)) {
-    const fault = faultOf(quota, await usesOf(sql, asked, quota.usage), asked.ask);
+    const fault = faultOf(quota, usesOf(before, quota.usage, asked.time), asked.ask);
     if (fault !== undefined) return quota.usage === undefined ? fault : `${fault}, for ${quota.usage}`;
   }
   return undefined;
 };
 
-/** With the reservation, in its transaction. */
-export const noteUse = (sql: Sql, { task, submitter, usage, ask, time }: Asked): Promise<void> =>
-  sql.run('INSERT INTO quota_uses VALUES ($task, $submitter, $usage, $ask::BIGINT, $time::BIGINT)', { task, submitter, usage, ask, time });
+/** Row of the table `quota_uses`. */
+export const useRow = ({ task, submitter, usage, ask, time }: Asked): readonly Cell[] => [task, submitter, usage, ask, BigInt(time)];

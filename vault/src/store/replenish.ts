@@ -12,7 +12,7 @@ const countOf = async (sql: Sql, usage: string): Promise<bigint> => {
 export const applyReplenishment = async (sql: Sql, usage: string, count: bigint): Promise<void> => {
   await sql.run('DELETE FROM replenishments WHERE usage = $usage', { usage });
   await sql.run('INSERT INTO replenishments VALUES ($usage, $count::BIGINT)', { usage, count });
-  await sql.run('UPDATE ledger SET spent = 0 WHERE usage = $usage', { usage });
+  await sql.run('DELETE FROM folded WHERE usage = $usage', { usage });
   await sql.run(
     `INSERT INTO former_reservations SELECT id FROM reservations r WHERE usage = $usage AND state = 'committed'
        AND NOT EXISTS (SELECT 1 FROM former_reservations f WHERE f.id = r.id)`,

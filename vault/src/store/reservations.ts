@@ -1,7 +1,7 @@
 /** Reservations as rows (rule B2), and the signed receipt's contents (C3). */
 import { createHash, randomBytes } from 'node:crypto';
 import { consentCommitment, encodeCanonical, hex, utf8, digest, type Usage } from '@scs/protocol';
-import type { Sql } from './database.ts';
+import type { Cell, Row, Sql } from './database.ts';
 import type { Snapshot } from './snapshots.ts';
 
 export interface Reservation {
@@ -38,7 +38,7 @@ export interface StoredOutput {
   readonly height: bigint | undefined;
 }
 
-const reservationOf = (row: Record<string, unknown>): Reservation => ({
+export const reservationOf = (row: Row): Reservation => ({
   id: row['id'] as bigint,
   task: String(row['task']),
   domain: String(row['domain']),
@@ -65,16 +65,11 @@ export const reservationOfTask = async (sql: Sql, task: string): Promise<Reserva
 export const unfinishedReservations = async (sql: Sql): Promise<readonly Reservation[]> =>
   (await sql.rows('SELECT * FROM reservations WHERE NOT ended ORDER BY id')).map(reservationOf);
 
-/** N5: a nonce of a submitter serves one task. */
-export const nonceUsedElsewhere = async (sql: Sql, of: { submitter: string; nonce: string; task: string }): Promise<boolean> =>
-  (await sql.rows('SELECT 1 FROM reservations WHERE submitter = $submitter AND nonce = $nonce AND task <> $task', of)).length > 0;
-
-export const insertReservation = (sql: Sql, r: Reservation): Promise<void> =>
-  sql.run(
-    `INSERT INTO reservations VALUES ($id::BIGINT, $task, $domain, $usage, $submitter, $nonce, $ask::BIGINT, $used::BIGINT, $state,
-       $attempt::BIGINT, $snapshot::BIGINT, $consentVersion::BIGINT, $consentNonce, $receipt, $firstSnapshot, $firstConsent, $ended)`,
-    { ...r },
-  );
+/** Row of the table `reservations`. */
+export const reservationRow = (r: Reservation): readonly Cell[] => [
+  ...[r.id, r.task, r.domain, r.usage, r.submitter, r.nonce, r.ask, r.used, r.state, r.attempt, r.snapshot, r.consentVersion],
+  ...[r.consentNonce, r.receipt, r.firstSnapshot, r.firstConsent, r.ended],
+];
 /** A fresh snapshot and receipt for the next attempt (C2). */
 export const updateAttempt = (sql: Sql, r: Reservation): Promise<void> =>
   sql.run(
@@ -92,6 +87,7 @@ export const updateAttempt = (sql: Sql, r: Reservation): Promise<void> =>
 export const settleReservation = (sql: Sql, task: string, state: 'committed' | 'released', used: bigint): Promise<void> =>
   sql.run('UPDATE reservations SET state = $state, used = $used::BIGINT WHERE task = $task', { task, state, used });
 
+export const outputRow = (o: StoredOutput): readonly Cell[] => [o.task, o.envelope, o.output, o.evidence, o.height ?? null];
 export const outputOfTask = async (sql: Sql, task: string): Promise<StoredOutput | undefined> => {
   const [row] = await sql.rows('SELECT * FROM outputs WHERE task = $task', { task });
   return (
@@ -109,15 +105,15 @@ export const outputOfTask = async (sql: Sql, task: string): Promise<StoredOutput
 export const consentReceipt = (
   of: { readonly vault: string; readonly task: string; readonly reservation: bigint; readonly attempt: bigint },
   snapshot: Snapshot,
-  /** Sorted numbers of the eligible subjects, joined by commas. */
-  eligible: string,
+  /** Ascending. */
+  eligible: Uint32Array,
 ): { readonly receipt: Uint8Array; readonly nonce: string; readonly commitment: string } => {
   const receipt = encodeCanonical({
     vault: of.vault,
     task: of.task,
     attempt: of.attempt,
     snapshot: snapshot.commitment,
-    eligible: digest('eligible', utf8(eligible === '' ? '' : createHash('sha256').update(eligible).digest('hex'))),
+    eligible: digest('eligible', utf8(eligible.length === 0 ? '' : createHash('sha256').update(eligible).digest('hex'))),
   });
   const nonce = randomBytes(32).toString('hex');
   return { receipt, nonce, commitment: consentCommitment(nonce, hex(receipt)) };

@@ -6,7 +6,8 @@ import { named, type Database, type Sql } from './database.ts';
  * accounts      a subject's lasting number and keyed hash; outlives erasure, so that erase and re-upload resets no budget (C4)
  * subjects      who that is; gone when erased
  * consents      history, never overwritten
- * ledger        micro-rho per account and usage (B5)
+ * ledger        micro-rho per account and usage (B5): a view of what the reservations charge, and of `folded`, the sums of those in
+ *               `folded_reservations`
  * reservations  one a task (B2); `attempt` counts fresh snapshots (C2), `first_*` is what the masters were told, `ended` says that
  *               nobody needs its snapshot and output any more
  * replenishments        how often a usage was replenished (B2); `former_reservations` were committed before the last
@@ -72,6 +73,18 @@ const migrations: readonly (readonly string[])[] = [
        FROM journal WHERE kind = 'erase'`,
     'CREATE TABLE later_records (domain VARCHAR NOT NULL, digest VARCHAR NOT NULL, id BIGINT NOT NULL, sequence BIGINT NOT NULL)',
     'ALTER TABLE imports ADD COLUMN sequence BIGINT DEFAULT 0',
+  ],
+  [
+    'CREATE TABLE folded AS SELECT id, usage, spent FROM ledger WHERE spent > 0',
+    "CREATE TABLE folded_reservations AS SELECT id FROM reservations WHERE state = 'committed'",
+    'DROP TABLE ledger',
+    `CREATE VIEW ledger AS SELECT id, usage, sum(reserved)::BIGINT AS reserved, sum(spent)::BIGINT AS spent FROM (
+         SELECT id, usage, 0 AS reserved, spent FROM folded
+         UNION ALL SELECT s.id, r.usage, CASE r.state WHEN 'reserved' THEN r.ask ELSE 0 END, CASE r.state WHEN 'committed' THEN r.used ELSE 0 END
+           FROM reservation_subjects s JOIN reservations r ON r.id = s.reservation
+           WHERE NOT EXISTS (SELECT 1 FROM former_reservations f WHERE f.id = r.id)
+             AND NOT EXISTS (SELECT 1 FROM folded_reservations f WHERE f.id = r.id))
+       GROUP BY id, usage`,
   ],
 ];
 export const SCHEMA_VERSION = migrations.length;

@@ -4,26 +4,23 @@
  */
 import { consentCommitment, equalBytes, hex, type Quota, type Usage } from '@scs/protocol';
 import { packNumbers } from '../journal/numbers.ts';
-import { isLost } from '../journal/replay.ts';
-import { noteAccess, type AccessKind } from './access-log.ts';
+import { accessRow, type AccessKind } from './access-log.ts';
 import { keepAudience, selectedNumbers, type AudienceToKeep } from './audiences.ts';
-import type { Sql } from './database.ts';
-import { appendJournal } from './journal.ts';
-import { commitCharge, dropRevoked, odometer, releaseCharge, reservedSubjects, reserveEligible } from './ledger.ts';
-import { noteUse, quotaFault } from './quotas.ts';
+import { dropCharged, releaseCharge, revokedNumbers } from './ledger.ts';
+import { quotaFault, useRow } from './quotas.ts';
 import {
   consentReceipt,
-  insertReservation,
-  nonceUsedElsewhere,
   outputOfTask,
-  reservationOfTask,
+  outputRow,
+  reservationRow,
   settleReservation,
   updateAttempt,
   type Reservation,
   type StoredOutput,
 } from './reservations.ts';
-import { currentSnapshot, forgetSnapshots, snapshotById, type Snapshot, type SnapshotFolders } from './snapshots.ts';
-import { consentVersion, versionOf } from './subjects.ts';
+import { currentSnapshot, forgetSnapshots, type Snapshot, type SnapshotFolders } from './snapshots.ts';
+import { consentVersion } from './subjects.ts';
+import type { Hand } from './writer.ts';
 
 export interface ReserveRequest {
   readonly task: string;
@@ -66,9 +63,8 @@ export const commitmentsOf = (reservation: Reservation, snapshot: Snapshot): { s
   consent: consentCommitment(reservation.consentNonce, hex(reservation.receipt)),
 });
 
-/** Of one transaction. */
-export interface Step {
-  readonly sql: Sql;
+/** Of one transaction, for a Vault. */
+export interface Step extends Hand {
   /** `namespace/name`. */
   readonly vault: string;
   readonly folders: SnapshotFolders;
@@ -78,56 +74,47 @@ export interface Step {
   readonly now: () => number;
   readonly onStep?: ((step: string) => void) | undefined;
 }
-const note = ({ sql, now }: Step, what: AccessKind, { task, submitter }: Reservation): Promise<void> =>
-  noteAccess(sql, { time: now(), what, task, by: submitter });
+const note = ({ out, now }: Step, what: AccessKind, { task, submitter }: Reservation): void =>
+  out.add('access', accessRow({ time: now(), what, task, by: submitter }));
+
+/** B4: what stands in the way of a reservation, of what is public alone. */
+const refusalOf = ({ book }: Step, request: ReserveRequest): Exclude<Reserved, { ok: true }> | undefined => {
+  if (book.isTaken(request.submitter, request.nonce)) return { ok: false, code: 'NonceReused' };
+  if (book.lost) return { ok: false, code: 'BudgetExhausted', left: 0n };
+  const message = quotaFault(request.quotas ?? [], { ...request, time: request.time ?? 0 }, book.uses(request.submitter));
+  if (message !== undefined) return { ok: false, code: 'QuotaExceeded', message };
+  const left = request.limit - book.odometer(request.usage, request.domain);
+  return request.ask > left ? { ok: false, code: 'BudgetExhausted', left: left > 0n ? left : 0n } : undefined;
+};
 
 /**
  * Consent, eligible subjects, reservation and snapshot (B2, B4, B5). The public odometer is asked first, and nothing else can refuse:
  * whoever is short of consent or budget is left out silently.
  */
 export const reserveTask = async (step: Step, request: ReserveRequest): Promise<Reserved> => {
-  const { sql } = step;
-  const known = await reservationOfTask(sql, request.task);
+  const { sql, book, out, journal } = step;
+  const known = book.reservation(request.task);
   if (known) return { ok: true, reservation: known.snapshot === 0n ? await refreshed(step, known) : known };
-  if (await nonceUsedElsewhere(sql, request)) return { ok: false, code: 'NonceReused' };
-  if (await isLost(sql)) return { ok: false, code: 'BudgetExhausted', left: 0n };
-  const use = { ...request, time: request.time ?? 0 };
-  const beyond = await quotaFault(sql, request.quotas ?? [], use);
-  if (beyond !== undefined) return { ok: false, code: 'QuotaExceeded', message: beyond };
-  const left = request.limit - (await odometer(sql, request.usage, request.domain));
-  if (request.ask > left) return { ok: false, code: 'BudgetExhausted', left: left > 0n ? left : 0n };
-  const [number] = await sql.rows("SELECT nextval('numbers') AS id");
-  const id = number!['id'] as bigint;
-  await reserveEligible(sql, { id, usage: request.usage, ask: request.ask }, request.domain, request.limit);
-  const { attempt, eligible } = await attemptOf(step, { ...request, id, attempt: 1n });
-  const { domain, usage, submitter, nonce, ask, task } = request;
+  const refused = refusalOf(step, request);
+  if (refused) return refused;
+  const { task, domain, usage, submitter, nonce, ask } = request;
+  const time = request.time ?? 0;
+  const id = await book.nextNumber(sql);
+  const eligible = await book.eligible(sql, request, request.limit);
+  const attempt = await attemptOf(step, { ...request, id, attempt: 1n }, eligible);
   const reservation: Reservation = {
-    id,
-    task,
-    domain,
-    usage,
-    submitter,
-    nonce,
-    ask,
-    used: 0n,
-    state: 'reserved',
-    ended: false,
+    ...{ id, task, domain, usage, submitter, nonce, ask, used: 0n, state: 'reserved', ended: false },
     ...attempt,
   };
-  await insertReservation(sql, reservation);
-  await noteUse(sql, use);
-  await note(step, 'reserved', reservation);
-  await appendJournal(sql, 'reserve', {
-    task,
-    id,
-    domain,
-    usage,
-    submitter,
-    nonce,
-    ask,
-    firstSnapshot: attempt.firstSnapshot,
-    firstConsent: attempt.firstConsent,
-    time: BigInt(use.time),
+  await book.reserve(sql, reservation, eligible, time);
+  out.add('reservations', reservationRow(reservation));
+  out.charge(id, eligible);
+  out.add('quota_uses', useRow({ task, submitter, usage, ask, time }));
+  note(step, 'reserved', reservation);
+  const { firstSnapshot, firstConsent } = attempt;
+  journal('reserve', {
+    ...{ task, id, domain, usage, submitter, nonce, ask, firstSnapshot, firstConsent },
+    time: BigInt(time),
     subjects: packNumbers(eligible),
   });
   return { ok: true, reservation };
@@ -135,74 +122,86 @@ export const reserveTask = async (step: Step, request: ReserveRequest): Promise<
 
 /** C2, before output leaves: if a subject of it has revoked since, a fresh snapshot without them. undefined: no open reservation. */
 export const refreshTask = async (step: Step, task: string): Promise<Reservation | undefined> => {
-  const { sql } = step;
-  const known = await reservationOfTask(sql, task);
+  const known = step.book.reservation(task);
   if (known?.state !== 'reserved') return undefined;
-  await note(step, 'opened', known);
-  return (await outputOfTask(sql, task)) ? known : refreshed(step, known);
+  note(step, 'opened', known);
+  return step.book.hasOutput(task) ? known : refreshed(step, known);
 };
 
 /** B3: output and evidence, stored under the Vault's own key, in the transaction that checks consent a last time (C2). */
 export const storeTaskOutput = async (step: Step, given: OutputToStore): Promise<Stored> => {
-  const { sql } = step;
-  const known = await reservationOfTask(sql, given.task);
-  if (!known || known.state === 'released') return { ok: false, code: 'NotReserved' };
-  const before = await outputOfTask(sql, given.task);
+  const { sql, book, out, journal } = step;
+  const known = book.reservation(given.task);
+  if (!known) return { ok: false, code: 'NotReserved' };
+  const before = await storedBefore(step, given.task);
   if (before)
     return equalBytes(before.evidence, given.evidence)
       ? { ok: true, stored: before, reservation: known }
       : { ok: false, code: 'AlreadyStored' };
+  if (known.state !== 'reserved') return { ok: false, code: 'NotReserved' };
   const current = await refreshed(step, known);
-  const expected = commitmentsOf(current, await snapshotById(sql, current.snapshot));
+  const expected = commitmentsOf(current, await book.snapshotById(sql, current.snapshot));
   if (given.snapshotCommitment !== expected.snapshot || given.consentCommitment !== expected.consent)
     return { ok: false, code: 'ConsentChanged' };
   const { task, envelope, output, evidence } = given;
   const audience = given.audience && (await kept(step, current, given.audience));
   if (given.audience && !audience) return { ok: false, code: 'AudienceUnfit' };
-  await sql.run('INSERT INTO outputs VALUES ($task, $envelope, $output, $evidence, NULL)', { task, envelope, output, evidence });
-  await appendJournal(sql, 'output', { task, envelope, output: hex(output), evidence: hex(evidence), ...(audience && { audience }) });
-  return { ok: true, stored: { task, envelope, output, evidence, height: undefined }, reservation: current };
+  const stored: StoredOutput = { task, envelope, output, evidence, height: undefined };
+  book.noteOutput(task);
+  out.add('outputs', outputRow(stored));
+  journal('output', { task, envelope, output: hex(output), evidence: hex(evidence), ...(audience && { audience }) });
+  return { ok: true, stored, reservation: current };
+};
+const storedBefore = async ({ sql, book, out }: Step, task: string): Promise<StoredOutput | undefined> => {
+  if (!book.hasOutput(task)) return undefined;
+  await out.flush();
+  return outputOfTask(sql, task);
 };
 
 /** Keeps an audience with the output it came with (T1); what the journal says of it. */
-const kept = async (
-  { sql, now }: Step,
-  { task, id }: Reservation,
-  { bitmap, expiresSeconds }: AudienceToKeep,
-): Promise<object | undefined> => {
-  const numbers = await selectedNumbers(sql, id, bitmap);
+const kept = async (step: Step, { task, id }: Reservation, { bitmap, expiresSeconds }: AudienceToKeep): Promise<object | undefined> => {
+  const numbers = selectedNumbers(await chargedBy(step, id), bitmap);
   if (numbers === undefined) return undefined;
-  const expires = BigInt(now() + 1000 * expiresSeconds);
-  await keepAudience(sql, task, expires, numbers);
+  const expires = BigInt(step.now() + 1000 * expiresSeconds);
+  await keepAudience(step.sql, task, expires, numbers);
   return { expires, members: packNumbers(numbers) };
+};
+const chargedBy = async ({ sql, book, out }: Step, id: bigint): Promise<Uint32Array> => {
+  await out.flush();
+  return book.setOf(sql, id);
 };
 
 /** B2: the masters decided the release at `height`: `used` of the reservation is spent. */
 export const commitTask = async (step: Step, task: string, used: bigint, height: bigint): Promise<void> => {
-  const { sql } = step;
-  const known = await reservationOfTask(sql, task);
+  const { sql, book, out, journal } = step;
+  const known = book.reservation(task);
   if (known?.state !== 'reserved') return;
   if (used > known.ask) throw new Error('more is to be committed than was reserved');
-  await commitCharge(sql, known, used);
+  await out.flush();
+  await book.settle(sql, known, 'committed', used);
   await settleReservation(sql, task, 'committed', used);
-  await note(step, 'released', known);
+  note(step, 'released', known);
   await sql.run('UPDATE outputs SET height = $height::BIGINT WHERE task = $task', { task, height });
-  await appendJournal(sql, 'commit', { task, used, height });
+  journal('commit', { task, used, height });
 };
 
 /** B2: the task ended before any release was decided. After a commit it changes nothing. */
 export const releaseTask = async (step: Step, task: string): Promise<void> => {
-  const { sql } = step;
-  const known = await reservationOfTask(sql, task);
+  const { sql, book, out, journal } = step;
+  const known = book.reservation(task);
   if (known?.state !== 'reserved') return;
-  await releaseCharge(sql, known);
+  await out.flush();
+  await book.settle(sql, known, 'released', 0n);
+  await releaseCharge(sql, known.id);
   await settleReservation(sql, task, 'released', 0n);
-  await note(step, 'given back', known);
-  await appendJournal(sql, 'release', { task });
+  note(step, 'given back', known);
+  journal('release', { task });
 };
 
 /** The task is terminal: its snapshot and output are needed no more. The charge stands. */
-export const endTask = async ({ sql }: Step, task: string): Promise<void> => {
+export const endTask = async ({ sql, book, out }: Step, task: string): Promise<void> => {
+  await out.flush();
+  book.end(task);
   await sql.run("UPDATE reservations SET ended = true WHERE task = $task AND state <> 'reserved'", { task });
   await sql.run('DELETE FROM outputs o WHERE task = $task AND EXISTS (SELECT 1 FROM reservations r WHERE r.task = o.task AND r.ended)', {
     task,
@@ -212,36 +211,53 @@ export const endTask = async ({ sql }: Step, task: string): Promise<void> => {
 
 /** Drops who revoked; if anybody did, or the journal's replay left no snapshot, the next attempt on a fresh one. */
 const refreshed = async (step: Step, known: Reservation): Promise<Reservation> => {
-  const { sql } = step;
+  const { sql, book, journal } = step;
   const replayed = known.snapshot === 0n && known.state === 'reserved';
-  if (!replayed && known.consentVersion === (await versionOf(sql, consentVersion(known.usage)))) return known;
-  const dropped = await dropRevoked(sql, known);
-  if (dropped === undefined && !replayed) {
-    const same = { ...known, consentVersion: await versionOf(sql, consentVersion(known.usage)) };
-    await updateAttempt(sql, same);
-    return same;
-  }
-  const { task } = known;
-  const next = {
-    ...known,
-    ...(await attemptOf(step, { ...known, attempt: known.attempt + 1n })).attempt,
-    firstSnapshot: known.firstSnapshot,
-    firstConsent: known.firstConsent,
-  };
+  const version = book.version(consentVersion(known.usage));
+  if (!replayed && known.consentVersion === version) return known;
+  const { dropped, left } = await dropRevoked(step, known);
+  const same = { ...known, consentVersion: version };
+  const next =
+    dropped.length === 0 && !replayed
+      ? same
+      : {
+          ...same,
+          ...(await attemptOf(step, { ...known, attempt: known.attempt + 1n }, left)),
+          firstSnapshot: known.firstSnapshot,
+          firstConsent: known.firstConsent,
+        };
+  book.replace(next);
   await updateAttempt(sql, next);
-  await appendJournal(sql, 'refresh', { task, attempt: next.attempt, dropped: packNumbers(dropped ?? '') });
+  if (next.attempt !== known.attempt) journal('refresh', { task: known.task, attempt: next.attempt, dropped: packNumbers(dropped) });
   return next;
 };
+/** C2: gives theirs back to those who no longer consent. */
+const dropRevoked = async (step: Step, known: Reservation): Promise<{ readonly dropped: Uint32Array; readonly left: Uint32Array }> => {
+  const { sql, book } = step;
+  const charged = await chargedBy(step, known.id);
+  const dropped = await revokedNumbers(sql, known.id, known.usage);
+  if (dropped.length === 0) return { dropped, left: charged };
+  const gone = new Set(dropped);
+  const left = charged.filter((number) => !gone.has(number));
+  await dropCharged(sql, known.id, dropped);
+  await book.drop(sql, known, dropped, left);
+  return { dropped, left };
+};
 
-const attemptOf = async (step: Step, of: { id: bigint; task: string; domain: string; usage: Usage; attempt: bigint }) => {
-  const { sql, vault, folders, columnsOf, onStep } = step;
-  const columns = columnsOf(of.domain);
-  const { snapshot, consentVersion: version } = await currentSnapshot(sql, { domain: of.domain, usage: of.usage, columns }, folders);
+/** What a snapshot and receipt make of a reservation, for `eligible` subjects. */
+const attemptOf = async (
+  step: Step,
+  of: { readonly id: bigint; readonly task: string; readonly domain: string; readonly usage: Usage; readonly attempt: bigint },
+  eligible: Uint32Array,
+) => {
+  const { sql, book, vault, folders, columnsOf, onStep } = step;
+  const { domain, usage } = of;
+  const { snapshot, consentVersion: version } = await book.snapshot(domain, usage, () =>
+    currentSnapshot(sql, { domain, usage, columns: columnsOf(domain) }, folders),
+  );
   onStep?.('snapshot:sealed');
-  const eligible = await reservedSubjects(sql, of.id);
-  const about = { vault, task: of.task, reservation: of.id, attempt: of.attempt };
-  const receipt = consentReceipt(about, snapshot, eligible);
-  const attempt = {
+  const receipt = consentReceipt({ vault, task: of.task, reservation: of.id, attempt: of.attempt }, snapshot, eligible);
+  return {
     attempt: of.attempt,
     snapshot: snapshot.id,
     consentVersion: version,
@@ -250,5 +266,4 @@ const attemptOf = async (step: Step, of: { id: bigint; task: string; domain: str
     firstSnapshot: snapshot.commitment,
     firstConsent: receipt.commitment,
   };
-  return { attempt, eligible };
 };

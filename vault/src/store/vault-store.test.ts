@@ -89,11 +89,13 @@ test('C2: revoked before output leaves: dropped with a fresh snapshot, and given
   await store.consent({ subject: 'ann', usage: 'marketing', state: 'revoked', time: Date.now() });
   expect((await store.refresh('t1'))?.attempt).toBe(2n);
   await store.commit('t1', 10n, 5n);
-  const rows = await store.database.read((sql) => sql.rows('SELECT reserved, spent FROM ledger ORDER BY spent'));
-  expect(rows.map((r) => [r['reserved'], r['spent']])).toEqual([
-    [0n, 0n],
-    [0n, 10n],
-  ]);
+  const rows = await store.database.read((sql) => sql.rows('SELECT reserved, spent FROM ledger'));
+  expect(rows).toMatchObject([{ reserved: 0n, spent: 10n }]);
+  // B6, B5: once it has ended nothing is stored any more, and nobody's charge is touched.
+  await store.end('t1');
+  const late = { ...output, snapshotCommitment: after.snapshot, consentCommitment: after.consent };
+  expect(await store.storeOutput(late)).toEqual({ ok: false, code: 'NotReserved' });
+  expect([...(await store.charges('marketing')).values()]).toEqual([10n]);
 });
 
 test('C4: erase and re-upload resets no budget', async () => {

@@ -6,15 +6,16 @@
  */
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Catalogue } from '@scs/protocol';
+import type { Catalogue, Usage } from '@scs/protocol';
 import type { ConsentEntry } from '@scs/protocol/rules/consent.ts';
 import type { JournalCopy } from '../journal/copy.ts';
-import { adopt, catchUp, refuseAlone } from '../journal/keep-up.ts';
+import { adopt, refuseAlone } from '../journal/keep-up.ts';
 import { forgetAccesses, noteAccess, type AccessKind } from './access-log.ts';
 import { forgetAudiences } from './audiences.ts';
 import { eraseSubject, recordConsent } from './consents.ts';
-import { Database, storeFolder, StoreError, quoted, type Sql } from './database.ts';
-import { journalAfter, journalHead, type JournalHead } from './journal.ts';
+import { Database, storeFolder, quoted, type Sql } from './database.ts';
+import { journalHead, type JournalHead } from './journal.ts';
+import { foldLedger } from './ledger.ts';
 import { vaultKeys, type VaultKeys } from './keys.ts';
 import { outputOfTask, reservationOfTask, unfinishedReservations, type Reservation, type StoredOutput } from './reservations.ts';
 import { hasRevoked, Revocations } from './revocations.ts';
@@ -39,6 +40,7 @@ import {
   type Step,
   type Stored,
 } from './task-steps.ts';
+import { Writer, type Hand } from './writer.ts';
 
 /** Steps that may revoke. */
 const REVOKING = new Set(['consent', 'erase', 'import consents']);
@@ -51,6 +53,7 @@ export class VaultStore {
   readonly revocations = new Revocations();
   readonly #options: StoreOptions;
   readonly #copy: JournalCopy | undefined;
+  readonly #writer: Writer;
   /** Copies of the whole file, one at a time. */
   readonly #copying = new Mutex(4);
   #catalogue: Catalogue;
@@ -64,6 +67,8 @@ export class VaultStore {
     this.keys = keys;
     this.folders = folders;
     this.#copy = options.journalCopy?.(keys);
+    const { onStep, onDuration, onBroken } = options;
+    this.#writer = new Writer({ database, copy: this.#copy, recordTables: () => this.#recordTables(), onStep, onDuration, onBroken });
   }
 
   /** Opens or makes the file and catches up with the journal's copy (B8); throws StoreError or JournalError when it can't. */
@@ -150,41 +155,44 @@ export class VaultStore {
    * Consent, eligible subjects, reservation and snapshot in one transaction (B2, B4, B5). The public odometer is asked first,
    * and nothing else can refuse: whoever is short of consent or budget is left out silently.
    */
-  reserve(request: ReserveRequest): Promise<Reserved> {
-    return this.write('reserve', (sql) => reserveTask(this.#step(sql), request));
+  async reserve(request: ReserveRequest): Promise<Reserved> {
+    await this.#ensureRoom();
+    return this.#writer.together('reserve', (hand) => reserveTask(this.#step(hand), request));
   }
 
   /** C2, before output leaves: if a subject of it has revoked since, a fresh snapshot without them. undefined: no open reservation. */
   refresh(task: string): Promise<Reservation | undefined> {
-    return this.write('refresh', (sql) => refreshTask(this.#step(sql), task));
+    return this.#writer.together('refresh', (hand) => refreshTask(this.#step(hand), task));
   }
 
   /** B3: output and evidence, stored under the Vault's own key, in the transaction that checks consent a last time (C2). */
   storeOutput(given: OutputToStore): Promise<Stored> {
-    return this.write('output', (sql) => storeTaskOutput(this.#step(sql), given));
+    return this.#writer.together('output', (hand) => storeTaskOutput(this.#step(hand), given));
   }
 
   /** B2: the masters decided the release at `height`: `used` of the reservation is spent. Repeats change nothing. */
   commit(task: string, used: bigint, height: bigint): Promise<void> {
-    return this.write('commit', (sql) => commitTask(this.#step(sql), task, used, height));
+    return this.#writer.together('commit', (hand) => commitTask(this.#step(hand), task, used, height));
   }
 
   /** B2: the task ended before any release was decided. Repeats, and releases after a commit, change nothing. */
   release(task: string): Promise<void> {
-    return this.write('release', (sql) => releaseTask(this.#step(sql), task));
+    return this.#writer.together('release', (hand) => releaseTask(this.#step(hand), task));
   }
 
   /** The task is terminal: its snapshot and output are needed no more. The charge stands. */
   end(task: string): Promise<void> {
-    return this.write('end', (sql) => endTask(this.#step(sql), task));
+    return this.#writer.together('end', (hand) => endTask(this.#step(hand), task));
   }
 
   /** Removes what a crash or ended tasks left behind on the volume. */
   async tidy(): Promise<void> {
+    await this.database.write(foldLedger);
     await this.database.write(forgetSnapshots);
     await this.database.write((sql) => forgetAudiences(sql, (this.#options.now ?? Date.now)()));
     await this.database.write((sql) => forgetAccesses(sql, this.#now()));
     await this.database.write((sql) => removeOrphans(sql, this.folders.sealed));
+    await this.#writer.forget();
   }
 
   consent(entry: ConsentEntry): Promise<void> {
@@ -251,30 +259,16 @@ export class VaultStore {
     });
   }
 
-  /** One durable step: behind the journal's copy, it catches up first; its entries are in the copy before it commits (B8). */
+  /** One durable step of its own; `writer.ts` says how. */
   async write<T>(step: string, work: (sql: Sql) => Promise<T>): Promise<T> {
-    if (step === 'reserve' || step.startsWith('import')) await this.#ensureRoom();
-    const { onStep, onDuration, onBroken } = this.#options;
-    const begun = performance.now();
-    onStep?.(`${step}:before`);
-    try {
-      const result = await this.database.write(async (sql) => {
-        const copy = this.#copy;
-        const before = copy && (await catchUp(sql, copy, this.#recordTables()));
-        const value = await work(sql);
-        if (copy && before) await copy.append(before, await journalAfter(sql, before.sequence));
-        onStep?.(`${step}:uncommitted`);
-        return value;
-      });
-      onStep?.(`${step}:after`);
-      if (REVOKING.has(step)) this.revocations.announce();
-      return result;
-    } catch (error) {
-      if (error instanceof StoreError && error.code === 'StoreBroken') onBroken?.();
-      throw error;
-    } finally {
-      onDuration?.(step, performance.now() - begun);
-    }
+    if (step.startsWith('import')) await this.#ensureRoom();
+    const result = await this.#writer.alone(step, work);
+    if (REVOKING.has(step)) this.revocations.announce();
+    return result;
+  }
+  /** For tests: what subjects lost to a usage, by number, as the writer has it in mind. */
+  charges(usage: Usage): Promise<ReadonlyMap<number, bigint>> {
+    return this.#writer.look((book, sql) => book.charges(sql, usage));
   }
 
   /** Whether the volume has room for new work. */
@@ -295,9 +289,9 @@ export class VaultStore {
   #now(): number {
     return (this.#options.now ?? Date.now)();
   }
-  #step(sql: Sql): Step {
+  #step(hand: Hand): Step {
     return {
-      sql,
+      ...hand,
       vault: this.vault,
       folders: this.folders,
       columnsOf: (domain) => columnsOf(this.#catalogue, domain).map(({ name }) => name),
