@@ -70,7 +70,7 @@ const group = async (name: string, dieAt: number) => {
 const accountsOf = async (at: string): Promise<Record<string, Account>> => {
   const store = await openStore(at, { vault: OURS });
   const rows = await store.database.read((sql) =>
-    sql.rows('SELECT subject, reserved, spent FROM ledger JOIN subjects USING (id) ORDER BY subject'),
+    sql.rows('SELECT subject, reserved, spent FROM ledger JOIN subjects USING (id) WHERE reserved + spent > 0 ORDER BY subject'),
   );
   const journal = await store.database.read(async (sql) =>
     (await sql.rows('SELECT kind FROM journal ORDER BY sequence')).map((r) => r['kind']),
@@ -143,8 +143,9 @@ const cancelledTask = async (vault: Survivor): Promise<void> => {
   await vault.ask({ what: 'settle', task: uid });
 };
 
+/** Whoever lost nothing has no account in the store. */
 const plain = (accounts: ReadonlyMap<string, Account>): Record<string, Account> =>
-  Object.fromEntries([...accounts].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  Object.fromEntries([...accounts].filter(([, { reserved, spent }]) => reserved + spent > 0n).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 const modelOf = (cancelled: boolean): Record<string, Account> => {
   const reserved = reserve(emptyLedger, 't', ASK, PEOPLE, 4n * ASK);
   if (cancelled) {

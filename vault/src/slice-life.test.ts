@@ -62,10 +62,9 @@ const refusalOf = async (uid: string, sealKey: string, with_ = context) => {
 const ledger = () =>
   store.database.read(
     async (sql) =>
-      (await sql.rows('SELECT sum(reserved)::BIGINT AS reserved, sum(spent)::BIGINT AS spent FROM ledger')).map((r) => [
-        r['reserved'],
-        r['spent'],
-      ])[0],
+      (await sql.rows('SELECT coalesce(sum(reserved), 0)::BIGINT AS reserved, coalesce(sum(spent), 0)::BIGINT AS spent FROM ledger')).map(
+        (r) => [r['reserved'], r['spent']],
+      )[0],
   );
 const part = (uid: string) =>
   world()

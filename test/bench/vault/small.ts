@@ -29,14 +29,28 @@ const storeOf = async (name: string, records: number, subjects: number): Promise
   return store;
 };
 
-/** Each reserved for all 100 subjects, one after the other, on disk before the next begins. */
-const reservations = async (): Promise<{ readonly vault: Took; readonly bare: Took }> => {
+const AT_ONCE = 32;
+/** Each reserved for all 100 subjects: one after the other, on disk before the next begins; and so many at a time. */
+const reservations = async (): Promise<{
+  readonly vault: Took;
+  readonly together: Took;
+  readonly committed: Took;
+  readonly bare: Took;
+}> => {
   const store = await storeOf('reserve-', 1000, 100);
   const reserve = (i: number): Promise<unknown> =>
     store.reserve({ task: `t${i}`, submitter: 'x', nonce: `t${i}`, domain: DOMAIN, usage: 'marketing', ask: 1n, limit: 1_000_000n });
   await reserve(-1);
   const vault = await took(async () => {
     for (let i = 0; i < tasks; i++) await reserve(i);
+  });
+  let next = tasks;
+  const lane = async (): Promise<void> => {
+    while (next < 4 * tasks) await reserve(next++);
+  };
+  const together = await took(() => Promise.all(Array.from({ length: AT_ONCE }, lane)));
+  const committed = await took(async () => {
+    for (let i = 0; i < tasks; i++) await store.commit(`t${i}`, 1n, 1n);
   });
   await store.close();
   const bare = await Bare.open(join(root, 'bare.db'), 2);
@@ -54,7 +68,7 @@ const reservations = async (): Promise<{ readonly vault: Took; readonly bare: To
       );
   });
   bare.close();
-  return { vault, bare: plain };
+  return { vault, together, committed, bare: plain };
 };
 
 /** From the certified record to the sealed output in the Vault's file; the masters' part is timed apart and taken out. */

@@ -42,6 +42,8 @@ import {
 } from './task-steps.ts';
 import { Writer, type Hand } from './writer.ts';
 
+/** Tasks that end between one folding of the ledger and the next. */
+const FOLDED_AFTER = 256;
 /** Steps that may revoke. */
 const REVOKING = new Set(['consent', 'erase', 'import consents']);
 
@@ -58,6 +60,7 @@ export class VaultStore {
   readonly #copying = new Mutex(4);
   #catalogue: Catalogue;
   #file: string;
+  #ended = 0;
 
   private constructor(options: StoreOptions, database: Database, keys: VaultKeys, folders: VaultStore['folders']) {
     this.#options = options;
@@ -181,8 +184,9 @@ export class VaultStore {
   }
 
   /** The task is terminal: its snapshot and output are needed no more. The charge stands. */
-  end(task: string): Promise<void> {
-    return this.#writer.together('end', (hand) => endTask(this.#step(hand), task));
+  async end(task: string): Promise<void> {
+    await this.#writer.together('end', (hand) => endTask(this.#step(hand), task));
+    if (++this.#ended % FOLDED_AFTER === 0) await this.write('fold', foldLedger);
   }
 
   /** Removes what a crash or ended tasks left behind on the volume. */

@@ -35,7 +35,7 @@ interface Waiting {
 }
 
 /** Steps that leave reservations and charges as they are. */
-const KEEPING: ReadonlySet<string> = new Set(['look', 'consent', 'erase', 'key', 'activate', 'import records', 'import consents']);
+const KEEPING: ReadonlySet<string> = new Set(['look', 'fold', 'consent', 'erase', 'key', 'activate', 'import records', 'import consents']);
 const MOST_TOGETHER = 256;
 const MOST_WAITING = 10_000;
 
