@@ -36,8 +36,11 @@ export const vault = async (quick: boolean): Promise<Report> => {
   const { reservations, queries, fsyncMs, tasks } = small;
   const { bare } = reservations;
   const durable = (what: string, count: number, { wallMs, processorMs }: Took): readonly string[] => [
-    ...[what, perSecond(count, wallMs), `${digits(processorMs / count)} ms`],
-    ...[times(wallMs / count, bare.wallMs / tasks), times(processorMs / count, bare.processorMs / tasks)],
+    what,
+    perSecond(count, wallMs),
+    `${digits(processorMs / count)} ms`,
+    times(wallMs / count, bare.wallMs / tasks),
+    times(processorMs / count, bare.processorMs / tasks),
   ];
   return {
     name: 'vault',

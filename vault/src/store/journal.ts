@@ -50,7 +50,11 @@ export const entryAfter = (before: JournalHead, kind: JournalKind, content: obje
 };
 /** Row of the table `journal`. */
 export const journalRow = ({ sequence, entry, nonce, head }: JournalEntry, kind: JournalKind): readonly Cell[] => [
-  ...[sequence, kind, entry, nonce, head],
+  sequence,
+  kind,
+  entry,
+  nonce,
+  head,
 ];
 export const appendJournal = async (sql: Sql, kind: JournalKind, content: object): Promise<JournalHead> => {
   const next = entryAfter(await journalHead(sql), kind, content);

@@ -67,8 +67,23 @@ export const unfinishedReservations = async (sql: Sql): Promise<readonly Reserva
 
 /** Row of the table `reservations`. */
 export const reservationRow = (r: Reservation): readonly Cell[] => [
-  ...[r.id, r.task, r.domain, r.usage, r.submitter, r.nonce, r.ask, r.used, r.state, r.attempt, r.snapshot, r.consentVersion],
-  ...[r.consentNonce, r.receipt, r.firstSnapshot, r.firstConsent, r.ended],
+  r.id,
+  r.task,
+  r.domain,
+  r.usage,
+  r.submitter,
+  r.nonce,
+  r.ask,
+  r.used,
+  r.state,
+  r.attempt,
+  r.snapshot,
+  r.consentVersion,
+  r.consentNonce,
+  r.receipt,
+  r.firstSnapshot,
+  r.firstConsent,
+  r.ended,
 ];
 /** A fresh snapshot and receipt for the next attempt (C2). */
 export const updateAttempt = (sql: Sql, r: Reservation): Promise<void> =>

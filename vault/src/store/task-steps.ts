@@ -103,7 +103,16 @@ export const reserveTask = async (step: Step, request: ReserveRequest): Promise<
   const eligible = await book.eligible(sql, request, request.limit);
   const attempt = await attemptOf(step, { ...request, id, attempt: 1n }, eligible);
   const reservation: Reservation = {
-    ...{ id, task, domain, usage, submitter, nonce, ask, used: 0n, state: 'reserved', ended: false },
+    id,
+    task,
+    domain,
+    usage,
+    submitter,
+    nonce,
+    ask,
+    used: 0n,
+    state: 'reserved',
+    ended: false,
     ...attempt,
   };
   await book.reserve(sql, reservation, eligible, time);
@@ -113,7 +122,15 @@ export const reserveTask = async (step: Step, request: ReserveRequest): Promise<
   note(step, 'reserved', reservation);
   const { firstSnapshot, firstConsent } = attempt;
   journal('reserve', {
-    ...{ task, id, domain, usage, submitter, nonce, ask, firstSnapshot, firstConsent },
+    task,
+    id,
+    domain,
+    usage,
+    submitter,
+    nonce,
+    ask,
+    firstSnapshot,
+    firstConsent,
     time: BigInt(time),
     subjects: packNumbers(eligible),
   });
