@@ -25,6 +25,8 @@ export type ImageSpec = {
   files?: readonly ({ path: string; source: string } | { path: string; text: string })[];
   /** Folders that belong to the user 65532, for volumes to be mounted on. */
   folders?: readonly string[];
+  /** Names that the bundler replaces by these expressions. */
+  define?: Readonly<Record<string, string>>;
   args?: readonly string[];
   environment?: Readonly<Record<string, string>>;
 };
@@ -55,7 +57,7 @@ export const bundleProgram = async (spec: ImageSpec): Promise<Buffer> => {
     legalComments: 'none',
     logLevel: 'silent',
     banner: { js: banner },
-    define: { __filename: 'scsBundleFile', __dirname: 'scsBundleFolder' },
+    define: { __filename: 'scsBundleFile', __dirname: 'scsBundleFolder', ...spec.define },
     external: [
       '*.node',
       ...(spec.external ?? []),

@@ -1,5 +1,5 @@
 /** Three masters in this process against a real API server: real gRPC with mutual TLS, a simulated chain, fast windows. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
@@ -7,7 +7,7 @@ import { createAuthority, issue, type TlsIdentity } from '@scs/proto/authority.t
 import { grpcClient, Masters, Peers } from '@scs/proto';
 import { authoritiesOf, clientCredentials, counterAuthorities, enterpriseIdentity, masterIdentity } from '@scs/proto/tls.ts';
 import { createMasters } from '@scs/proto/masters-client.ts';
-import { genesisDigest, parseSym, type Genesis } from '@scs/protocol';
+import { encodeGenesis, genesisDigest, parseSym, type Genesis } from '@scs/protocol';
 import { customResourceDefinition } from '@scs/protocol/resources/crd.ts';
 import { definitions } from '@scs/protocol/resources/definitions.ts';
 import { aGenesis, aPolicy, enterprises } from '@scs/protocol/testing/genesis.ts';
@@ -31,11 +31,12 @@ const YEARS = 1;
 type Tls = ReadonlyMap<string, TlsIdentity>;
 
 /** Windows are at least twenty times the clock bound (T5). With MinBFT a block that comes late costs a view: more room for a busy machine. */
-const fastPolicy = (clockBoundMs: number): Genesis['policy'] => {
+const fastPolicy = (clockBoundMs: number, epochMs: number): Genesis['policy'] => {
   const policy = aPolicy();
   const measurements = [...policy.enclave.measurements, counterMeasurement()];
   return {
     ...policy,
+    epoch: { lengthMs: epochMs },
     enclave: { ...policy.enclave, measurements },
     windows: { ...policy.windows, challengeMs: 20 * clockBoundMs, clockBoundMs },
     settlement: { ...policy.settlement, maxDelayMs: 3_000 },
@@ -43,9 +44,9 @@ const fastPolicy = (clockBoundMs: number): Genesis['policy'] => {
 };
 
 /** A genesis with real TLS authorities, and a certificate for everybody in it. */
-const makeGenesis = async (now: number, clockBoundMs: number): Promise<{ genesis: Genesis; tls: Tls }> => {
+const makeGenesis = async (now: number, clockBoundMs: number, epochMs: number): Promise<{ genesis: Genesis; tls: Tls }> => {
   const notBefore = new Date(now - 60_000);
-  const base = aGenesis({ time: now - 1_000, policy: fastPolicy(clockBoundMs) });
+  const base = aGenesis({ time: now - 1_000, policy: fastPolicy(clockBoundMs, epochMs) });
   const authorities = new Map<string, string>();
   const tls = new Map<string, TlsIdentity>();
   const certify = async (identity: string, seed: string): Promise<void> => {
@@ -93,9 +94,9 @@ export class Group {
   }
 
   /** `minbft`: with trusted counters in processes of their own; else by the Lease. */
-  static async start(name: string, log: 'lease' | 'minbft' = 'lease'): Promise<Group> {
+  static async start(name: string, log: 'lease' | 'minbft' = 'lease', epochMs = 3_600_000): Promise<Group> {
     const [plane, ports] = await Promise.all([startControlPlane({ name }), freePorts(9)]);
-    const { genesis, tls } = await makeGenesis(Date.now(), log === 'minbft' ? 500 : 150);
+    const { genesis, tls } = await makeGenesis(Date.now(), log === 'minbft' ? 500 : 150, epochMs);
     const group = new Group(plane, genesis, tls, ports);
     if (log === 'minbft')
       group.counters = await Promise.all([0, 1, 2].map((i) => CounterProcess.make(group.#folder, genesis, i, ports[6 + i]!)));
@@ -157,6 +158,33 @@ export class Group {
     });
     this.masters[index] = master;
     return master;
+  }
+  /** For a master as a process of its own: what the chart would set and mount. There is no chain. */
+  environmentOf(index: number): Readonly<Record<string, string>> {
+    const folder = join(this.#folder, `process-${index}`);
+    const tls = this.#tls.get(masterIdentity(index))!;
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'genesis.bin'), encodeGenesis(this.genesis));
+    for (const key of ['durable.key', 'gas.key']) writeFileSync(join(folder, key), masterKey(index).seed);
+    writeFileSync(join(folder, 'tls.crt'), tls.certificatePem);
+    writeFileSync(join(folder, 'tls.key'), tls.keyPem);
+    return {
+      KUBECONFIG: this.plane.kubeconfig,
+      SCS_MASTER_INDEX: String(index),
+      SCS_GENESIS: join(folder, 'genesis.bin'),
+      SCS_KEYS: folder,
+      SCS_TLS: folder,
+      SCS_DATA: join(folder, 'data'),
+      SCS_PEERS: this.#peerPorts.map((port) => `127.0.0.1:${port}`).join(','),
+      SCS_CHAIN_URL: 'http://127.0.0.1:9',
+      SCS_NAMESPACES: 'roastery',
+      SCS_NAMESPACE: 'scs-system',
+      SCS_LOG: 'minbft',
+      SCS_COUNTER: this.counters[index]?.address ?? '',
+      SCS_PEERS_LISTEN: `127.0.0.1:${this.#peerPorts[index]}`,
+      SCS_LISTEN: `127.0.0.1:${this.#publicPorts[index]}`,
+      SCS_HEALTH_LISTEN: '127.0.0.1:0',
+    };
   }
   fileOf(index: number): string {
     return join(this.#folder, `${index}.db`);
