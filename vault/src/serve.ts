@@ -92,7 +92,7 @@ export const serve = async (config: VaultConfig, signal: AbortSignal): Promise<v
     onCall: probes.countCall,
   });
   cleanup.defer(() => server.close());
-  const dividends = await Dividends.open({ ...context, log });
+  const dividends = new Dividends({ ...context, log });
   if (manifest.rights) {
     const rights = await startRights({
       store,

@@ -1,4 +1,6 @@
 /** A Vault's dividends (K6): from charged subjects to proofs, through crashes, telling nobody but the producer. */
+import { mkdir, rename } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { decodeDividendRoot, dividendKey, dividendLeaf, hex, rootFromPath, statementFits, type Command } from '@scs/protocol';
 import { parseDividendProofs, dividendProofsJson } from '@scs/protocol/dividend-proofs.ts';
@@ -9,8 +11,11 @@ import { testKey } from '@scs/protocol/testing/keys.ts';
 import { aTask } from '@scs/protocol/testing/task.ts';
 import { World } from '@scs/protocol/testing/world.ts';
 import { importConsents, importRecords } from '../import/import.ts';
+import { EntrySeal } from '../journal/copy.ts';
+import { FolderCopy } from '../journal/folder-copy.ts';
 import { silent } from '../logger.ts';
 import { quoted } from '../store/database.ts';
+import { journalFault } from '../store/journal.ts';
 import type { VaultStore } from '../store/vault-store.ts';
 import { aFolder, DOMAIN, openStore, parquetOf } from '../testing/a-store.ts';
 import { manifestOf, OURS, WorldMasters } from '../testing/a-group.ts';
@@ -25,11 +30,18 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
 
+/** With a copy of its journal. */
+const opened = (folder: string, data = folder): Promise<VaultStore> =>
+  openStore(data, {
+    vault: OURS,
+    journalCopy: ({ journalKey }) => new FolderCopy(join(folder, 'copy'), new EntrySeal(journalKey, OURS)),
+  });
 /** `subject -> producer`: one purchase and a consent to marketing each. */
-const storeWith = async (people: Readonly<Record<string, string>>): Promise<VaultStore> => {
+const storeWith = async (people: Readonly<Record<string, string>>): Promise<{ readonly store: VaultStore; readonly folder: string }> => {
   const { folder, remove } = await aFolder();
   cleanups.push(remove);
-  const store = await openStore(folder, { vault: OURS });
+  await mkdir(join(folder, 'copy'));
+  const store = await opened(folder);
   cleanups.push(() => store.close());
   const rows = Object.entries(people).map(([subject, producer]) => `(${quoted(subject)}, ${quoted(producer)})`);
   const records = `SELECT subject, DATE '2017-11-01' AS "purchase.day", 'COFFEE' AS "purchase.commodity", '25-34' AS "household.age", producer
@@ -38,11 +50,11 @@ const storeWith = async (people: Readonly<Record<string, string>>): Promise<Vaul
   const consents = `SELECT subject, 'marketing' AS usage, 'granted' AS state, TIMESTAMPTZ '2024-01-01T00:00:00Z' AS time
     FROM (VALUES ${rows.join(', ')}) t(subject, producer)`;
   await importConsents(store, { path: await parquetOf(store, consents), format: 'parquet' }, Date.now(), () => undefined);
-  return store;
+  return { store, folder };
 };
 /** One settled task that charged everybody in the store; the epoch of its batch is closed, unless it is to stay `open`. */
 const scene = async (people: Readonly<Record<string, string>>, open = false) => {
-  const store = await storeWith(people);
+  const { store, folder } = await storeWith(people);
   const world = World.ready(genesis);
   const uid = world.submit(aTask().named('drawn').signed(genesis));
   const plan = world.task(uid).plan!;
@@ -74,8 +86,9 @@ const scene = async (people: Readonly<Record<string, string>>, open = false) => 
   if (!open) world.advance(LENGTH);
   const masters = new WorldMasters(world);
   const options = { store, masters, genesis, genesisDigest: world.genesisDigest, manifest: manifestOf(), log: silent };
-  const dividends = await Dividends.open(options);
-  return { store, world, masters, dividends, uid, again: () => Dividends.open(options) };
+  const dividends = new Dividends(options);
+  const again = (other: VaultStore = store): Dividends => new Dividends({ ...options, store: other });
+  return { store, folder, world, masters, dividends, uid, again };
 };
 const isPublished = (world: World): boolean => world.state.map.get(dividendKey(1n)) !== undefined;
 
@@ -150,12 +163,29 @@ describe('K6: a Vault publishes its dividends', () => {
     masters.after = () => undefined;
     // what is held changes in between; what was promised does not
     await store.erase('s2');
-    const restarted = await again();
+    const restarted = again();
     await restarted.turn();
     await restarted.turn();
     expect(masters.submitted.filter(({ type }) => type === 'vault.dividends')).toHaveLength(1);
     expect((await restarted.earnedBy(BERT)).claims).toHaveLength(1);
     expect(world.state.map.get(dividendKey(2n))).toBeUndefined();
+  });
+
+  test('B8: a Vault from an old backup has what was promised since, though who it was promised to is gone', async () => {
+    const { store, folder, masters, dividends, again } = await scene({ s1: ANNA, s2: BERT });
+    await store.database.copyTo(join(folder, 'data', 'store', 'old.db'), 'ab'.repeat(32));
+    await dividends.turn();
+    const promised = await dividends.earnedBy(BERT);
+    await store.erase('s2');
+    await mkdir(join(folder, 'restored', 'data'), { recursive: true });
+    await rename(join(folder, 'data', 'store', 'old.db'), join(folder, 'restored', 'data', 'vault.db'));
+    const restored = await opened(folder, join(folder, 'restored'));
+    cleanups.push(() => restored.close());
+    const after = again(restored);
+    await after.turn();
+    expect(await after.earnedBy(BERT)).toEqual(promised);
+    expect(masters.submitted.filter(({ type }) => type === 'vault.dividends')).toHaveLength(1);
+    expect(await restored.database.read(journalFault)).toBeUndefined();
   });
 
   test('an erased subject earns nothing more, and the others as much as before', async () => {

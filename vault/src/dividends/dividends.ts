@@ -30,7 +30,6 @@ import {
   chargedBy,
   earns,
   leavesOf,
-  makeTables,
   noteNothing,
   noteNumber,
   noteShare,
@@ -62,12 +61,8 @@ const READING = { timeoutMs: 10_000 } as const;
 
 export class Dividends {
   readonly #o: DividendsOptions;
-  private constructor(options: DividendsOptions) {
+  constructor(options: DividendsOptions) {
     this.#o = options;
-  }
-  static async open(options: DividendsOptions): Promise<Dividends> {
-    await options.store.database.write(makeTables);
-    return new Dividends(options);
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -140,7 +135,7 @@ export class Dividends {
     const leaves = dividendShares(work, pot, subjectsOfBand(economy, manifest.sizeBand));
     const bits = leavesUnderRoot(economy).toString(2).length - 1;
     const { root } = await this.#tree(epoch, bits, leaves);
-    await store.database.write((sql) => promise(sql, { epoch, root, bits, number: undefined }, leaves));
+    await store.write('dividends', (sql) => promise(sql, { epoch, root, bits }, leaves));
     return root;
   }
 

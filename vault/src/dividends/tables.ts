@@ -1,9 +1,11 @@
 /**
  * What the Vault keeps of dividends (rule K6), in its own encrypted file: which task set aside how much for its subjects, and which
- * leaves it promised. A leaf once written is never derived again.
+ * leaves it promised. A leaf once written is never derived again, so promises are in the journal (B8); the rest is learnt again from
+ * the masters.
  */
 import type { Transfer } from '@scs/protocol';
 import type { Sql } from '../store/database.ts';
+import { appendJournal } from '../store/journal.ts';
 import { recordsTable } from '../store/schema.ts';
 
 /** `epoch` is -1 for a task that set nothing aside. */
@@ -20,16 +22,6 @@ export interface Promised {
   readonly number: bigint | undefined;
 }
 const NONE = -1;
-
-export const makeTables = async (sql: Sql): Promise<void> => {
-  await sql.run('CREATE TABLE IF NOT EXISTS dividend_tasks (task VARCHAR PRIMARY KEY, epoch BIGINT NOT NULL, share BIGINT NOT NULL)');
-  await sql.run(
-    'CREATE TABLE IF NOT EXISTS dividend_roots (epoch BIGINT PRIMARY KEY, root VARCHAR NOT NULL, bits BIGINT NOT NULL, number BIGINT)',
-  );
-  await sql.run(
-    'CREATE TABLE IF NOT EXISTS dividend_leaves (epoch BIGINT NOT NULL, index BIGINT NOT NULL, account VARCHAR NOT NULL, amount BIGINT NOT NULL)',
-  );
-};
 
 /** Tasks that were charged here and whose share isn't known yet, oldest first. */
 export const tasksWithoutShare = async (sql: Sql, limit: number): Promise<readonly string[]> =>
@@ -84,8 +76,17 @@ export const promisedFor = async (sql: Sql, epoch: number): Promise<Promised | u
   const [row] = await sql.rows('SELECT * FROM dividend_roots WHERE epoch = $epoch::BIGINT', { epoch });
   return row && promisedOf(row);
 };
-/** In the transaction that derives them: a root and its leaves, in the order of their index. */
-export const promise = async (sql: Sql, { epoch, root, bits }: Promised, leaves: readonly Transfer[]): Promise<void> => {
+/** Root and leaves, in the order of their index, in one transaction with the journal's entry. */
+export const promise = async (sql: Sql, promised: Omit<Promised, 'number'>, leaves: readonly Transfer[]): Promise<void> => {
+  await keepPromise(sql, promised, leaves);
+  const { epoch, root, bits } = promised;
+  await appendJournal(sql, 'dividends', { epoch: BigInt(epoch), root, bits: BigInt(bits), leaves: packLeaves(leaves) });
+};
+export const keepPromise = async (
+  sql: Sql,
+  { epoch, root, bits }: Omit<Promised, 'number'>,
+  leaves: readonly Transfer[],
+): Promise<void> => {
   await sql.run('INSERT INTO dividend_roots VALUES ($epoch::BIGINT, $root, $bits::BIGINT, NULL)', { epoch, root, bits });
   for (const [index, { account, amount }] of leaves.entries())
     await sql.run('INSERT INTO dividend_leaves VALUES ($epoch::BIGINT, $index::BIGINT, $account, $amount::BIGINT)', {
@@ -95,6 +96,17 @@ export const promise = async (sql: Sql, { epoch, root, bits }: Promised, leaves:
       amount,
     });
 };
+/** `account amount` by comma, for the journal. */
+const packLeaves = (leaves: readonly Transfer[]): string => leaves.map(({ account, amount }) => `${account} ${amount}`).join(',');
+/** Throws RangeError when it is malformed. */
+export const unpackLeaves = (packed: string): readonly Transfer[] =>
+  packed === ''
+    ? []
+    : packed.split(',').map((leaf) => {
+        const match = /^(0x[0-9a-f]{64}) (\d{1,18})$/.exec(leaf);
+        if (!match) throw new RangeError('malformed leaf');
+        return { account: match[1]!, amount: BigInt(match[2]!) };
+      });
 export const noteNumber = (sql: Sql, epoch: number, number: bigint): Promise<void> =>
   sql.run('UPDATE dividend_roots SET number = $number::BIGINT WHERE epoch = $epoch::BIGINT', { epoch, number });
 

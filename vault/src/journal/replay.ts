@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { decodeCanonical, fromHex, usages } from '@scs/protocol';
 import { consentVersion, raiseVersion } from '../store/subjects.ts';
+import { keepPromise, unpackLeaves } from '../dividends/tables.ts';
 import { eraseAccount } from '../store/consents.ts';
 import { lookAgain, noteErasure } from '../store/erasures.ts';
 import type { Sql } from '../store/database.ts';
@@ -64,6 +65,7 @@ const Entry = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('commit'), task, used: amount, height: amount }),
   z.object({ kind: z.literal('release'), task }),
   z.object({ kind: z.literal('replenish'), usage, count: amount }),
+  z.object({ kind: z.literal('dividends'), epoch: amount, root: z.string().regex(/^[0-9a-f]{64}$/), bits: amount, leaves: z.string() }),
 ]);
 type Entry = z.infer<typeof Entry>;
 type Of<K extends Entry['kind']> = Extract<Entry, { kind: K }>;
@@ -165,6 +167,8 @@ const apply = async (sql: Sql, e: Entry, sequence: bigint, recordTables: readonl
       return settleReservation(sql, e.task, 'released', 0n);
     case 'replenish':
       return applyReplenishment(sql, e.usage, e.count);
+    case 'dividends':
+      return keepPromise(sql, { epoch: Number(e.epoch), root: e.root, bits: Number(e.bits) }, unpackLeaves(e.leaves));
   }
 };
 

@@ -31,7 +31,8 @@ export type JournalKind =
   | 'commit'
   | 'release'
   | 'replenish'
-  | 'activate';
+  | 'activate'
+  | 'dividends';
 
 export const EMPTY: JournalHead = { sequence: 0n, head: '0'.repeat(64) };
 

@@ -20,6 +20,7 @@ import { named, type Database, type Sql } from './database.ts';
  * quota_uses    who reserved when, for the quotas of the manifest
  * audiences     who released tasks selected, until they expire (T1); `sent` is when one was activated
  * subject_keys  keys with which subjects sign their requests (C4)
+ * dividend_tasks, _roots, _leaves   what tasks set aside for producers, and what was promised to whom (K6)
  * erasures      when an account was erased, by the journal's sequence and in milliseconds (C4)
  * later_records whose records of a file came after it, and at which sequence; 0 is not yet
  */
@@ -85,6 +86,12 @@ const migrations: readonly (readonly string[])[] = [
            WHERE NOT EXISTS (SELECT 1 FROM former_reservations f WHERE f.id = r.id)
              AND NOT EXISTS (SELECT 1 FROM folded_reservations f WHERE f.id = r.id))
        GROUP BY id, usage`,
+  ],
+  // Some files have these tables from before they were listed here.
+  [
+    'CREATE TABLE IF NOT EXISTS dividend_tasks (task VARCHAR PRIMARY KEY, epoch BIGINT NOT NULL, share BIGINT NOT NULL)',
+    'CREATE TABLE IF NOT EXISTS dividend_roots (epoch BIGINT PRIMARY KEY, root VARCHAR NOT NULL, bits BIGINT NOT NULL, number BIGINT)',
+    'CREATE TABLE IF NOT EXISTS dividend_leaves (epoch BIGINT NOT NULL, index BIGINT NOT NULL, account VARCHAR NOT NULL, amount BIGINT NOT NULL)',
   ],
 ];
 export const SCHEMA_VERSION = migrations.length;
