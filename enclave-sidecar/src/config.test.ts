@@ -67,8 +67,8 @@ test('the genesis is read by its one spelling; faults do not quote files', () =>
 test('A2: scratch on a disk is refused; files are readable by their owner and go when disposed', async () => {
   if (await isMemoryBacked('/dev/shm')) await requireMemory('/dev/shm');
   await expect(requireMemory('/proc')).rejects.toMatchObject({ code: 'ScratchNotMemory' });
-  const files = await writeSliceFiles(folder, 1, Uint8Array.of(1), Uint8Array.of(2));
-  expect(files.snapshot).toMatch(/work-1\/snapshot\.parquet$/);
+  const files = await writeSliceFiles(folder, 1, Uint8Array.of(2));
+  expect(files.eligible).toMatch(/work-1\/eligible\.parquet$/);
   await files[Symbol.asyncDispose]();
   expect(await isMemoryBacked(folder).catch(() => 'gone')).not.toBe('gone');
 });

@@ -1,3 +1,5 @@
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import {
   decodeTaskResult,
@@ -267,6 +269,57 @@ describe('what a Vault may do', () => {
     expect(vault.opened).toHaveLength(6);
   });
 
+  describe('A2: a warm slice', () => {
+    /** A sidecar that has its snapshot and waits for its executor, stopped. */
+    const stoppedWarm = async (group: TestGroup): Promise<string> => {
+      const first = await group.slice(alder, { idle: true });
+      await group.until(() => first.phases.includes('running'));
+      await first.stop();
+      return first.scratch;
+    };
+
+    test('opened again, it is not sent its snapshot again; with the output stored, nothing of it stays', async () => {
+      await using group = await TestGroup.start();
+      const vault = group.vaults.get(alder)!;
+      vault.replies.push({ code: 'SealInvalid' });
+      const { scratch } = await group.slice(alder, { cells: () => cellsOf[alder]! });
+      await released(group, alder);
+      expect(vault.sent).toEqual([true, false]);
+      await group.until(() => !existsSync(join(scratch, 'snapshot')));
+    });
+    test('a sidecar that was restarted in its pod goes on with it, and gives the same output', async () => {
+      await using group = await TestGroup.start();
+      const vault = group.vaults.get(alder)!;
+      const scratch = await stoppedWarm(group);
+      await group.slice(alder, { cells: () => cellsOf[alder]!, scratch });
+      await released(group, alder);
+      expect(vault.sent).toEqual([true, false]);
+      const { epsilon, cellsPerSubject } = group.world.task(group.uid).plan!;
+      expect(vault.stored!.output.cells).toEqual(noiseCells(fromHex(vault.noiseSeed), cellsOf[alder]!, cellsPerSubject, epsilon));
+    });
+    test('C2: after a revocation it takes the fresh one', async () => {
+      await using group = await TestGroup.start();
+      const vault = group.vaults.get(alder)!;
+      const scratch = await stoppedWarm(group);
+      vault.snapshot = 'fresh snapshot';
+      const seen: boolean[] = [];
+      await group.slice(alder, { cells: (snapshot) => (seen.push(snapshot.includes('fresh')), cellsOf[alder]!), scratch });
+      await released(group, alder);
+      expect([vault.sent, seen]).toEqual([[true, true], [true]]);
+    });
+    test('what was altered in scratch counts for nothing: the snapshot is sent again', async () => {
+      await using group = await TestGroup.start();
+      const vault = group.vaults.get(alder)!;
+      const scratch = await stoppedWarm(group);
+      const [name] = readdirSync(join(scratch, 'snapshot'));
+      rmSync(join(scratch, 'snapshot', name!));
+      writeFileSync(join(scratch, 'snapshot', name!), 'other records');
+      await group.slice(alder, { cells: () => cellsOf[alder]!, scratch });
+      await released(group, alder);
+      expect(vault.sent).toEqual([true, false, true]);
+    });
+  });
+
   const lies: readonly [what: string, alter: (input: SliceInput) => SliceInput, message: RegExp][] = [
     ['another plan', (i) => (i.kind === 'snapshot' ? { ...i, plan: { ...i.plan, epsilon: 999_999n } } : i), /another plan/],
     [
@@ -278,6 +331,12 @@ describe('what a Vault may do', () => {
       'another consent receipt',
       (i) => (i.kind === 'snapshot' ? { ...i, consent: { ...i.consent, receipt: 'ef' } } : i),
       /receipt that does not open/,
+    ],
+    [
+      'no snapshot',
+      (i) =>
+        i.kind === 'snapshot' ? { ...i, snapshot: { ...i.snapshot, held: true }, eligibleBytes: i.eligibleBytes + i.snapshot.bytes } : i,
+      /holds none/,
     ],
     ['another task', (i) => ({ ...i, envelope: 'ab'.repeat(32) }), /another task/],
     ['fewer bytes', (i) => (i.kind === 'snapshot' ? { ...i, eligibleBytes: i.eligibleBytes + 100_000 } : i), /fewer bytes/],

@@ -19,6 +19,7 @@ import { requireMemory } from './scratch.ts';
 import type { Ending, Session } from './session.ts';
 import { runSlice } from './slice.ts';
 import { followTask } from './task-view.ts';
+import { WarmSnapshot } from './warm-snapshot.ts';
 import { WorkDesk } from './work-desk.ts';
 
 const FAILED_FOR_GOOD = 3;
@@ -60,7 +61,14 @@ const runRole = async (environment: Environment, session: Session, ready: () => 
   ready();
   try {
     const executorMemoryBytes = BigInt(environment.SCS_EXECUTOR_MEMORY);
-    const ending = await runSlice({ ...session, desk, connectVault, scratch: environment.SCS_SCRATCH, executorMemoryBytes });
+    const ending = await runSlice({
+      ...session,
+      desk,
+      connectVault,
+      scratch: environment.SCS_SCRATCH,
+      warm: new WarmSnapshot(environment.SCS_SCRATCH),
+      executorMemoryBytes,
+    });
     if (ending !== 'Stopped') await session.clock.sleep(LINGER_MS, session.signal);
     return ending;
   } finally {

@@ -5,8 +5,10 @@ import {
   encodePlan,
   envelopeAad,
   equalBytes,
+  filesBytes,
   MAX_SLICE_BYTES,
   outputCommitment,
+  snapshotBytes,
   snapshotCommitment,
   statementFits,
   type Plan,
@@ -16,12 +18,14 @@ import {
 import { fileClass } from '@scs/protocol/size-class.ts';
 import { openContext, type GrpcClient, type OpenContext, type SealedChunk, type VaultNode } from '@scs/proto';
 import { EnclaveFault } from './fault.ts';
+import type { WarmSnapshot } from './warm-snapshot.ts';
 
 /** What a slice asks of its Vault. */
 export type VaultPort = Pick<GrpcClient<typeof VaultNode>, 'openSlice' | 'watchSlice' | 'release' | 'close'>;
 
 export type OpenedSlice =
-  | { readonly kind: 'snapshot'; readonly input: SnapshotInput; readonly snapshot: Uint8Array; readonly eligible: Uint8Array }
+  /** `snapshot` is the path of a file, `warm`'s. */
+  | { readonly kind: 'snapshot'; readonly input: SnapshotInput; readonly snapshot: string; readonly eligible: Uint8Array }
   | { readonly kind: 'stored'; readonly input: Extract<SliceInput, { kind: 'stored' }> };
 
 /** The slice that the certified record speaks of. */
@@ -61,7 +65,6 @@ interface Received {
   readonly input: SliceInput;
   readonly files: Uint8Array;
 }
-const filesLength = (input: SliceInput): number => (input.kind === 'snapshot' ? input.snapshot.bytes + input.eligibleBytes : 0);
 
 const receive = async (chunks: AsyncIterable<SealedChunk>, privateKey: string, { vault, envelope }: ExpectedSlice): Promise<Received> => {
   const aad = envelopeAad(envelope);
@@ -73,7 +76,7 @@ const receive = async (chunks: AsyncIterable<SealedChunk>, privateKey: string, {
     const plain = await context.open(chunk.ciphertext, aad);
     if (!input) {
       input = decodeSliceInput(plain);
-      const length = filesLength(input);
+      const length = filesBytes(input);
       if (length > MAX_SLICE_BYTES) throw faulty(vault, 'more than a slice may hold');
       filling = new Filling(length);
     } else if (!filling?.add(plain)) throw faulty(vault, 'more bytes than it announced');
@@ -100,14 +103,16 @@ const storedProblem = (
   return outputCommitment(output) === evidence.outputCommitment ? undefined : 'a stored output that does not open its commitment';
 };
 
-/** Throws EnclaveFault VaultFaulty when what came does not hold, SealError or a decoder's error when it can't be read, a gRPC error when nothing came. */
+/** Keeps the snapshot in `warm`, and asks for none that is kept there. Throws EnclaveFault VaultFaulty when what came does not hold, SealError or a decoder's error when it can't be read, a gRPC error when nothing came. */
 export const openSlice = async (
   vault: VaultPort,
   keys: { readonly sealKey: string; sealPrivateKey(): string },
   expected: ExpectedSlice,
+  warm: WarmSnapshot,
   signal: AbortSignal,
 ): Promise<OpenedSlice> => {
-  const chunks = vault.openSlice({ task: expected.task, sealKey: keys.sealKey }, { signal });
+  const held = await warm.held();
+  const chunks = vault.openSlice({ task: expected.task, sealKey: keys.sealKey, held }, { signal });
   const { input, files } = await receive(chunks, keys.sealPrivateKey(), expected);
   if (input.envelope !== expected.envelope || input.vault !== expected.vault) throw faulty(expected.vault, 'a slice of another task');
   if (input.kind === 'stored') {
@@ -115,8 +120,15 @@ export const openSlice = async (
     if (problem) throw faulty(expected.vault, problem);
     return { kind: 'stored', input };
   }
-  const snapshot = files.subarray(0, input.snapshot.bytes);
+  const { commitment } = input.snapshot;
+  if (input.snapshot.held && commitment !== held) throw faulty(expected.vault, 'no snapshot, and this slice holds none');
+  const sent = snapshotBytes(input);
+  const snapshot = input.snapshot.held ? await warm.read(commitment) : files.subarray(0, sent);
   const problem = snapshotProblem(input, snapshot, expected);
-  if (problem) throw faulty(expected.vault, problem);
-  return { kind: 'snapshot', input, snapshot, eligible: files.subarray(input.snapshot.bytes) };
+  if (problem) {
+    await warm.drop();
+    throw faulty(expected.vault, problem);
+  }
+  if (!input.snapshot.held) await warm.keep(commitment, snapshot);
+  return { kind: 'snapshot', input, snapshot: warm.path(commitment), eligible: files.subarray(sent) };
 };

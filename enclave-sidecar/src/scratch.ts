@@ -1,4 +1,4 @@
-/** Plaintext of records lies in memory-backed scratch only, for as long as the executor needs it (rule A2). */
+/** Plaintext of records lies in memory-backed scratch only, for as long as the slice needs it (rule A2). */
 import { mkdir, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EnclaveFault } from './fault.ts';
@@ -17,22 +17,17 @@ export const requireMemory = async (folder: string): Promise<void> => {
 };
 
 export interface SliceFiles extends AsyncDisposable {
-  readonly snapshot: string;
   readonly eligible: string;
 }
-/** Writes both files for the executor to read; disposing removes them. */
-export const writeSliceFiles = async (scratch: string, round: number, snapshot: Uint8Array, eligible: Uint8Array): Promise<SliceFiles> => {
+/** Writes what belongs to this run alone for the executor to read, beside the snapshot; disposing removes it. */
+export const writeSliceFiles = async (scratch: string, round: number, eligible: Uint8Array): Promise<SliceFiles> => {
   const folder = join(scratch, `work-${round}`);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { mode: 0o700 });
-  const place = async (name: string, content: Uint8Array): Promise<string> => {
-    const path = join(folder, name);
-    await writeFile(path, content, { mode: 0o400, flag: 'wx' });
-    return path;
-  };
+  const path = join(folder, 'eligible.parquet');
+  await writeFile(path, eligible, { mode: 0o400, flag: 'wx' });
   return {
-    snapshot: await place('snapshot.parquet', snapshot),
-    eligible: await place('eligible.parquet', eligible),
+    eligible: path,
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   };
 };

@@ -41,6 +41,7 @@ import { EnclaveFault, errorKind } from './fault.ts';
 import { openSlice, type ExpectedSlice, type OpenedSlice, type VaultPort } from './open-slice.ts';
 import { writeSliceFiles } from './scratch.ts';
 import { becomeReady, hasEnded, isDispatched, type Ending, type Session } from './session.ts';
+import type { WarmSnapshot } from './warm-snapshot.ts';
 import type { WorkDesk } from './work-desk.ts';
 
 export interface SliceSession extends Session {
@@ -48,6 +49,7 @@ export interface SliceSession extends Session {
   /** Connects to the Vault of that enterprise (its address is in the certified record). */
   readonly connectVault: (enterprise: string) => VaultPort;
   readonly scratch: string;
+  readonly warm: WarmSnapshot;
   readonly executorMemoryBytes: bigint;
 }
 /** Times that a Vault may send what does not hold, or refuse, before that is said aloud. */
@@ -104,7 +106,7 @@ const openWithRetry = async (
   let refusals = 0;
   for (let failures = 0; !ended.aborted; failures++) {
     try {
-      return await openSlice(vault, session.keys, expected, ended);
+      return await openSlice(vault, session.keys, expected, session.warm, ended);
     } catch (error) {
       if (ended.aborted) return undefined;
       const refused = error instanceof EnclaveFault ? error : refusalOf(error, expected.vault);
@@ -159,8 +161,9 @@ const count = async (
   wanted: AbortSignal,
 ): Promise<Counted | undefined> => {
   session.enter('running');
-  await using files = await writeSliceFiles(session.scratch, round, opened.snapshot, opened.eligible);
-  const { snapshot, eligible } = files;
+  await using files = await writeSliceFiles(session.scratch, round, opened.eligible);
+  const { snapshot } = opened;
+  const { eligible } = files;
   const limits = { memoryLimitBytes: session.executorMemoryBytes, timeoutMs: session.genesis.policy.windows.executionMs };
   const result = await session.desk.offer({ task: expected.task, plan: encodePlan(expected.plan), snapshot, eligible, ...limits }, wanted);
   if (!result) return undefined;
@@ -298,6 +301,16 @@ const produce = async (
   }
 };
 
+/** With the output stored, or none to come, no record stays; but a sidecar that stops may be started again, and warm. */
+const produceAndTidy = async (...of: Parameters<typeof produce>): Promise<SlicePayload | Ending> => {
+  const [session] = of;
+  try {
+    return await produce(...of);
+  } finally {
+    if (!session.signal.aborted) await session.warm.drop();
+  }
+};
+
 /** B3: the masters' certified word, not the Vault's, lets the output leave. */
 const isReleasedAs =
   (vault: string, payload: SlicePayload) =>
@@ -333,7 +346,7 @@ const runReady = async (session: SliceSession, attestation: Attestation, wanted:
   if (!record || !part) return endingNow(session);
   const vault = session.connectVault(part.enterprise);
   try {
-    const payload = await produce(session, vault, record, attestation, wanted);
+    const payload = await produceAndTidy(session, vault, record, attestation, wanted);
     if (typeof payload === 'string') return payload;
     session.enter('waiting');
     if (!(await session.view.until(isReleasedAs(session.subject, payload), wanted))) return endingNow(session);

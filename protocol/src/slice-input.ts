@@ -3,7 +3,7 @@
  * are made with `proto/src/sealing.ts`; this file says what is inside.
  *
  *   OpenSlice  purpose slice-input, AAD = envelope digest (32 bytes) on every chunk. Chunk 0 is `SliceInput`; for `snapshot`
- *              the further chunks are the Parquet snapshot and then the eligible subjects, cut anywhere, at most
+ *              the further chunks are the Parquet snapshot (unless the slice holds it) and then the eligible subjects, cut anywhere, at most
  *              SLICE_CHUNK_BYTES each, and zeros up to `fileClass`. The lengths are in the header, so that a cut stream shows.
  *   Release    purpose slice-release, AAD = envelope digest: canonical `SliceRelease`, to `vaultSealKey`.
  *   Blob       `slice/<vault>/<aggregator's seal key>`: purpose slice-output, AAD = envelope digest || vault (UTF-8), packed
@@ -36,7 +36,13 @@ export const SliceInput = z.discriminatedUnion('kind', [
     /** B6: derived by the Vault for this envelope, slice, round and snapshot commitment. Secret. */
     noiseSeed: digestHex,
     /** `commit('snapshot', nonce, SHA3(snapshot file))`: what the certified answer holds, or that of a fresh snapshot (C2). */
-    snapshot: z.strictObject({ commitment: digestHex, nonce: digestHex, bytes: z.int().min(1).max(MAX_SLICE_BYTES) }),
+    snapshot: z.strictObject({
+      commitment: digestHex,
+      nonce: digestHex,
+      bytes: z.int().min(1).max(MAX_SLICE_BYTES),
+      /** The slice said that it has this one: it is not sent again. */
+      held: z.literal(true).exactOptional(),
+    }),
     /** `commit('consent', nonce, SHA3(receipt))`, the receipt being the Vault's (C3): hex of its bytes. */
     consent: z.strictObject({
       commitment: digestHex,
@@ -61,6 +67,10 @@ export const SliceInput = z.discriminatedUnion('kind', [
 ]);
 export type SliceInput = z.infer<typeof SliceInput>;
 export type SnapshotInput = Extract<SliceInput, { kind: 'snapshot' }>;
+/** Bytes of the snapshot that follow the header. */
+export const snapshotBytes = ({ snapshot }: Pick<SnapshotInput, 'snapshot'>): number => (snapshot.held ? 0 : snapshot.bytes);
+/** Bytes that follow the header, before their padding: the snapshot, unless it is held, and the eligible subjects. */
+export const filesBytes = (input: SliceInput): number => (input.kind === 'stored' ? 0 : snapshotBytes(input) + input.eligibleBytes);
 
 /** Who is in a kept audience (T1): bit i, from the lowest of byte 0, is the i-th of the eligible subjects in ascending order. */
 export const KeptAudience = z.strictObject({
@@ -97,7 +107,7 @@ const widestOutput = <T extends { readonly cells: readonly bigint[] }>(output: T
 const widestInput = (input: SliceInput): object =>
   input.kind === 'stored'
     ? { ...input, output: widestOutput(input.output) }
-    : { ...input, snapshot: { ...input.snapshot, bytes: MAX_SLICE_BYTES }, eligibleBytes: MAX_SLICE_BYTES };
+    : { ...input, snapshot: { ...input.snapshot, bytes: MAX_SLICE_BYTES, held: true }, eligibleBytes: MAX_SLICE_BYTES };
 /** As if no cell were suppressed. */
 const widestResult = (result: TaskResult): object => ({
   ...result,

@@ -12,10 +12,12 @@ import {
   encodePlan,
   encodeSliceInput,
   envelopeAad,
+  filesBytes,
   hex,
   SignedSliceEvidence,
   SLICE_CHUNK_BYTES,
   type SliceInput,
+  type SnapshotInput,
   type TaskRecord,
 } from '@scs/protocol';
 import { fileClass } from '@scs/protocol/size-class.ts';
@@ -61,8 +63,8 @@ const envelopeRefusal = async (
   return fits ? undefined : refusal('EnvelopeMismatch', 'the certified envelope is not what this Vault answered to');
 };
 
-/** Throws MastersUnavailable and StoreError. */
-export const openSlice = async (task: string, sealKey: string, context: ReleaseContext): Promise<OpenedSlice> => {
+/** `held`: commitment of a snapshot that a warm slice still has. Throws MastersUnavailable and StoreError. */
+export const openSlice = async (task: string, sealKey: string, context: ReleaseContext, held = ''): Promise<OpenedSlice> => {
   const { store, masters } = context;
   const record = await certifiedTask(masters, task);
   if (!record) return no(refusal('TaskUnknown', 'no certified task of that name asks this Vault'));
@@ -80,7 +82,7 @@ export const openSlice = async (task: string, sealKey: string, context: ReleaseC
   const reservation = await store.refresh(task);
   if (!reservation) return no(refusal('NotReserved', 'this Vault holds no reservation for the task'));
   context.pace?.begin(`release/${task}`);
-  return { ok: true, parts: sealSnapshot(record, reservation, sealKey, context) };
+  return { ok: true, parts: sealSnapshot(record, reservation, { sealKey, held }, context) };
 };
 
 /** B6: sent again, once its release is decided; never computed again. */
@@ -110,7 +112,7 @@ const noFiles = async function* (): AsyncGenerator<Uint8Array, void> {
 const sealSnapshot = async function* (
   record: TaskRecord,
   reservation: Reservation,
-  sealKey: string,
+  { sealKey, held }: { readonly sealKey: string; readonly held: string },
   { store }: ReleaseContext,
 ): AsyncGenerator<SealedPart, void> {
   const eligible = join(store.folders.scratch, `${randomUUID()}.parquet`);
@@ -119,19 +121,24 @@ const sealSnapshot = async function* (
     await store.writeEligible(reservation.id, eligible);
     const commitments = commitmentsOf(reservation, snapshot);
     const envelope = record.envelope!;
-    const header: SliceInput = {
+    const header: SnapshotInput = {
       kind: 'snapshot',
       envelope,
       vault: store.vault,
       plan: record.plan!,
       noiseSeed: noiseSeed(store.keys.noiseKey, { envelope, snapshotCommitment: commitments.snapshot, vault: store.vault, round: 0 }),
-      snapshot: { commitment: commitments.snapshot, nonce: snapshot.nonce, bytes: snapshot.bytes },
+      snapshot: {
+        commitment: commitments.snapshot,
+        nonce: snapshot.nonce,
+        bytes: snapshot.bytes,
+        ...(held === commitments.snapshot && { held: true }),
+      },
       consent: { commitment: commitments.consent, nonce: reservation.consentNonce, receipt: hex(reservation.receipt) },
       eligibleBytes: (await stat(eligible)).size,
       vaultSealKey: store.keys.sealKey,
     };
     const files = async function* (): AsyncGenerator<Uint8Array, void> {
-      yield* store.readSnapshot(snapshot);
+      if (!header.snapshot.held) yield* store.readSnapshot(snapshot);
       for await (const chunk of createReadStream(eligible, { highWaterMark: SLICE_CHUNK_BYTES })) yield chunk as Uint8Array;
     };
     yield* sealed(sealKey, header, files());
@@ -165,7 +172,7 @@ const recut = async function* (parts: AsyncIterable<Uint8Array>): AsyncGenerator
 const sealed = async function* (sealKey: string, header: SliceInput, files: AsyncIterable<Uint8Array>): AsyncGenerator<SealedPart, void> {
   const context = await sealContext(sealKey, 'slice-input');
   const aad = envelopeAad(header.envelope);
-  const length = header.kind === 'snapshot' ? header.snapshot.bytes + header.eligibleBytes : 0;
+  const length = filesBytes(header);
   let left = length === 0 ? 0 : fileClass(length);
   yield { enc: context.enc, ciphertext: await context.seal(encodeSliceInput(header), aad), last: left === 0 };
   for await (const chunk of recut(withPadding(files, left - length))) {

@@ -91,7 +91,7 @@ class VaultService {
   async open(call: ServerWritableStream<OpenSliceRequest, SealedChunk>): Promise<string> {
     if (!this.#opening.enter()) return this.#fail(call, status.RESOURCE_EXHAUSTED, 'Busy', 'other slices are being opened');
     try {
-      const opened = await openSlice(call.request.task, call.request.sealKey, this.#options);
+      const opened = await openSlice(call.request.task, call.request.sealKey, this.#options, call.request.held);
       if (!opened.ok) return this.#fail(call, status.FAILED_PRECONDITION, opened.refusal.code, opened.refusal.message);
       for await (const part of opened.parts) {
         if (call.cancelled) return 'Cancelled';

@@ -45,8 +45,8 @@ const enclaveFor = async (uid: string, name = 'first'): Promise<SliceEnclave> =>
   world().block(enclave.ready(uid));
   return enclave;
 };
-const opened = async (uid: string, enclave: SliceEnclave) => {
-  const slice = await openSlice(uid, enclave.sealKey, context);
+const opened = async (uid: string, enclave: SliceEnclave, held?: string) => {
+  const slice = await openSlice(uid, enclave.sealKey, context, held);
   if (!slice.ok) throw new Error(slice.refusal.code);
   return enclave.receive(slice.parts, world().task(uid).envelope!);
 };
@@ -108,6 +108,24 @@ test('B6: a restarted slice gets what was stored, and the same noise before that
     ok: false,
     refusal: { code: 'AlreadyStored' },
   });
+});
+
+test('A2: a warm slice, restarted with its snapshot, is sent only what it lacks; after a revocation all of the fresh one', async () => {
+  const uid = await dispatched();
+  const cold = await opened(uid, await enclaveFor(uid, 'first'));
+  if (cold.input.kind !== 'snapshot') throw new Error('stored');
+  const { commitment, bytes } = cold.input.snapshot;
+  const warm = await enclaveFor(uid, 'second');
+  const { input, files } = await opened(uid, warm, commitment);
+  expect(input).toMatchObject({ kind: 'snapshot', snapshot: { commitment, bytes, held: true }, noiseSeed: cold.input.noiseSeed });
+  expect(files).toEqual(cold.files.subarray(bytes));
+  await store.consent({ subject: 'bob', usage: 'marketing', state: 'revoked', time: 10 });
+  const fresh = await opened(uid, warm, commitment);
+  if (fresh.input.kind !== 'snapshot') throw new Error('stored');
+  expect(fresh.input.snapshot.held).toBeUndefined();
+  expect(snapshotCommitment(fresh.input.snapshot.nonce, fresh.files.subarray(0, fresh.input.snapshot.bytes))).toBe(
+    fresh.input.snapshot.commitment,
+  );
 });
 
 test('B3: a lost reply, or no master at all, loses nothing and releases nothing twice', async () => {

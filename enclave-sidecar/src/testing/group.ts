@@ -20,6 +20,7 @@ import { serveExecutor } from '../local-server.ts';
 import type { Ending, Phase, Session } from '../session.ts';
 import { runSlice } from '../slice.ts';
 import { followTask } from '../task-view.ts';
+import { WarmSnapshot } from '../warm-snapshot.ts';
 import { WorkDesk } from '../work-desk.ts';
 import { MastersServer } from './masters-server.ts';
 import { VaultServer } from './vault-server.ts';
@@ -44,6 +45,9 @@ export interface Running {
   /** What the executor was told last; for slices. */
   readonly executor: Promise<string>;
 }
+interface RunningSlice extends Running {
+  readonly scratch: string;
+}
 interface Overrides {
   readonly tee?: Tee;
   /** Exact cells that the executor finds, by content of the snapshot. */
@@ -52,6 +56,8 @@ interface Overrides {
   readonly audience?: Uint8Array;
   /** No executor comes. */
   readonly idle?: boolean;
+  /** Scratch of a sidecar that was stopped in the same pod. */
+  readonly scratch?: string;
 }
 
 /** Like the real executor, but that it knows the answer. Gives the last code it was told. */
@@ -189,8 +195,8 @@ export class TestGroup implements AsyncDisposable {
 
   async slice(
     vault: string,
-    { tee, cells = () => [100n, 50n, 3n], audience = new Uint8Array(), idle = false }: Overrides = {},
-  ): Promise<Running> {
+    { tee, cells = () => [100n, 50n, 3n], audience = new Uint8Array(), idle = false, scratch: before }: Overrides = {},
+  ): Promise<RunningSlice> {
     const enterprise = vault.split('/')[0]!;
     const stop = new AbortController();
     const phases: Phase[] = [];
@@ -204,7 +210,7 @@ export class TestGroup implements AsyncDisposable {
       phases,
     );
     const desk = new WorkDesk(1);
-    const scratch = mkdtempSync(join(this.#folder, 'slice-'));
+    const scratch = before ?? mkdtempSync(join(this.#folder, 'slice-'));
     const socket = join(scratch, 'enclave.sock');
     const local = await serveExecutor(desk, socket);
     const files = this.#tls.get(identityOf(vault))!;
@@ -214,11 +220,12 @@ export class TestGroup implements AsyncDisposable {
         this.#addresses.vaults.get(vault)!,
         clientCredentials(files, authoritiesOf(genesis), enterpriseIdentity(address)),
       );
-    const ended = runSlice({ ...session, desk, connectVault, scratch, executorMemoryBytes: 100_000_000n });
-    const running: Running = {
+    const ended = runSlice({ ...session, desk, connectVault, scratch, warm: new WarmSnapshot(scratch), executorMemoryBytes: 100_000_000n });
+    const running: RunningSlice = {
       keys: session.keys,
       ended,
       phases,
+      scratch,
       executor: idle ? Promise.resolve('idle') : executor(socket, cells, audience, stop.signal),
       stop: async () => {
         stop.abort();

@@ -63,6 +63,8 @@ export class VaultServer {
   audience: string | undefined;
   stored: { readonly output: SliceOutput; readonly evidence: SignedSliceEvidence } | undefined;
   readonly opened: string[] = [];
+  /** Of each opening answered: whether the snapshot went with it. */
+  readonly sent: boolean[] = [];
   #seal: SealKeyPair | undefined;
   readonly #server = new Server();
 
@@ -79,20 +81,21 @@ export class VaultServer {
     return utf8(`${of} of ${this.vault}: ${this.snapshot} `.repeat(50));
   }
 
-  async #input(task: string): Promise<SliceInput> {
+  async #input(task: string, held = ''): Promise<SliceInput> {
     const record = this.masters.world.task(task);
     const envelope = record.envelope!;
     if (this.stored) return { kind: 'stored', envelope, vault: this.vault, ...this.stored };
     this.#seal ??= await generateSealKey();
     const [nonce, receipt] = [digestOf(`nonce ${this.snapshot}`), 'abcd'];
     const snapshot = this.file('snapshot');
+    const commitment = snapshotCommitment(nonce, snapshot);
     return {
       kind: 'snapshot',
       envelope,
       vault: this.vault,
       plan: record.plan!,
       noiseSeed: this.noiseSeed,
-      snapshot: { commitment: snapshotCommitment(nonce, snapshot), nonce, bytes: snapshot.length },
+      snapshot: { commitment, nonce, bytes: snapshot.length, ...(held === commitment && { held: true }) },
       consent: { commitment: consentCommitment(nonce, receipt), nonce, receipt },
       eligibleBytes: this.file('eligible').length,
       vaultSealKey: this.#seal.publicKey,
@@ -102,10 +105,12 @@ export class VaultServer {
   async #send(request: OpenSliceRequest, send: (chunk: SealedChunk) => void): Promise<void> {
     const part = this.masters.world.task(request.task).parts.find(({ vault }) => vault === this.vault);
     if (part?.enclave?.sealKey !== request.sealKey) throw new Error('not the decided enclave');
-    const input = await this.#input(request.task);
+    const input = await this.#input(request.task, request.held);
+    const snapshot = input.kind === 'snapshot' && !input.snapshot.held ? [this.file('snapshot')] : [];
+    this.sent.push(snapshot.length > 0);
     const aad = envelopeAad(input.envelope);
     const context = await sealContext(request.sealKey, 'slice-input');
-    const whole = input.kind === 'snapshot' ? Buffer.concat([this.file('snapshot'), this.file('eligible')]) : Buffer.alloc(0);
+    const whole = input.kind === 'snapshot' ? Buffer.concat([...snapshot, this.file('eligible')]) : Buffer.alloc(0);
     const files = Buffer.concat([whole, Buffer.alloc(whole.length === 0 ? 0 : fileClass(whole.length) - whole.length)]);
     const plain = [encodeSliceInput(this.alter(input))];
     for (let at = 0; at < files.length; at += CHUNK) plain.push(files.subarray(at, at + CHUNK));

@@ -6,6 +6,7 @@ import {
   encodeCanonical,
   encodeSliceRelease,
   envelopeAad,
+  filesBytes,
   identityOf,
   noiseCells,
   outputCommitment,
@@ -69,8 +70,7 @@ export class SliceEnclave {
     }
     if (!ended) throw new Error('the stream was cut');
     const input = decodeSliceInput(plain[0]!);
-    const length = input.kind === 'snapshot' ? input.snapshot.bytes + input.eligibleBytes : 0;
-    return { input, files: Uint8Array.from(Buffer.concat(plain.slice(1)).subarray(0, length)) };
+    return { input, files: Uint8Array.from(Buffer.concat(plain.slice(1)).subarray(0, filesBytes(input))) };
   }
 
   /** Noises `cells` with the Vault's seed and signs the evidence. */
