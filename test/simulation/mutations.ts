@@ -300,13 +300,13 @@ const formations = [
 ];
 
 const snapshots = inFile('fetch.ts', [
-  ['part not verified', 'if (!isPartOf(asked.hash, prefix, part)) return leavePeer(turn, fetch);', '', away(7)],
+  ['part not verified', 'if (!isPartOf(asked.hash, prefix, part)) return leavePeer(turn, fetch);', '', away(13)],
   ['snapshot without certificate', ' || !turn.env.holds.certificate(certificate)', '', away(3)],
   [
     'asks the same peer for ever',
     'const offers = new Map([...fetch.offers].filter(([other]) => other !== fetch.from));',
     'const { offers } = fetch;',
-    away(8),
+    away(4),
   ],
 ]);
 

@@ -3,7 +3,7 @@
  * N1, N6 for the others). A legal commit is a decision: with its prepare it is f + 1 of n = 2f + 1. A master votes only for what it
  * has decided, the vote's head being stored first.
  */
-import { QUORUM, type Certificate, type Head, type Vote } from '@scs/protocol';
+import { digest, QUORUM, type Certificate, type Head, type Vote } from '@scs/protocol';
 import {
   blockOf,
   decidedHeight,
@@ -15,6 +15,7 @@ import {
   withCertified,
   withDecided,
 } from './chain.ts';
+import { endless } from './roster.ts';
 import { broadcast, type HeldVote, set, streamsFor, type Turn } from './state.ts';
 import { with1 } from './stream.ts';
 
@@ -42,7 +43,7 @@ const decide = (turn: Turn, tip: Tip, bytes: Uint8Array): void => {
   const chain = withDecided(env, turn.state.chain, tip, block);
   set(turn, {
     chain,
-    streams: streamsFor(turn.state.streams, chain.roster, turn.state.base),
+    streams: streamsFor(turn.state.streams, endless(chain.roster), turn.state.base),
     progressAt: turn.state.now,
     attempts: 0,
   });
@@ -178,9 +179,10 @@ export const takeCertified = (turn: Turn, bytes: Uint8Array, certificate: Certif
   if (head.height !== chain.certified.head.height + 1n || !turn.env.holds.certificate(certificate)) return;
   const [decided] = chain.decided;
   if (!decided) {
+    if (digest('block', bytes) !== head.block) return; // before it is looked into: others than the certified bytes may cost anything
     const result = evaluate(turn.env, chain.certified, bytes);
     if (!result.ok && result.code === UNKNOWN) return halt(turn, UNKNOWN, `block ${head.height} is certified: ${result.why}`);
-    if (!result.ok || result.tip.head.block !== head.block) return;
+    if (!result.ok) return;
     if (!equalHeads(result.tip.head, head)) return halt(turn, 'Fork', `certified block ${head.height} gives another state here`);
     decide(turn, result.tip, bytes);
     suspect(turn, head.height);

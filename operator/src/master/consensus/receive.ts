@@ -35,8 +35,9 @@ const readerOf = ({ env, state }: Turn, impatient: boolean): Reader => ({
   base: state.base,
 });
 
-/** Counters remembered as vouched for, of one identity. */
+/** Counters remembered as vouched for, of one identity; and identities that nobody here has heard of yet, if ever. */
 const VOUCHED_MOST = 16;
+const UNKNOWN_MOST = 64;
 const noteVouches = (turn: Turn, message: Message): void => {
   if (message.body.kind !== 'checkpoint' || !checkpointHolds(turn.env, message.body)) return;
   const { roster } = turn.state.chain;
@@ -46,8 +47,11 @@ const noteVouches = (turn: Turn, message: Message): void => {
     if (identityOf(roster, key)?.master === by) continue; // nobody vouches for itself
     vouches = with1(vouches, key, new Set([...(vouches.get(key) ?? []), counter].slice(-VOUCHED_MOST)));
   }
-  set(turn, { vouches });
+  const unknown = [...vouches.keys()].filter((key) => !identityOf(roster, key)).slice(0, -UNKNOWN_MOST);
+  set(turn, { vouches: without(vouches, unknown) });
 };
+const without = <V>(map: ReadonlyMap<string, V>, keys: readonly string[]): ReadonlyMap<string, V> =>
+  keys.length === 0 ? map : new Map([...map].filter(([key]) => !keys.includes(key)));
 
 /**
  * Block and message fit together. The UI covers the block's digest, not its bytes: whoever passes a message on may put others beside it,
@@ -211,6 +215,22 @@ export const truncate = (turn: Turn): void => {
     set(turn, { streams: with1(turn.state.streams, stream.key, cut) });
     turn.out.push({ kind: 'store', record: { kind: 'truncate', key: stream.key, counter: last.counter } });
   }
+};
+
+/** Checkpoints for which the stream of an identity that has ended is kept: whoever is further behind takes certified blocks alone. */
+const PAST_CHECKPOINTS = 4n;
+/** Drops the streams of who ended long ago: a master that changes its counter again and again must not fill the others' memory. */
+export const forgetPast = (turn: Turn): void => {
+  const { chain, streams, held, vouches, own } = turn.state;
+  const floor = chain.certified.head.height - PAST_CHECKPOINTS * BigInt(turn.env.limits.checkpointEvery);
+  const past = [...streams.values()].filter((stream) => {
+    const to = identityOf(chain.roster, stream.key)?.to;
+    return to !== undefined && to < floor && stream.key !== own.key && !stillNeeded(turn, stream, Infinity);
+  });
+  if (past.length === 0) return;
+  const keys = past.map(({ key }) => key);
+  for (const { key, next } of past) turn.out.push({ kind: 'store', record: { kind: 'truncate', key, counter: next } });
+  set(turn, { streams: without(streams, keys), held: without(held, keys), vouches: without(vouches, keys) });
 };
 
 /** The identity this master speaks with counts from some height on without end. */

@@ -28,6 +28,9 @@ export const countsAt = (roster: Roster, key: string, height: bigint): boolean =
 export const latestOf = (roster: Roster, master: number): Identity | undefined =>
   roster.find((i) => i.master === master && i.to === undefined);
 
+/** Those that no other has taken over from: the streams of the rest are known, or were dropped. */
+export const endless = (roster: Roster): Roster => roster.filter(({ to }) => to === undefined);
+
 /**
  * N8: the new identity counts above the pipeline's window after the block that admits it, the old one up to there. An admission
  * is void while the one before it is still to begin, and for a key that was ever admitted.

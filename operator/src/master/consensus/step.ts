@@ -21,7 +21,7 @@ import { sendPart, takeOffer, takePart, watchFetch } from './fetch.ts';
 import { newViewDue } from './new-view.ts';
 import { dropDecided, dropUntrue, sweepPool, takeCommand } from './pool.ts';
 import { prepareDue } from './prepare.ts';
-import { readStreams, receive, speaks, truncate, watchStreams } from './receive.ts';
+import { forgetPast, readStreams, receive, speaks, truncate, watchStreams } from './receive.ts';
 import { broadcast, type Input, type Intent, type Output, set, type State, type Turn } from './state.ts';
 import { with1 } from './stream.ts';
 import { answerStatus, sendStatus } from './transfer.ts';
@@ -122,6 +122,7 @@ export const settle = (turn: Turn): void => {
     again = certifyVoted(turn) || again;
   }
   truncate(turn);
+  forgetPast(turn);
   for (const output of turn.out.slice(before)) {
     const block = output.kind === 'decided' ? blockOf(output.tip.bytes) : undefined;
     if (block) dropDecided(turn, block);

@@ -5,7 +5,7 @@
  */
 import { passOnSuspects } from './decide.ts';
 import { fetchingFrom, offer } from './fetch.ts';
-import type { Status } from './messages.ts';
+import type { Message, Status } from './messages.ts';
 import { broadcast, othersOf, set, type State, type Turn } from './state.ts';
 
 const MESSAGES_A_REPLY = 48;
@@ -33,17 +33,24 @@ const sendVotes = (turn: Turn, to: number, certified: bigint): void => {
       turn.out.push({ kind: 'send', to, wire: { kind: 'vote', head, vote } });
 };
 
+/**
+ * Of each stream that the peer reads, an equal share: one that it can't go on in must not keep the others from it. Of a stream that it
+ * doesn't name it would take nothing.
+ */
+const lackedBy = (state: State, { next }: Status): readonly Message[] => {
+  const counters = new Map(next.map(({ key, counter }) => [key, counter]));
+  const lacked = [...state.streams.values()].flatMap(({ key, tail }) => {
+    const from = counters.get(key);
+    const messages = from === undefined ? [] : tail.filter(({ ui }) => ui.counter >= from);
+    return messages.length > 0 ? [messages] : [];
+  });
+  const share = Math.max(1, Math.floor(MESSAGES_A_REPLY / Math.max(1, lacked.length)));
+  return lacked.flatMap((messages) => messages.slice(0, share)).slice(0, MESSAGES_A_REPLY);
+};
+
 export const answerStatus = (turn: Turn, from: number, status: Status): void => {
   const { state } = turn;
-  let left = MESSAGES_A_REPLY;
-  for (const stream of state.streams.values()) {
-    const next = status.next.slice(0, 16).find(({ key }) => key === stream.key)?.counter ?? 1;
-    for (const message of stream.tail) {
-      if (message.ui.counter < next || left === 0) continue;
-      left -= 1;
-      turn.out.push({ kind: 'send', to: from, wire: { kind: 'stream', message } });
-    }
-  }
+  for (const message of lackedBy(state, status)) turn.out.push({ kind: 'send', to: from, wire: { kind: 'stream', message } });
   sendVotes(turn, from, status.certified);
   if (offer(turn, from, status)) return;
   if (status.certified < state.chain.certified.head.height) turn.out.push({ kind: 'send-blocks', to: from, from: status.certified + 1n });
