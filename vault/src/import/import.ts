@@ -3,7 +3,7 @@
  * brings what belongs to subjects who were erased and have come back, and nothing else.
  */
 import { usages, type Mapping } from '@scs/protocol';
-import { addConsents } from '../store/consents.ts';
+import { addConsents, addedConsents } from '../store/consents.ts';
 import { named, type Sql } from '../store/database.ts';
 import {
   hasReturned,
@@ -16,7 +16,7 @@ import {
 } from '../store/erasures.ts';
 import { appendJournal } from '../store/journal.ts';
 import { columnsOf, keysTable, recordsTable } from '../store/schema.ts';
-import { enrol, raiseVersion, recordsVersion } from '../store/subjects.ts';
+import { enrol, NO_ACCOUNTS, piecesOf, raiseVersion, recordsVersion, type AccountRange, type NewAccounts } from '../store/subjects.ts';
 import type { VaultStore } from '../store/vault-store.ts';
 import { attributeColumn, choiceColumn, constantColumn, keyColumn, producerColumn, subjectColumn, timeColumn } from './columns.ts';
 import { ImportError } from './import-error.ts';
@@ -44,8 +44,8 @@ interface What {
   readonly rules: StagingRules;
 }
 interface Loaded {
-  /** Of the journal's entry. */
-  readonly journaled: object;
+  /** Of the journal's entries, in order: at least one. */
+  readonly journaled: readonly object[] | AsyncIterable<object>;
   readonly duplicates: bigint;
   /** C4: of subjects who were erased since they said it, or before they consented again. */
   readonly erased: UnmatchedCount | undefined;
@@ -72,11 +72,12 @@ const importOnce = async (
     if (again) await keepReturned(sql, seen);
     progress(`storing ${again ? await stagedRows(sql) : staged.rows} rows`);
     const { journaled, duplicates, erased } = await load(sql, seen);
+    let sequence = 0n;
+    for await (const part of journaled) ({ sequence } = await appendJournal(sql, kind, { domain, digest, ...part }));
     const rows = await stagedRows(sql);
     // When anything throws, the rollback takes the temporary tables with it.
     await unstage(sql);
     if (!again) await noteLocal(sql, domain, staged.local);
-    const { sequence } = await appendJournal(sql, kind, { domain, digest, ...journaled });
     if (again) await noteReturned(sql, seen, sequence);
     else await sql.run('INSERT INTO imports VALUES ($kind, $domain, $digest, $sequence::BIGINT)', { kind, ...seen, sequence });
     const unmatched = [...(again ? [] : staged.unmatched), ...(erased ? [erased] : [])];
@@ -139,6 +140,12 @@ const keepNames = async (sql: Sql, domain: string): Promise<void> => {
   for (const table of ['named', 'kept']) await sql.run(`DROP TABLE ${table}`);
 };
 
+/** At least one part. */
+const newAccounts = async function* (sql: Sql, range: AccountRange): AsyncGenerator<{ readonly accounts: NewAccounts }, void> {
+  if (range.last < range.first) yield { accounts: NO_ACCOUNTS };
+  for await (const accounts of piecesOf(sql, range)) yield { accounts };
+};
+
 /** Records of a domain: columns are its canonical attributes, `subject` and `producer`, or what the mapping says. Throws ImportError. */
 export const importRecords = (
   store: VaultStore,
@@ -166,7 +173,7 @@ export const importRecords = (
     );
     if (keyed) await keepNames(sql, domain);
     await raiseVersion(sql, recordsVersion(domain));
-    return { journaled: { accounts }, duplicates, erased };
+    return { journaled: newAccounts(sql, accounts), duplicates, erased };
   });
 };
 
@@ -180,8 +187,7 @@ export const importConsents = (store: VaultStore, file: ImportFile, now: number,
     await sql.run(
       "CREATE OR REPLACE TEMP TABLE entries AS SELECT subject, usage, state = 'granted' AS granted, epoch_ms(time) AS time FROM staged",
     );
-    const journaled = await addConsents(sql, 'entries', subjectKey);
-    await sql.run('DROP TABLE entries');
-    return { journaled, duplicates: 0n, erased };
+    const accounts = await addConsents(sql, 'entries', subjectKey);
+    return { journaled: addedConsents(sql, 'entries', accounts), duplicates: 0n, erased };
   });
 };

@@ -136,4 +136,6 @@ export const stage = async (sql: Sql, file: ImportFile, rules: StagingRules): Pr
   });
   return { rows: count!['rows'] as bigint, unmatched, local };
 };
-export const unstage = (sql: Sql): Promise<void> => sql.run('DROP TABLE IF EXISTS staged');
+export const unstage = async (sql: Sql): Promise<void> => {
+  for (const table of ['staged', 'entries']) await sql.run(`DROP TABLE IF EXISTS ${table}`);
+};

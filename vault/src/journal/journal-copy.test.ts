@@ -3,7 +3,8 @@ import { appendFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs
 import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { aFolder, bought, DOMAIN, fill, granted, openStore } from '../testing/a-store.ts';
+import { importConsents, importRecords } from '../import/import.ts';
+import { aFolder, bought, DOMAIN, fill, granted, openStore, parquetOf, PRODUCER } from '../testing/a-store.ts';
 import type { StoreOptions } from '../store/store-options.ts';
 import type { VaultStore } from '../store/vault-store.ts';
 import { EntrySeal, JournalError, type JournalCopy } from './copy.ts';
@@ -276,6 +277,29 @@ test('B8: the copy is sealed: no subject, task or usage in it; altered, cut or o
   // Acknowledged entries that are missing are no crash.
   await writeFile(path, bytes.subarray(0, -1));
   await expect(start('behind')).rejects.toMatchObject({ code: 'JournalLost' });
+});
+
+test('B8: a file of more subjects than one entry holds is several entries, which a Vault from before it replays', async () => {
+  let store = await start('a');
+  await copied(store, 'backup');
+  store = await start('a');
+  const many = (columns: string): string => `SELECT 'person-' || i AS subject, ${columns} FROM range(25000) t(i)`;
+  const records = `DATE '2017-03-01' AS "purchase.day", 'coffee' AS "purchase.commodity", '25-34' AS "household.age", '${PRODUCER}' AS producer`;
+  const file = async (select: string) => ({ path: await parquetOf(store, select), format: 'parquet' as const });
+  await importRecords(store, DOMAIN, await file(many(records)), () => undefined);
+  const consents = `unnest(['marketing', 'analytics']) AS usage, 'granted' AS state, TIMESTAMPTZ '2024-01-01 00:00:00Z' AS time`;
+  await importConsents(store, await file(many(consents)), Date.now(), () => undefined);
+  expect((await store.journal()).sequence).toBe(4n);
+  const counted = (of: VaultStore) =>
+    of.database.read((sql) =>
+      sql.rows(
+        'SELECT (SELECT count(*) FROM consents) AS consents, (SELECT sum(hash(a.id, a.hash)) FROM accounts a) AS accounts, (SELECT sum(hash(c.id, usage)) FROM consents c) AS said',
+      ),
+    );
+  const before = await counted(store);
+  expect(before).toMatchObject([{ consents: 50_000n }]);
+  await stop(store);
+  expect(await counted(await start('backup'))).toEqual(before);
 });
 
 test('sets of numbers survive packing', () => {

@@ -8,7 +8,7 @@ import { consentVersion, raiseVersion } from '../store/subjects.ts';
 import { keepPromise, unpackLeaves } from '../dividends/tables.ts';
 import { eraseAccount } from '../store/consents.ts';
 import { lookAgain, noteErasure } from '../store/erasures.ts';
-import type { Sql } from '../store/database.ts';
+import type { Cell, Sql } from '../store/database.ts';
 import { journalRow, nextHead, type JournalEntry, type JournalHead } from '../store/journal.ts';
 import { dropCharged, releaseCharge } from '../store/ledger.ts';
 import { keepAudience, markActivated } from '../store/audiences.ts';
@@ -71,25 +71,16 @@ type Entry = z.infer<typeof Entry>;
 type Of<K extends Entry['kind']> = Extract<Entry, { kind: K }>;
 
 const HASH = 64;
-/** Rows of one INSERT: statements stay small. */
-const ROWS = 1000;
-
-/** `rows` are made of checked numbers, names and hex digits only. */
-const insertRows = async (sql: Sql, table: string, rows: readonly string[]): Promise<void> => {
-  for (let i = 0; i < rows.length; i += ROWS) await sql.run(`INSERT INTO ${table} VALUES ${rows.slice(i, i + ROWS).join(', ')}`);
-};
-const enrolAgain = async (sql: Sql, { first, hashes }: z.infer<typeof accounts>): Promise<void> => {
+const enrolAgain = (sql: Sql, { first, hashes }: z.infer<typeof accounts>): Promise<void> => {
   if (!/^[0-9a-f]*$/.test(hashes) || hashes.length % HASH !== 0) throw new RangeError('malformed hashes');
-  const rows = Array.from(
-    { length: hashes.length / HASH },
-    (_, i) => `(${first + BigInt(i)}, '${hashes.slice(i * HASH, (i + 1) * HASH)}')`,
-  );
-  await insertRows(sql, 'accounts', rows);
+  const rows = Array.from({ length: hashes.length / HASH }, (_, i) => [first + BigInt(i), hashes.slice(i * HASH, (i + 1) * HASH)]);
+  return sql.append('accounts', rows);
 };
-const saidOf = (text: string): string => {
+/** Row of the table `consents`. */
+const saidOf = (text: string): readonly Cell[] => {
   const match = /^(\d{1,18}) ([a-z]{1,20}) (true|false) (\d{1,18})$/.exec(text);
   if (!match) throw new RangeError('malformed consent');
-  return `(${match[1]}, '${match[2]}', ${match[3]}, ${match[4]})`;
+  return [BigInt(match[1]!), match[2]!, match[3] === 'true', BigInt(match[4]!)];
 };
 const reservationOf = (e: Of<'reserve'>): Reservation => ({
   id: e.id,
@@ -132,15 +123,15 @@ const apply = async (sql: Sql, e: Entry, sequence: bigint, recordTables: readonl
       return enrolAgain(sql, e.accounts);
     case 'consents':
       await enrolAgain(sql, e.accounts);
-      await insertRows(sql, 'consents', e.said === '' ? [] : e.said.split(',').map(saidOf));
+      await sql.append('consents', e.said === '' ? [] : e.said.split(',').map(saidOf));
       return sql.run("INSERT INTO imports VALUES ('consents', '', $digest, $sequence::BIGINT)", { digest: e.digest, sequence });
     case 'consent':
       await enrolAgain(sql, e.accounts);
-      return insertRows(sql, 'consents', [saidOf(`${e.account} ${e.usage} ${e.granted} ${e.time}`)]);
+      return sql.append('consents', [[e.account, e.usage, e.granted, e.time]]);
     case 'subject-key':
       await enrolAgain(sql, e.accounts);
       return e.added
-        ? insertRows(sql, 'subject_keys', [`(${e.account}, '${e.publicKey}', ${e.time})`])
+        ? sql.append('subject_keys', [[e.account, e.publicKey, e.time]])
         : sql.run('DELETE FROM subject_keys WHERE public_key = $publicKey', { publicKey: e.publicKey });
     case 'erase':
       await eraseAccount(sql, e.account, recordTables);

@@ -4,7 +4,17 @@ import type { ConsentEntry } from '@scs/protocol/rules/consent.ts';
 import type { Sql } from './database.ts';
 import { erasedAt, lookAgain, noteErasure } from './erasures.ts';
 import { appendJournal } from './journal.ts';
-import { consentVersion, enrol, enrolOne, raiseVersion, subjectId, type NewAccounts } from './subjects.ts';
+import {
+  consentVersion,
+  enrol,
+  enrolOne,
+  NO_ACCOUNTS,
+  piecesOf,
+  raiseVersion,
+  subjectId,
+  type AccountRange,
+  type NewAccounts,
+} from './subjects.ts';
 
 /** Of one account and usage: the latest entry wins, of equal times the revocation. */
 export const LATEST = 'arg_max(granted, 2 * time + (NOT granted)::BIGINT)';
@@ -16,15 +26,15 @@ export const consentsNow = async (sql: Sql, subject: string, usage: Usage): Prom
   return rows.length > 0;
 };
 
-/** What consents were added, for the journal: `number usage granted time` by comma. */
+/** Part of what consents were added, for an entry of the journal: `number usage granted time` by comma. */
 export interface AddedConsents {
   readonly accounts: NewAccounts;
   readonly said: string;
 }
 const anyErased = async (sql: Sql, source: string): Promise<boolean> =>
   (await sql.rows(`SELECT 1 FROM ${source} JOIN subjects USING (subject) JOIN erasures USING (id) LIMIT 1`)).length > 0;
-/** Adds the entries of `source` (columns subject, usage, granted, time). */
-export const addConsents = async (sql: Sql, source: string, subjectKey: string): Promise<AddedConsents> => {
+/** Adds the entries of `source` (columns subject, usage, granted, time). Returns the new accounts; `addedConsents` says the rest. */
+export const addConsents = async (sql: Sql, source: string, subjectKey: string): Promise<AccountRange> => {
   const accounts = await enrol(sql, source, subjectKey);
   await sql.run(`INSERT INTO consents SELECT s.id, c.usage, c.granted, c.time FROM ${source} c JOIN subjects s USING (subject)`);
   for (const usage of usages) {
@@ -32,11 +42,38 @@ export const addConsents = async (sql: Sql, source: string, subjectKey: string):
     if (touched.length > 0) await raiseVersion(sql, consentVersion(usage));
   }
   if (await anyErased(sql, source)) await lookAgain(sql);
-  const [row] = await sql.rows(
-    `SELECT coalesce(string_agg(s.id || ' ' || c.usage || ' ' || c.granted || ' ' || c.time, ',' ORDER BY s.id, c.usage, c.time), '') AS said
-       FROM ${source} c JOIN subjects s USING (subject)`,
+  return accounts;
+};
+
+/** Consents in one entry of the journal: an entry is held in memory whole. */
+const MOST_SAID = 40_000;
+const saidOf = async function* (sql: Sql, source: string): AsyncGenerator<string, void> {
+  await sql.run(
+    `CREATE OR REPLACE TEMP TABLE said AS SELECT row_number() OVER (ORDER BY s.id, c.usage, c.time) AS number,
+       s.id || ' ' || c.usage || ' ' || c.granted || ' ' || c.time AS entry FROM ${source} c JOIN subjects s USING (subject)`,
   );
-  return { accounts, said: String(row!['said']) };
+  const [row] = await sql.rows('SELECT count(*) AS n FROM said');
+  for (let from = 1; from <= Number(row!['n']); from += MOST_SAID) {
+    const [piece] = await sql.rows(
+      `SELECT string_agg(entry, ',' ORDER BY number) AS said FROM said WHERE number >= ${from} AND number < ${from + MOST_SAID}`,
+    );
+    yield String(piece!['said']);
+  }
+  await sql.run('DROP TABLE said');
+};
+/** What was added, accounts first; at least one part. */
+export const addedConsents = async function* (sql: Sql, source: string, range: AccountRange): AsyncGenerator<AddedConsents, void> {
+  let accounts: NewAccounts = NO_ACCOUNTS;
+  for await (const piece of piecesOf(sql, range)) {
+    if (accounts !== NO_ACCOUNTS) yield { accounts, said: '' };
+    accounts = piece;
+  }
+  let yielded = false;
+  for await (const said of saidOf(sql, source)) {
+    yield { accounts, said };
+    [accounts, yielded] = [NO_ACCOUNTS, true];
+  }
+  if (!yielded) yield { accounts, said: '' };
 };
 
 /** C4: what a subject just said. Never earlier than what is recorded, or erased, so that a wrong clock can't undo it. */

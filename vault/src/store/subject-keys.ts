@@ -3,7 +3,7 @@ import { addressOf } from '@scs/protocol';
 import { noteAccess } from './access-log.ts';
 import type { Sql } from './database.ts';
 import { appendJournal } from './journal.ts';
-import { enrol, subjectId } from './subjects.ts';
+import { enrolOne, NO_ACCOUNTS, subjectId } from './subjects.ts';
 
 export interface KeyChange {
   readonly subject: string;
@@ -33,10 +33,7 @@ export const addKey = async (sql: Sql, { subject, publicKey, by, time }: KeyChan
   const owner = (await ownerOf(sql, publicKey)) ?? (await subjectId(sql, addressOf(publicKey)));
   if (owner !== undefined) return owner === known ? { ok: true } : { ok: false, code: 'KeyTaken' };
   if (known !== undefined && (await keysOf(sql, known)).length >= MAX_KEYS) return { ok: false, code: 'TooManyKeys' };
-  await sql.run('CREATE OR REPLACE TEMP TABLE keyed AS SELECT $subject AS subject', { subject });
-  const accounts = await enrol(sql, 'keyed', subjectKey);
-  await sql.run('DROP TABLE keyed');
-  const account = (await subjectId(sql, subject))!;
+  const { id: account, accounts } = await enrolOne(sql, subject, subjectKey);
   await sql.run('INSERT INTO subject_keys VALUES ($account::BIGINT, $publicKey, $time::BIGINT)', {
     account,
     publicKey,
@@ -53,8 +50,7 @@ export const removeKey = async (sql: Sql, { subject, publicKey, by, time }: KeyC
   if (account === undefined || (await ownerOf(sql, publicKey)) !== account) return false;
   await sql.run('DELETE FROM subject_keys WHERE public_key = $publicKey', { publicKey });
   await noteAccess(sql, { time, what: 'key removed', account, by });
-  const accounts = { first: 0n, hashes: '' };
-  await appendJournal(sql, 'subject-key', { accounts, account, publicKey, added: false, time: BigInt(time) });
+  await appendJournal(sql, 'subject-key', { accounts: NO_ACCOUNTS, account, publicKey, added: false, time: BigInt(time) });
   return true;
 };
 

@@ -11,12 +11,35 @@ export interface NewAccounts {
   readonly first: bigint;
   readonly hashes: string;
 }
+/** Accounts that were made together, numbered from `first` to `last`; none when `last` is the one before. */
+export interface AccountRange {
+  readonly first: bigint;
+  readonly last: bigint;
+}
+export const NO_ACCOUNTS: NewAccounts = { first: 0n, hashes: '' };
+/** Accounts in one entry of the journal: an entry is held in memory whole. */
+const MOST_ACCOUNTS = 20_000n;
+/** Of new accounts, as entries of the journal say it. */
+export const piecesOf = async function* (sql: Sql, { first, last }: AccountRange): AsyncGenerator<NewAccounts, void> {
+  for (let from = first; from <= last; from += MOST_ACCOUNTS) {
+    const [row] = await sql.rows(
+      "SELECT string_agg(hash, '' ORDER BY id) AS hashes FROM accounts WHERE id BETWEEN $from::BIGINT AND least($from::BIGINT + $most::BIGINT - 1, $last::BIGINT)",
+      { from, last, most: MOST_ACCOUNTS },
+    );
+    yield { first: from, hashes: String(row!['hashes']) };
+  }
+};
+/** Of a few new accounts: one, or none. */
+const pieceOf = async (sql: Sql, range: AccountRange): Promise<NewAccounts> => {
+  for await (const piece of piecesOf(sql, range)) return piece;
+  return NO_ACCOUNTS;
+};
 
 /**
  * Gives every subject in `source` (a table with column `subject`) an account and a row. One who was erased gets back the
- * account of old, with what was spent (C4). Returns the new accounts for the journal.
+ * account of old, with what was spent (C4). The journal is to say which accounts are new.
  */
-export const enrol = async (sql: Sql, source: string, subjectKey: string): Promise<NewAccounts> => {
+export const enrol = async (sql: Sql, source: string, subjectKey: string): Promise<AccountRange> => {
   const last = await lastAccount(sql);
   await sql.run(
     `CREATE OR REPLACE TEMP TABLE newcomers AS
@@ -29,10 +52,7 @@ export const enrol = async (sql: Sql, source: string, subjectKey: string): Promi
   );
   await sql.run('INSERT INTO subjects SELECT a.id, n.subject FROM newcomers n JOIN accounts a USING (hash)');
   await sql.run('DROP TABLE newcomers');
-  const [row] = await sql.rows("SELECT coalesce(string_agg(hash, '' ORDER BY id), '') AS hashes FROM accounts WHERE id > $last::BIGINT", {
-    last,
-  });
-  return { first: last + 1n, hashes: String(row!['hashes']) };
+  return { first: last + 1n, last: await lastAccount(sql) };
 };
 const lastAccount = async (sql: Sql): Promise<bigint> => {
   const [row] = await sql.rows('SELECT coalesce(max(id), 0)::BIGINT AS last FROM accounts');
@@ -53,7 +73,7 @@ export const enrolOne = async (
   const known = await subjectId(sql, subject);
   if (known !== undefined) return { id: known, accounts: { first: known, hashes: '' } };
   await sql.run('CREATE OR REPLACE TEMP TABLE newcomer AS SELECT $subject AS subject', { subject });
-  const accounts = await enrol(sql, 'newcomer', subjectKey);
+  const accounts = await pieceOf(sql, await enrol(sql, 'newcomer', subjectKey));
   await sql.run('DROP TABLE newcomer');
   return { id: (await subjectId(sql, subject))!, accounts };
 };
