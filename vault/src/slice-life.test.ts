@@ -226,7 +226,7 @@ test.each`
     follower = new Follower({ ...context, manifest: manifestOf(manifest), masters, log: silent });
     const uid = await dispatched();
     expect(part(uid)).toMatchObject({ state: 'refused', refusal: { code } });
-    expect(await ledger()).toEqual([null, null]);
+    expect(await ledger()).toEqual([0n, 0n]);
   },
 );
 
