@@ -5,6 +5,7 @@ import { deposit, fund, withdraw } from './escrow.ts';
 import { genesisBuild, genesisShow } from './genesis.ts';
 import { keygen } from './keygen.ts';
 import { masters } from './masters.ts';
+import { recoverCommands } from './recover.ts';
 import { replay } from './replay.ts';
 import { resolve } from './resolve.ts';
 import { result } from './result.ts';
@@ -43,4 +44,5 @@ export const commands: readonly Command[] = [
   supply,
   approve,
   decide,
+  ...recoverCommands,
 ];
