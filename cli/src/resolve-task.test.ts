@@ -5,6 +5,7 @@ import { join, resolve as path } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeGenesis, planDigest } from '@scs/protocol';
 import { aCatalogue, aCatalogueOfNumbers, aGenesis, aPolicy } from '@scs/protocol/testing/genesis.ts';
+import { epsilonOfRho } from '@scs/protocol/mechanisms/accounting.ts';
 import { aTask, type TaskBuilder } from '@scs/protocol/testing/task.ts';
 import { World } from '@scs/protocol/testing/world.ts';
 import { resolvedLines, resolveTask } from './resolve-task.ts';
@@ -37,6 +38,17 @@ test('S7: a deprecated attribute is a warning', () => {
   const attribute = catalogue.queryAttributes.find((a) => a.name === 'age_group')!;
   Object.assign(attribute, { state: 'deprecated' });
   expect(resolveTask(aTask().spec(), aGenesis({ catalogue }), undefined).warnings).toEqual(['Attribute age_group is deprecated.']);
+});
+
+test('B7: what all tasks together may tell of a subject, once, at the delta of the policy', () => {
+  const policy = aPolicy();
+  const withDelta = { ...policy, privacy: { ...policy.privacy, deltaExponent: 6 } };
+  const told = resolveTask(aTask().spec(), aGenesis({ policy: withDelta }), undefined);
+  const { microRho, epsilon } = told.limit;
+  expect(microRho).toBe(policy.privacy.subjectLimitMicroRho.marketing);
+  expect(epsilon).toBe(epsilonOfRho(microRho, { numerator: 1n, denominator: 1_000_000n }));
+  expect(resolvedLines(told).join('\n')).toMatch(/limit +\d+ micro-rho a subject until replenishment: epsilon \d+\.\d+ at delta 10\^-6/);
+  expect(resolved(aTask()).limit).toEqual({ microRho });
 });
 
 describe('says what the masters would say', () => {

@@ -17,9 +17,11 @@ import {
   type Genesis,
   type Plan,
   type PlanMeasure,
+  type Policy,
   type Rejection,
   type TaskSpec,
 } from '@scs/protocol';
+import { epsilonOfRho } from '@scs/protocol/mechanisms/accounting.ts';
 import { specProblem } from '@scs/protocol/rules/task-spec.ts';
 import { CliError } from './errors.ts';
 import { measureName } from './result-measures.ts';
@@ -39,6 +41,8 @@ export interface ResolvedTask {
   /** The upper quote: of the Vaults named, or from the fewest and smallest to the most and largest that could be asked. */
   readonly quotes: readonly Quote[];
   readonly maxFee: bigint;
+  /** All that a subject may lose of the usage until replenishment, and what that means at the policy's delta (B1, B7). */
+  readonly limit: { readonly microRho: bigint; readonly epsilon?: bigint; readonly deltaExponent?: number };
 }
 
 const refuse = (rejection: Rejection): never => {
@@ -72,7 +76,15 @@ export const resolveTask = (spec: TaskSpec, genesis: Genesis, sizeBands: readonl
     warnings,
     quotes,
     maxFee,
+    limit: limitOf(policy, plan.usage),
   };
+};
+
+const limitOf = ({ privacy }: Policy, usage: Plan['usage']): ResolvedTask['limit'] => {
+  const { deltaExponent, subjectLimitMicroRho } = privacy;
+  const microRho = subjectLimitMicroRho[usage] ?? 0n;
+  if (deltaExponent === undefined) return { microRho };
+  return { microRho, epsilon: epsilonOfRho(microRho, { numerator: 1n, denominator: 10n ** BigInt(deltaExponent) }), deltaExponent };
 };
 
 const quotesOf = (
@@ -141,6 +153,7 @@ export const resolvedLines = ({
   warnings,
   quotes,
   maxFee,
+  limit,
 }: ResolvedTask): string[] => [
   line('plan', digest),
   line('semantic version', version),
@@ -156,6 +169,14 @@ export const resolvedLines = ({
     'epsilon',
     `${formatEpsilon(plan.epsilon)} a Vault${plan.measures ? `, ${formatEpsilon(epsilonShare(plan))} for the count and for each measure` : ''}: ${plan.microRho} micro-rho of each eligible subject's budget`,
   ),
+  ...(limit.epsilon === undefined
+    ? []
+    : [
+        line(
+          'limit',
+          `${limit.microRho} micro-rho a subject until replenishment: epsilon ${formatEpsilon(limit.epsilon)} at delta 10^-${limit.deltaExponent}, of all tasks together`,
+        ),
+      ]),
   line(
     'suppressed',
     `cells whose noisy count is below ${plan.minimumResultCardinality * plan.overlapBound} (${plan.minimumResultCardinality} times overlap bound ${plan.overlapBound})`,
@@ -167,13 +188,14 @@ export const resolvedLines = ({
 
 /** Amounts in SYM, epsilon as a decimal. */
 export const resolvedJson = (resolved: ResolvedTask, budget?: object): string => {
-  const { plan, quotes, maxFee, ...rest } = resolved;
+  const { plan, quotes, maxFee, limit, ...rest } = resolved;
   return JSON.stringify(
     {
       ...rest,
       plan: { ...plan, epsilon: formatEpsilon(plan.epsilon), microRho: Number(plan.microRho) },
       quotes: quotes.map(({ over, amount }) => ({ over, amount: formatSym(amount) })),
       maxFee: formatSym(maxFee),
+      limit: { ...limit, microRho: String(limit.microRho), ...(limit.epsilon !== undefined && { epsilon: formatEpsilon(limit.epsilon) }) },
       ...(budget && { budget }),
     },
     null,

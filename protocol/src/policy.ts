@@ -66,6 +66,8 @@ export const Policy = z.strictObject({
     maxEpsilonPerTask: z.bigint().min(1n),
     /** Micro-rho a subject may lose per usage until replenishment, over all Vaults together (B1). */
     subjectLimitMicroRho: z.record(z.enum(['personal', 'marketing', 'analytics', 'training']), z.bigint().min(0n)),
+    /** Limits stand in micro-rho; people are told them as (epsilon, delta) at delta = 10^-this (B7). Not told if absent. */
+    deltaExponent: z.int().min(3).max(18).exactOptional(),
     /** What was spent counts from nothing again at the end of every so many epochs (B2); never by itself if absent. */
     replenishEpochs: z.int().min(1).max(100_000).optional(),
     /** Basis points of a Vault's odometer that one actor may use an epoch (B4). */

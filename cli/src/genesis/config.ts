@@ -98,6 +98,8 @@ export const GenesisConfig = z.strictObject({
       maxEpsilonPerTask: epsilon,
       subjectLimitMicroRho: z.record(z.enum(usages), z.int().min(0).transform(BigInt)),
       actorShareBasisPoints: z.int().min(0).max(10_000),
+      /** Delta is 10^-this, where limits are told as (epsilon, delta) (B7). */
+      deltaExponent: z.int().min(3).max(18).exactOptional(),
       /** Epochs between replenishments (B2); absent: only by two masters' approval. */
       replenishEpochs: z.int().min(1).max(100_000).exactOptional(),
     }),

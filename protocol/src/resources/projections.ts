@@ -60,6 +60,12 @@ export const PolicyVersionSpec = z.object({
         )
         .max(4)
         .describe('What a data subject may lose by usage until the next replenishment (B1).'),
+      deltaExponent: z
+        .int()
+        .min(3)
+        .max(18)
+        .optional()
+        .describe('Delta is 10 to the power of minus this, where limits are told as (epsilon, delta) (B7).'),
       replenishEpochs: z
         .int()
         .min(1)

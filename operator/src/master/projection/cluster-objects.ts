@@ -62,6 +62,7 @@ const policyVersion = ({ genesis, state }: Sources, name: string): Wanted | unde
         maxEpsilonPerTask: formatEpsilon(policy.privacy.maxEpsilonPerTask),
         subjectLimits: usages.map((usage) => ({ usage, microRho: String(policy.privacy.subjectLimitMicroRho[usage]) })),
         actorShareBasisPoints: policy.privacy.actorShareBasisPoints,
+        ...(policy.privacy.deltaExponent && { deltaExponent: policy.privacy.deltaExponent }),
         ...(policy.privacy.replenishEpochs && { replenishEpochs: policy.privacy.replenishEpochs }),
       },
       windows: { answerMs, executionMs, verificationMs, challengeMs, maxTaskMs },
