@@ -43,11 +43,14 @@ export class Bent {
   readonly #send: (to: number, wire: Wire) => void;
   readonly #random: () => number;
   readonly #trace: (line: string) => void;
+  readonly #count: (lie: string) => void;
   /** How often it lies when it could. */
   readonly #rate: number;
   #past: State[] = [];
   #overheard: Wire[] = [];
   #steps = 0;
+  /** The lie that is being told. */
+  #telling: Lie | undefined;
   readonly second: SimulatedCounter;
   victim: number;
   active = false;
@@ -55,7 +58,13 @@ export class Bent {
   constructor(
     self: Master,
     lies: readonly Lie[],
-    by: { random: () => number; rate: number; send: (to: number, wire: Wire) => void; trace: (line: string) => void },
+    by: {
+      random: () => number;
+      rate: number;
+      send: (to: number, wire: Wire) => void;
+      trace: (line: string) => void;
+      count: (lie: string) => void;
+    },
   ) {
     this.#self = self;
     this.#lies = lies;
@@ -63,6 +72,7 @@ export class Bent {
     this.#random = by.random;
     this.#rate = by.rate;
     this.#trace = by.trace;
+    this.#count = by.count;
     this.victim = (self.index + 1) % 3;
     this.second = new SimulatedCounter(`${self.index}/second`);
   }
@@ -100,7 +110,17 @@ export class Bent {
     if (input.kind === 'message') this.#overheard = [...this.#overheard, input.wire].slice(-OVERHEARD_MOST);
   }
   #fold<T>(apply: (lie: Lie, value: T) => T, start: T): T {
-    return this.#lies.reduce((value, lie) => (this.#random() < this.#rate ? apply(lie, value) : value), start);
+    return this.#lies.reduce(
+      (value, lie) => (this.#random() < this.#rate ? this.#tell(lie, value, () => apply(lie, value)) : value),
+      start,
+    );
+  }
+  /** Counts what makes a difference. */
+  #tell<T>(lie: Lie, honest: T, told: () => T): T {
+    this.#telling = lie;
+    const value = told();
+    if (value !== honest) this.#count(lie.name);
+    return value;
   }
   #means(): Means {
     return {
@@ -113,9 +133,16 @@ export class Bent {
       say: (message, to, counter) => this.#say(message, to, counter ?? this.#self.counter),
     };
   }
+  #sent(lie: Lie, send: Send, state: State): readonly Output[] {
+    this.#telling = lie;
+    const outputs = lie.sends?.(send, state, this.#means()) ?? [send];
+    if (outputs.length !== 1 || outputs[0] !== send) this.#count(lie.name);
+    return outputs;
+  }
   #say(message: Omit<Message, 'ui'>, to: readonly number[], counter: SimulatedCounter): void {
     const said: Message = { ...message, ui: counter.createUi(bodyDigest(FORMATION, message.body)) };
     const { body, ui } = said;
+    if (this.#telling) this.#count(this.#telling.name);
     this.#trace(`liar says ${body.kind} ${body.view}${'height' in body ? `/${body.height}` : ''} @${ui.counter} to ${to.join(',')}`);
     for (const other of to) this.#send(other, { kind: 'stream', message: said });
   }
@@ -135,7 +162,7 @@ export class Bent {
       return this.#lies.reduce<readonly Output[]>(
         (sends, lie) =>
           sends.flatMap((send) =>
-            send.kind === 'send' && lie.sends && this.#random() < this.#rate ? lie.sends(send, twisted, this.#means()) : [send],
+            send.kind === 'send' && lie.sends && this.#random() < this.#rate ? this.#sent(lie, send, twisted) : [send],
           ),
         [output],
       );

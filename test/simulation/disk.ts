@@ -30,6 +30,7 @@ export class SimulatedDisk {
   tampered = false;
   /** It was erased, and no identity that began after that is admitted yet: what was promised before is not known. */
   lost = false;
+  isCorrupt = false;
   #unsynced: Stored[] = [];
 
   store(record: Stored): void {
@@ -40,12 +41,20 @@ export class SimulatedDisk {
     this.#unsynced = [];
   }
   /** Of what was not synced, only the first few survive. */
-  crash(surviving: number): void {
+  /** True when something was lost. */
+  crash(surviving: number): boolean {
+    const lost = this.#unsynced.length > surviving;
     this.#unsynced = this.#unsynced.slice(0, surviving);
     this.sync();
+    return lost;
+  }
+  /** Bytes turn: what is stored does not read back, which checksums tell (DiskCorrupt). */
+  corrupt(): void {
+    this.isCorrupt = true;
   }
   erase(): void {
     this.lost = true;
+    this.isCorrupt = false;
     this.#contents = blank();
     this.#unsynced = [];
   }

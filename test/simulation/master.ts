@@ -1,6 +1,6 @@
 /** Drives one master's state machine: its disk, its counter, its clock, its reading of the world. It can die between any two outputs. */
 import { decodeBlock, encodeCommand, hex, type Command } from '@scs/protocol';
-import type { Tip } from '@scs/operator/master/consensus/chain.ts';
+import { decidedHeight, type Tip } from '@scs/operator/master/consensus/chain.ts';
 import type { Environment, Limits } from '@scs/operator/master/consensus/environment.ts';
 import {
   type FormationInput,
@@ -12,7 +12,7 @@ import {
 } from '@scs/operator/master/consensus/formation-step.ts';
 import type { Roster } from '@scs/operator/master/consensus/roster.ts';
 import { standingOf } from '@scs/operator/master/consensus/standing.ts';
-import { type Input, othersOf, type Output, type State } from '@scs/operator/master/consensus/state.ts';
+import { type Input, othersOf, type Output, type State, type Stored } from '@scs/operator/master/consensus/state.ts';
 import { appliedIn, nameOf, toyRules } from '@scs/operator/master/log/testing/toy-rules.ts';
 import type { Algorithm } from './algorithm.ts';
 import type { Clockwork } from './clockwork.ts';
@@ -125,6 +125,7 @@ export class Master {
 
   start(): void {
     if (this.state) return;
+    if (this.disk.isCorrupt) this.#replaceDisk();
     this.life += 1;
     this.formation = formationState(this.disk.opened() ?? given(this.#world.roster), this.disk.confirmation());
     this.#begin();
@@ -143,11 +144,17 @@ export class Master {
     this.#carryOut(back.outputs);
   }
 
+  /** The runbook of DiskCorrupt: a blank volume, and with it a new counter. */
+  #replaceDisk(): void {
+    this.#world.count('corrupt disk replaced');
+    this.disk.erase();
+    this.loseCounter();
+  }
   crash(): void {
     if (!this.state) return;
     this.state = undefined;
     this.fuse = Infinity;
-    this.disk.crash(Math.floor(this.#world.random() * 4));
+    if (this.disk.crash(Math.floor(this.#world.random() * 4))) this.#world.count('unsynced writes lost');
     this.#world.trace(`master ${this.index} dies`);
   }
 
@@ -206,6 +213,7 @@ export class Master {
         return this.#world.send(this.index, output.to, output.wire);
       case 'opened':
         this.disk.open(output.formation);
+        this.#world.count('formed anew');
         this.#world.trace(`master ${this.index} opens formation ${output.formation.number} at ${output.formation.base.height}`);
         return this.#begin();
     }
@@ -259,6 +267,7 @@ export class Master {
       case 'store':
         if (output.record.kind === 'vote') invariants?.voted(this.index, output.record.head, this.disk.vote(output.record.head.height));
         if (output.record.kind === 'snapshot') this.#world.count('snapshot taken');
+        if (this.#isAhead(output.record)) this.#world.count('prepared before the last was decided');
         return this.disk.store(output.record);
       case 'send':
         return this.#world.send(this.index, output.to, output.wire);
@@ -289,6 +298,11 @@ export class Master {
       case 'refused':
         return;
     }
+  }
+
+  #isAhead(record: Stored): boolean {
+    if (!this.state || record.kind !== 'intent' || record.intent.body.kind !== 'prepare') return false;
+    return record.intent.body.height > decidedHeight(this.state.chain) + 1n;
   }
 
   /** T5's bound on first proposals, and what is true in the world. */

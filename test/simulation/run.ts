@@ -96,10 +96,10 @@ export class Run {
       rate,
       send: (to: number, wire: Said) => this.network.send(index, to, wire),
       trace: (line: string) => this.note(line),
+      count: (lie: string) => this.count(`lie: ${lie}`),
     };
     this.liar = new Bent(this.master(index), chosen, by);
     this.#owners.set(this.liar.second.key, index);
-    for (const { name } of chosen) this.count(name);
   }
   beginToLie(liar: Bent): void {
     liar.active = true;
@@ -197,7 +197,7 @@ const powerLoss = (run: Run, masters: readonly Master[]): void => {
 const misfortune = (run: Run): (() => void) => {
   const { random } = run;
   const master = run.master(Math.floor(random() * 3));
-  const kind = Math.floor(random() * 5);
+  const kind = Math.floor(random() * 7);
   if (kind === 0) return () => (run.count('counter lost'), master.loseCounter(), master.crash());
   if (kind === 1) return () => (run.count('disk lost'), master.loseCounter(), master.crash(), master.disk.erase());
   if (kind === 2) return () => powerLoss(run, run.masters);
@@ -207,6 +207,8 @@ const misfortune = (run: Run): (() => void) => {
         run,
         run.masters.filter((m) => m !== master),
       );
+  if (kind === 5) return () => (run.count('disk corrupt'), master.crash(), master.disk.corrupt());
+  if (kind === 6) return () => (run.count('clock far off'), void (master.skewMs = 6_000 + random() * 4_000));
   const old = master.disk.copy();
   return () => (run.count('old disk'), master.crash(), master.disk.restore(old));
 };
@@ -267,6 +269,7 @@ const chaos = (run: Run, hostile: boolean): void => {
   if (lying) run.becomeLiar(Math.floor(random() * 3), chooseLies(random), RATES[Math.floor(random() * RATES.length)] ?? 1);
   for (const master of run.masters) {
     master.skewMs = random() < 0.3 ? random() * 800 : 0;
+    if (master.skewMs > 0) run.count('clock skew');
     master.start();
   }
   const liesFrom = random() * CHAOS_MS * (hostile ? 0.1 : 0.8);
