@@ -13,7 +13,6 @@ import {
   type MessageShape,
 } from '@bufbuild/protobuf';
 import {
-  Client,
   Metadata,
   type ChannelCredentials,
   type ChannelOptions,
@@ -22,6 +21,7 @@ import {
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
+import { Connection } from './connection.ts';
 
 export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 export const channelOptions: ChannelOptions = {
@@ -93,7 +93,7 @@ export const grpcClient = <S extends DescService>(
   credentials: ChannelCredentials,
   options: ChannelOptions = {},
 ): GrpcClient<S> => {
-  const client = new Client(address, credentials, { ...channelOptions, ...options });
+  const connection = new Connection(address, credentials, { ...channelOptions, ...options });
   const call =
     (method: DescMethod) =>
     (init: MessageInitShape<DescMessage>, callOptions: CallOptions = {}) => {
@@ -101,27 +101,29 @@ export const grpcClient = <S extends DescService>(
       const read = decodeWith(method.output);
       if (method.methodKind === 'client_streaming') {
         const over = Promise.withResolvers<void>();
-        const stream = client.makeClientStreamRequest(path(method), write, read, new Metadata(), () => over.resolve());
+        const stream = connection.client().makeClientStreamRequest(path(method), write, read, new Metadata(), () => over.resolve());
         return { stream, ended: over.promise };
       }
       const request = create(method.input, init);
       if (method.methodKind === 'server_streaming') {
-        const stream = client.makeServerStreamRequest(path(method), write, read, request, new Metadata());
+        const stream = connection.client().makeServerStreamRequest(path(method), write, read, request, new Metadata());
         callOptions.signal?.addEventListener('abort', () => stream.cancel(), { once: true });
         return stream;
       }
       return new Promise<MessageShape<DescMessage>>((resolve, reject) => {
         const deadline = Date.now() + (callOptions.timeoutMs ?? DEFAULT_TIMEOUT_MS);
         const cancel = (): void => unary.cancel();
-        const unary = client.makeUnaryRequest(path(method), write, read, request, new Metadata(), { deadline }, (error, reply) => {
-          callOptions.signal?.removeEventListener('abort', cancel);
-          if (error) reject(error);
-          else if (reply) resolve(reply);
-          else reject(new Error('empty reply'));
-        });
+        const unary = connection
+          .client()
+          .makeUnaryRequest(path(method), write, read, request, new Metadata(), { deadline }, (error, reply) => {
+            callOptions.signal?.removeEventListener('abort', cancel);
+            if (error) reject(error);
+            else if (reply) resolve(reply);
+            else reject(new Error('empty reply'));
+          });
         callOptions.signal?.addEventListener('abort', cancel, { once: true });
       });
     };
   const methods = Object.fromEntries(service.methods.map((m) => [m.localName, call(m)]));
-  return { ...methods, close: () => client.close() } as GrpcClient<S>;
+  return { ...methods, close: () => connection.close() } as GrpcClient<S>;
 };

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { build as bundle } from 'esbuild';
+import { dirname, join, resolve } from 'node:path';
+import { build as bundle, type Plugin } from 'esbuild';
 import { librariesOf } from './libraries.ts';
 import { pauseImage } from './node-config.ts';
 import { type Image, storeImage, storeLayer } from './oci.ts';
@@ -29,6 +29,8 @@ export type ImageSpec = {
   define?: Readonly<Record<string, string>>;
   args?: readonly string[];
   environment?: Readonly<Record<string, string>>;
+  /** Modules taken in place of others, for tests; both relative to the repository. The one that takes the place may import the other. */
+  instead?: Readonly<Record<string, string>>;
 };
 
 const repository = resolve(import.meta.dirname, '..', '..');
@@ -42,6 +44,19 @@ const scsBundleFile = scsFileURLToPath(import.meta.url);
 const scsBundleFolder = scsFileURLToPath(new URL('.', import.meta.url));`;
 
 const packageName = (item: string | { name: string }): string => (typeof item === 'string' ? item : item.name);
+
+const replacing = (instead: Readonly<Record<string, string>>): Plugin => {
+  const places = new Map(Object.entries(instead).map(([from, to]) => [join(repository, from), join(repository, to)]));
+  return {
+    name: 'instead',
+    setup: (build) => {
+      build.onResolve({ filter: /^\.{1,2}\// }, ({ path, importer }) => {
+        const to = places.get(resolve(dirname(importer), path));
+        return to === undefined || to === importer ? undefined : { path: to };
+      });
+    },
+  };
+};
 
 /** The program of an image in one file of JavaScript. Throws with the bundler's messages. */
 export const bundleProgram = async (spec: ImageSpec): Promise<Buffer> => {
@@ -58,6 +73,7 @@ export const bundleProgram = async (spec: ImageSpec): Promise<Buffer> => {
     logLevel: 'silent',
     banner: { js: banner },
     define: { __filename: 'scsBundleFile', __dirname: 'scsBundleFolder', ...spec.define },
+    ...(spec.instead && { plugins: [replacing(spec.instead)] }),
     external: [
       '*.node',
       ...(spec.external ?? []),
