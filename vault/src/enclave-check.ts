@@ -24,5 +24,8 @@ export const enclaveRefusal = (
   const measurement = parseSnpReport(fromHex(enclave.attestation.report))?.measurement;
   return manifest.measurements.length === 0 || (measurement !== undefined && manifest.measurements.includes(measurement))
     ? undefined
-    : refusal('AttestationInvalid', "the measurement is not among those of this Vault's manifest");
+    : refusal(
+        'AttestationInvalid',
+        "the measurement is not in this Vault's spec.measurements: its operator may add it, once it is known to be the right program",
+      );
 };

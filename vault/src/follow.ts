@@ -94,6 +94,7 @@ export class Follower {
     const plan = record.plan!;
     const replenished = ownReplenishments(plan.usage, record.replenished ?? 0, this.#options.manifest);
     if (replenished > 0) await store.write('replenish', (sql) => replenish(sql, plan.usage, replenished));
+    const limit = limitOf(plan, this.#options);
     const reserved = await this.#reserve({
       task: record.uid,
       submitter: record.spec.submitter,
@@ -101,7 +102,7 @@ export class Follower {
       domain: plan.domain,
       usage: plan.usage,
       ask: plan.microRho,
-      limit: limitOf(plan, this.#options),
+      limit,
       time: record.history[0]?.time ?? 0,
       quotas: this.#options.manifest.quotas,
     });
@@ -119,8 +120,8 @@ export class Follower {
       return { kind: 'refused', ...refusal(reserved.code, reserved.message) };
     const message =
       reserved.code === 'NonceReused'
-        ? 'the authorization’s nonce was used for another task'
-        : `${reserved.left} micro-rho are left for ${plan.usage} in this Vault; the task asks for ${plan.microRho}`;
+        ? 'the authorization’s nonce was used for another task: sign this task with a new one'
+        : `the task asks for ${plan.microRho} micro-rho of ${plan.usage}; of this Vault's limit of ${limit}, ${reserved.left} are left: ask for a smaller epsilon, or wait for the next replenishment`;
     return { kind: 'refused', code: reserved.code, message };
   }
 
@@ -132,7 +133,11 @@ export class Follower {
       return await this.#options.store.reserve(request);
     } catch (error) {
       if (!(error instanceof StoreError) || error.code !== 'StorageFull') throw error;
-      return { ok: false, code: 'StorageFull', message: 'this Vault takes no new work now: its volume is full' };
+      return {
+        ok: false,
+        code: 'StorageFull',
+        message: 'this Vault takes no new work now, its volume is full: try later, or ask without it',
+      };
     }
   }
 

@@ -34,35 +34,50 @@ export interface Judge {
 const authorizationRefusal = ({ namespace, name, spec }: TaskRecord, { genesis, genesisDigest }: Judge): Refusal | undefined => {
   const { authorization } = spec;
   if (!authorization)
-    return parseSym(spec.maxFee) === 0n ? undefined : refusal('AuthorizationMissing', 'a paid task must carry its actor’s signature');
+    return parseSym(spec.maxFee) === 0n
+      ? undefined
+      : refusal('AuthorizationMissing', 'a paid task must carry its actor’s signature: make it with kubectl symphony sign');
   const { publicKey, nonce, expiry, signature } = authorization;
   const expiryMs = instantMs(expiry);
-  if (expiryMs === undefined) return refusal('SignatureInvalid', 'the authorization’s expiry is not a time');
+  if (expiryMs === undefined) return refusal('SignatureInvalid', 'the authorization’s expiry is not a time: sign the task again');
   const { chainId } = genesis.chain;
   const message = authorizationMessage({ genesis: genesisDigest, chainId, namespace, name, spec, nonce, expiryMs: BigInt(expiryMs) });
   return addressOf(publicKey) === spec.submitter && verifySignature(publicKey, message, signature)
     ? undefined
-    : refusal('SignatureInvalid', 'the signature does not fit the task and its submitter');
+    : refusal(
+        'SignatureInvalid',
+        'the signature does not fit the task and its submitter: sign the task as it is, by the key of spec.submitter',
+      );
 };
 
 /** S6: the plan follows from the terms, the catalogue and the policy; the Vault resolves it by itself. */
 const planRefusal = (record: TaskRecord, plan: Plan, { genesis, catalogues }: Judge): Refusal | undefined => {
   if (record.policyVersion !== genesis.policy.version)
-    return refusal('PolicyUnknown', `policy version ${record.policyVersion} is not known here`);
+    return refusal(
+      'PolicyUnknown',
+      `policy version ${record.policyVersion} is not known here: this Vault's operator must bring it up to date`,
+    );
   const version = record.semanticVersion;
   const catalogue = catalogues ? catalogues.of(version) : genesis.catalogue;
-  if (!catalogue) return refusal('CatalogueUnknown', `semantic version ${version} is not known here`);
+  if (!catalogue)
+    return refusal(
+      'CatalogueUnknown',
+      `semantic version ${version} is not known here: submit the task again once this Vault has heard of it`,
+    );
   const own = resolveQuery(termsOf(record.spec), catalogue, genesis.policy, record.epoch);
   return own.ok && equalBytes(encodePlan(own.value.plan), encodePlan(plan))
     ? undefined
-    : refusal('PlanMismatch', 'the certified plan does not follow from the task’s terms');
+    : refusal(
+        'PlanMismatch',
+        'the certified plan does not follow from the task’s terms by this Vault’s own resolution: do masters and Vault run the same version?',
+      );
 };
 
 /** undefined when the Vault may answer with a reservation; what budget is left is asked of the store. */
 export const taskRefusal = (record: TaskRecord, judge: Judge): Refusal | undefined => {
   const { plan, spec } = record;
   if (!plan) return refusal('PlanMissing', 'the task is not resolved');
-  if (spec.class !== 'query') return refusal('ClassNotOffered', `this Vault serves no tasks of class ${spec.class}`);
+  if (spec.class !== 'query') return refusal('ClassNotOffered', `this Vault serves no tasks of class ${spec.class}, only query`);
   const use = { submitter: spec.submitter, class: spec.class, domain: plan.domain, usage: plan.usage };
   return useRefusal(judge.manifest, use) ?? authorizationRefusal(record, judge) ?? planRefusal(record, plan, judge);
 };

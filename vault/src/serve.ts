@@ -143,14 +143,15 @@ const SERVING: Health = { ready: true, reason: 'Serving', message: 'the Vault se
 const FULL: Health = {
   ready: false,
   reason: 'StorageFull',
-  message: "the Vault's volume is full: it ends what it began and takes no new work",
+  message: "the Vault's volume is full: it ends what it began and takes no new work; enlarge its claim",
 };
 const JOURNAL: Health = {
   ready: false,
   reason: 'JournalUnavailable',
-  message: "the journal's copy can't be reached: nothing takes effect without it",
+  message:
+    "the journal's copy can't be reached: nothing takes effect without it; look at its volume, or at bucket, credentials and egress (spec.journal)",
 };
-const STORE: Health = { ready: false, reason: 'StoreFailed', message: 'the store takes no writes' };
+const STORE: Health = { ready: false, reason: 'StoreFailed', message: "the Vault's file takes no writes; look at its volume and its log" };
 
 /** A step that does nothing shows that one could be done: the file can be written, the journal's copy is there and caught up with. */
 const stateOf = async (store: VaultStore): Promise<Health> => {

@@ -230,6 +230,14 @@ test.each`
   },
 );
 
+test('B4: what is left is refused with limit, asked and left apart, and with what to change', async () => {
+  const narrow = manifestOf({ limits: [{ usage: 'marketing', microRho: '124999' }] });
+  follower = new Follower({ ...context, manifest: narrow, masters, log: silent });
+  expect(part(await dispatched()).refusal!.message).toBe(
+    "the task asks for 125000 micro-rho of marketing; of this Vault's limit of 124999, 124999 are left: ask for a smaller epsilon, or wait for the next replenishment",
+  );
+});
+
 test('B4: refusals depend on public state only: the same with no subject, none consenting, or all', async () => {
   const answersOf = async (subjects: readonly string[], consenting: readonly string[]): Promise<unknown> => {
     const { folder, remove: removeFolder } = await aFolder();

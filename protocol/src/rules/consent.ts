@@ -40,9 +40,16 @@ export interface UseRefusal {
 export const useRefusal = (manifest: Pick<VaultSpec, 'domains' | 'actors'>, use: Use): UseRefusal | undefined => {
   const inDomain = manifest.domains.filter(({ name }) => name === use.domain);
   const forUsage = inDomain.filter(({ usages }) => usages.includes(use.usage));
-  if (forUsage.length === 0) return { code: 'UsageNotOffered', message: `this Vault does not offer ${use.usage} on ${use.domain}` };
+  if (forUsage.length === 0)
+    return {
+      code: 'UsageNotOffered',
+      message: `this Vault does not offer ${use.usage} on ${use.domain}; its operator may, in spec.domains`,
+    };
   if (!forUsage.some(({ classes }) => classes.includes(use.class)))
-    return { code: 'ClassNotOffered', message: `this Vault does not offer tasks of class ${use.class} on ${use.domain}` };
+    return {
+      code: 'ClassNotOffered',
+      message: `this Vault does not offer tasks of class ${use.class} on ${use.domain}; its operator may, in spec.domains`,
+    };
   if (!manifest.actors.includes(use.submitter))
     return {
       code: 'ActorNotPermitted',

@@ -45,10 +45,12 @@ const faultOf = (quota: Quota, uses: Uses, ask: bigint): string | undefined => {
   const { openTasks, tasksPerDay, microRhoPerDay } = quota;
   // B5: a limit rounds down.
   const microRho = microRhoPerDay === undefined ? undefined : BigInt(microRhoPerDay.split('.')[0]!);
-  if (openTasks !== undefined && uses.open >= BigInt(openTasks)) return `this actor may hold ${openTasks} reservations at a time here`;
+  if (openTasks !== undefined && uses.open >= BigInt(openTasks))
+    return `this actor may hold ${openTasks} reservations at a time here: wait until a task has ended`;
   if (tasksPerDay !== undefined && uses.tasks >= BigInt(tasksPerDay))
-    return `this actor may reserve for ${tasksPerDay} tasks in 24 hours here`;
-  if (microRho !== undefined && uses.microRho + ask > microRho) return `this actor may reserve ${microRho} micro-rho in 24 hours here`;
+    return `this actor may reserve for ${tasksPerDay} tasks in 24 hours here: try later`;
+  if (microRho !== undefined && uses.microRho + ask > microRho)
+    return `this actor may reserve ${microRho} micro-rho in 24 hours here, has taken ${uses.microRho} and asks for ${ask}: try later, or ask for a smaller epsilon`;
   return undefined;
 };
 
@@ -56,7 +58,7 @@ const faultOf = (quota: Quota, uses: Uses, ask: bigint): string | undefined => {
 export const quotaFault = (quotas: readonly Quota[], asked: Asked, before: readonly Use[]): string | undefined => {
   for (const quota of quotasFor(quotas, asked.submitter, asked.usage)) {
     const fault = faultOf(quota, usesOf(before, quota.usage, asked.time), asked.ask);
-    if (fault !== undefined) return quota.usage === undefined ? fault : `${fault}, for ${quota.usage}`;
+    if (fault !== undefined) return quota.usage === undefined ? fault : `${quota.usage}: ${fault}`;
   }
   return undefined;
 };
