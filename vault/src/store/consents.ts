@@ -27,7 +27,7 @@ export const consentsNow = async (sql: Sql, subject: string, usage: Usage): Prom
 };
 
 /** Part of what consents were added, for an entry of the journal: `number usage granted time` by comma. */
-export interface AddedConsents {
+interface AddedConsents {
   readonly accounts: NewAccounts;
   readonly said: string;
 }

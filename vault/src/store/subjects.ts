@@ -78,13 +78,9 @@ export const enrolOne = async (
   return { id: (await subjectId(sql, subject))!, accounts };
 };
 
-/** Raises a version that snapshots depend on, and gives the new one. */
+/** Raises a version that snapshots depend on. */
 export const raiseVersion = async (sql: Sql, name: string): Promise<void> =>
   sql.run('INSERT INTO versions VALUES ($name, 1) ON CONFLICT DO UPDATE SET version = version + 1', { name });
-export const versionOf = async (sql: Sql, name: string): Promise<bigint> => {
-  const [row] = await sql.rows('SELECT version FROM versions WHERE name = $name', { name });
-  return (row?.['version'] as bigint | undefined) ?? 0n;
-};
 /** In the order of `names`. */
 export const versionsOf = async (sql: Sql, names: readonly [string, string]): Promise<readonly bigint[]> => {
   const rows = await sql.rows('SELECT name, version FROM versions WHERE name IN ($first, $second)', { first: names[0], second: names[1] });

@@ -81,7 +81,9 @@ const note = ({ out, now }: Step, what: AccessKind, { task, submitter }: Reserva
 const refusalOf = ({ book }: Step, request: ReserveRequest): Exclude<Reserved, { ok: true }> | undefined => {
   if (book.isTaken(request.submitter, request.nonce)) return { ok: false, code: 'NonceReused' };
   if (book.lost) return { ok: false, code: 'BudgetExhausted', left: 0n };
-  const message = quotaFault(request.quotas ?? [], { ...request, time: request.time ?? 0 }, book.uses(request.submitter));
+  const quotas = request.quotas ?? [];
+  const uses = quotas.length === 0 ? [] : book.uses(request.submitter);
+  const message = quotaFault(quotas, { ...request, time: request.time ?? 0 }, uses);
   if (message !== undefined) return { ok: false, code: 'QuotaExceeded', message };
   const left = request.limit - book.odometer(request.usage, request.domain);
   return request.ask > left ? { ok: false, code: 'BudgetExhausted', left: left > 0n ? left : 0n } : undefined;
