@@ -1,14 +1,12 @@
 import { createServer } from 'node:http';
-import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { cp, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
-import { EntrySeal } from '../journal/copy.ts';
-import { FolderCopy } from '../journal/folder-copy.ts';
 import { selectedNumbers } from '../store/audiences.ts';
 import type { VaultStore } from '../store/vault-store.ts';
-import { aFolder, bought, DOMAIN, fill, granted, openStore, VAULT } from '../testing/a-store.ts';
+import { aFolder, bought, copiedIn, DOMAIN, fill, granted, openStore, VAULT } from '../testing/a-store.ts';
 import { activate, audiences } from './activate.ts';
 import { activationDoor } from './door.ts';
 import { httpWebhook, signatureOf, webhookUrl, WebhookError, type Batch, type Webhook } from './webhook.ts';
@@ -25,13 +23,12 @@ const log = pino({ level: 'info' }, { write: (line: string) => void logs.push(li
 const open = (place: string): Promise<VaultStore> =>
   openStore(join(folder, place), {
     now,
-    journalCopy: ({ journalKey }) => new FolderCopy(join(folder, 'copy'), new EntrySeal(journalKey, VAULT)),
+    ...copiedIn(folder),
   });
 beforeEach(async () => {
   time = START;
   logs.length = 0;
   ({ folder, remove } = await aFolder());
-  await mkdir(join(folder, 'copy'));
   store = await open('a');
   await fill(store, people.map(bought), people.map(granted));
 });

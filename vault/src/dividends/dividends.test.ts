@@ -11,13 +11,11 @@ import { testKey } from '@scs/protocol/testing/keys.ts';
 import { aTask } from '@scs/protocol/testing/task.ts';
 import { World } from '@scs/protocol/testing/world.ts';
 import { importConsents, importRecords } from '../import/import.ts';
-import { EntrySeal } from '../journal/copy.ts';
-import { FolderCopy } from '../journal/folder-copy.ts';
 import { silent } from '../logger.ts';
 import { quoted } from '../store/database.ts';
 import { journalFault } from '../store/journal.ts';
 import type { VaultStore } from '../store/vault-store.ts';
-import { aFolder, DOMAIN, openStore, parquetOf } from '../testing/a-store.ts';
+import { aFolder, copiedIn, DOMAIN, openStore, parquetOf } from '../testing/a-store.ts';
 import { manifestOf, OURS, WorldMasters } from '../testing/a-group.ts';
 import { Issuer, openRights, rightsManifest, send, signed } from '../testing/a-rights.ts';
 import { Dividends } from './dividends.ts';
@@ -34,13 +32,12 @@ afterEach(async () => {
 const opened = (folder: string, data = folder): Promise<VaultStore> =>
   openStore(data, {
     vault: OURS,
-    journalCopy: ({ journalKey }) => new FolderCopy(join(folder, 'copy'), new EntrySeal(journalKey, OURS)),
+    ...copiedIn(folder, OURS),
   });
 /** `subject -> producer`: one purchase and a consent to marketing each. */
 const storeWith = async (people: Readonly<Record<string, string>>): Promise<{ readonly store: VaultStore; readonly folder: string }> => {
   const { folder, remove } = await aFolder();
   cleanups.push(remove);
-  await mkdir(join(folder, 'copy'));
   const store = await opened(folder);
   cleanups.push(() => store.close());
   const rows = Object.entries(people).map(([subject, producer]) => `(${quoted(subject)}, ${quoted(producer)})`);

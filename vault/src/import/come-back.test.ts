@@ -1,11 +1,9 @@
 /** C4: who was erased comes back by their own new word, and is charged where they left off; an old file brings nobody back. */
-import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { cp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { EntrySeal } from '../journal/copy.ts';
-import { FolderCopy } from '../journal/folder-copy.ts';
 import type { VaultStore } from '../store/vault-store.ts';
-import { aFolder, DOMAIN, openStore, PRODUCER, VAULT } from '../testing/a-store.ts';
+import { aFolder, copiedIn, DOMAIN, openStore, PRODUCER } from '../testing/a-store.ts';
 import { importConsents, importRecords, type Imported } from './import.ts';
 
 const NOW = Date.parse('2026-03-01T12:00:00Z');
@@ -17,11 +15,10 @@ let lines: string[];
 const open = (): Promise<VaultStore> =>
   openStore(folder, {
     now: () => NOW,
-    journalCopy: ({ journalKey }) => new FolderCopy(join(folder, 'copy'), new EntrySeal(journalKey, VAULT)),
+    ...copiedIn(folder),
   });
 beforeEach(async () => {
   ({ folder, remove } = await aFolder());
-  await mkdir(join(folder, 'copy'));
   store = await open();
   lines = [];
 });

@@ -2,7 +2,7 @@
  * B5 in the store itself: random steps of reserve, commit, release, replenish, revoke, grant, erase, upload, restart, and restore from an
  * old backup, each compared with the pure ledger. Seeded. `crash.test.ts` kills the process instead of stopping it.
  */
-import { cp, mkdir, rm } from 'node:fs/promises';
+import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
@@ -16,9 +16,7 @@ import {
   type LedgerStep,
 } from '@scs/protocol/rules/ledger.ts';
 import { dice } from '@scs/protocol/testing/budget-walk.ts';
-import { EntrySeal } from '../journal/copy.ts';
-import { FolderCopy } from '../journal/folder-copy.ts';
-import { aFolder, bought, DOMAIN, fill, openStore, VAULT } from '../testing/a-store.ts';
+import { aFolder, bought, copiedIn, DOMAIN, fill, openStore } from '../testing/a-store.ts';
 import { replenish } from './replenish.ts';
 import type { VaultStore } from './vault-store.ts';
 
@@ -29,13 +27,9 @@ let folder: string;
 let remove: () => Promise<void>;
 let store: VaultStore;
 let place: string;
-const open = (): Promise<VaultStore> =>
-  openStore(join(folder, place), {
-    journalCopy: ({ journalKey }) => new FolderCopy(join(folder, 'copy'), new EntrySeal(journalKey, VAULT)),
-  });
+const open = (): Promise<VaultStore> => openStore(join(folder, place), copiedIn(folder));
 beforeEach(async () => {
   ({ folder, remove } = await aFolder());
-  await mkdir(join(folder, 'copy'));
   place = 'first';
   store = await open();
 });

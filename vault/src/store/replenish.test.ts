@@ -1,22 +1,16 @@
-import { cp, mkdir } from 'node:fs/promises';
+import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { EntrySeal } from '../journal/copy.ts';
-import { FolderCopy } from '../journal/folder-copy.ts';
-import { aFolder, bought, DOMAIN, fill, granted, openStore, VAULT } from '../testing/a-store.ts';
+import { aFolder, bought, copiedIn, DOMAIN, fill, granted, openStore } from '../testing/a-store.ts';
 import { replenish } from './replenish.ts';
 import type { VaultStore } from './vault-store.ts';
 
 let folder: string;
 let remove: () => Promise<void>;
 let store: VaultStore;
-const open = (name: string): Promise<VaultStore> =>
-  openStore(join(folder, name), {
-    journalCopy: ({ journalKey }) => new FolderCopy(join(folder, 'copy'), new EntrySeal(journalKey, VAULT)),
-  });
+const open = (name: string): Promise<VaultStore> => openStore(join(folder, name), copiedIn(folder));
 beforeEach(async () => {
   ({ folder, remove } = await aFolder());
-  await mkdir(join(folder, 'copy'));
   store = await open('a');
   await fill(store, [bought('ann'), bought('bob')], [granted('ann'), granted('bob')]);
 });

@@ -1,10 +1,13 @@
 /** For tests: a Vault's store in a folder of its own, filled from rows. */
+import { mkdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Catalogue, Usage } from '@scs/protocol';
 import { httpfsExtension } from '../../scripts/fetch-httpfs.ts';
 import { importConsents, importRecords } from '../import/import.ts';
+import { EntrySeal } from '../journal/copy.ts';
+import { FolderCopy } from '../journal/folder-copy.ts';
 import { quoted } from '../store/database.ts';
 import { VaultStore } from '../store/vault-store.ts';
 import type { StoreOptions } from '../store/store-options.ts';
@@ -54,6 +57,13 @@ export const openStore = async (folder: string, more: Partial<StoreOptions> = {}
     memoryLimitBytes: 512 * 1024 * 1024,
     ...more,
   });
+
+/** Options of a store whose journal is copied into `<folder>/copy` (B8). */
+export const copiedIn = (folder: string, vault = VAULT): Pick<StoreOptions, 'journalCopy'> => {
+  const copy = join(folder, 'copy');
+  mkdirSync(copy, { recursive: true });
+  return { journalCopy: ({ journalKey }) => new FolderCopy(copy, new EntrySeal(journalKey, vault)) };
+};
 
 let files = 0;
 /** Writes rows, given as SQL, as a Parquet file that the store may read. */
