@@ -74,6 +74,7 @@ class SqliteDisk implements Disk, DeferredWrites {
     return row && blockOf(row);
   }
   blocks(from: bigint, limit: number): readonly StoredBlock[] {
+    if (this.#waiting.blockAt(from)) return this.#waiting.blocksFrom(from, limit); // a peer a little behind: nothing else is asked for often
     this.flush();
     return this.#file.all('SELECT * FROM blocks WHERE height >= ? ORDER BY height LIMIT ?', from, limit).map(blockOf);
   }

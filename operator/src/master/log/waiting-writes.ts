@@ -42,6 +42,12 @@ export class WaitingWrites {
   last(): StoredBlock | undefined {
     return [...this.#blocks.values()].at(-1);
   }
+  /** Block after block from a height on, at most `limit`. */
+  blocksFrom(from: bigint, limit: number): readonly StoredBlock[] {
+    return this.blocks()
+      .filter(({ height }) => height >= from)
+      .slice(0, limit);
+  }
   blocks(): readonly StoredBlock[] {
     return [...this.#blocks.values()];
   }

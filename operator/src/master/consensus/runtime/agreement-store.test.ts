@@ -124,6 +124,25 @@ test('certified blocks that had not come into the log’s file are there after a
   expect(last.block(1n)).toEqual({ height: 1n, bytes, certificate });
   last.close();
 });
+test('blocks that wait are read like those in the file', () => {
+  const { disk, store } = open(path());
+  const block = (height: bigint) => ({
+    height,
+    bytes: Uint8Array.of(Number(height)),
+    certificate: { head: { ...head('a'), height }, votes: [] },
+  });
+  for (const height of [1n, 2n]) disk.append(block(height), []);
+  store.flush();
+  for (const height of [3n, 4n, 5n]) disk.append(block(height), []);
+  expect(disk.waiting().blocks).toBe(3);
+  expect(disk.blocks(4n, 16)).toEqual([block(4n), block(5n)]);
+  expect(disk.blocks(3n, 2)).toEqual([block(3n), block(4n)]);
+  expect([disk.block(2n), disk.block(5n), disk.last()]).toEqual([block(2n), block(5n), block(5n)]);
+  expect(disk.waiting().blocks).toBe(3);
+  expect(disk.blocks(1n, 16)).toHaveLength(5);
+  expect(disk.waiting().blocks).toBe(0);
+  disk.close();
+});
 test('G4: a second vote at a height is refused, waiting or written', () => {
   const file = path();
   const { disk, store } = open(file);
