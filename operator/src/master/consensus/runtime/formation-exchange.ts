@@ -82,12 +82,15 @@ export class FormationExchange {
   }
 
   #environment(): FormationEnv {
-    const { genesis, genesisDigest, committee, index, seed, logger } = this.#o;
+    const { genesis, genesisDigest, committee, index, seed, logger, store } = this.#o;
     return {
       index,
       group: { genesis: genesisDigest, generation: committee.generation, keys: committee.keys },
       freshMs: FRESH_MS,
-      signStatement: (value) => signStatement(seed, value),
+      signStatement: (value) => {
+        store.syncNow(); // whoever signs has persisted first
+        return signStatement(seed, value);
+      },
       signConfirmation: (value) => signConfirmation(seed, value),
       attested: ({ master, key, certified }, attestation) => {
         const identity = { genesis: genesisDigest, master, key, ...baseOf(genesisDigest, certified) };
@@ -122,9 +125,9 @@ export class FormationExchange {
 
   #step(input: FormationInput): void {
     if (this.#failed) return;
-    const { state, outputs } = formationStep(this.#env, this.#state, input);
-    this.#state = state;
     this.#write(() => {
+      const { state, outputs } = formationStep(this.#env, this.#state, input);
+      this.#state = state;
       for (const output of outputs) this.#carryOut(output);
     });
   }

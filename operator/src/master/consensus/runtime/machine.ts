@@ -54,7 +54,7 @@ export type ViewCause = Discontent | 'asked';
 
 const TICK_MS = 20;
 /** Certified blocks come into the log's file so often at least. */
-const FLUSH_MS = 250;
+const FLUSH_MS = 1_000;
 const BLOCKS_A_PAGE = 16;
 const ARRIVALS_KEPT = 256;
 const retry = { baseMs: 10, capMs: 1_000 };
@@ -99,12 +99,9 @@ export class Machine {
   }
   async stop(): Promise<void> {
     this.#stopping.abort();
-    if (this.synced()) this.#outbox.send();
+    // what waits is said: whoever goes on from the store counts on it
+    if (this.#onDisk(() => this.#o.store.syncNow())) this.#outbox.send();
     await Promise.allSettled(this.#work);
-  }
-  /** All that the state rests on is on the disk; false when the disk fails. Whoever speaks of the state, or goes on from the store, asks. */
-  synced(): boolean {
-    return this.#onDisk(() => this.#o.store.syncNow());
   }
   #onDisk(work: () => void): boolean {
     if (this.#failed) return false;

@@ -255,7 +255,7 @@ export class MinbftLog extends ReplicaLog implements Log {
   }
   #form(): void {
     const standing = this.#standing();
-    if (standing && this.#machine?.synced()) this.#exchange.tick(standing); // who states must have persisted what it rests on (N9)
+    if (standing) this.#exchange.tick(standing);
   }
 
   #keepAdmitted(): Promise<void> {
