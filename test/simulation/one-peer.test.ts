@@ -1,5 +1,6 @@
 /** What one peer can cost the others (rules N1, N7): nothing that grows with its patience, and nobody else's messages. */
-import { digest, utf8 } from '@scs/protocol';
+import { digest, encodeCommand, utf8 } from '@scs/protocol';
+import { toyCommand } from '@scs/operator/master/log/testing/toy-rules.ts';
 import { openStream } from '@scs/operator/master/consensus/stream.ts';
 import { step } from '@scs/operator/master/consensus/step.ts';
 import type { State } from '@scs/operator/master/consensus/state.ts';
@@ -82,4 +83,27 @@ test('N8: a master that changes its counter again and again leaves no stream beh
   expect(scene.state(0).chain.roster.length).toBe(33);
   expect(scene.state(0).streams.size).toBeLessThan(16);
   scene.close();
+});
+
+test('N1, N7: a peer that brings untrue commands without end keeps nobody else out of the blocks', () => {
+  const scene = new Scene(genuine, 2);
+  scene.join();
+  let lies = 0;
+  let wanted = true;
+  const flood = (): void => {
+    for (let i = 0; i < 20; i += 1) {
+      lies += 1;
+      const wire = { kind: 'command', bytes: encodeCommand(toyCommand(`lie${lies}`)) } as const;
+      for (const to of [0, 1]) scene.wire(to, wire);
+    }
+    if (wanted) scene.clockwork.after(5, flood);
+  };
+  flood();
+  scene.pass(200);
+  for (let i = 0; i < 5; i += 1) {
+    const name = scene.submit(i % 2);
+    expect(scene.until(() => scene.invariants.commands.has(name), 2_000)).toBe(true);
+  }
+  expect(scene.state(1).pool.size).toBeLessThanOrEqual(scene.master(1).env.limits.poolCommands / 4 + 8);
+  wanted = false;
 });

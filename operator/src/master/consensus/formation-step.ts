@@ -196,6 +196,7 @@ const takeWire = <A>(turn: Turn<A>, from: number, wire: FormationWire<A>): void 
       if (wire.confirmation.value.master === from) set(turn, { confirmations: new Map(state.confirmations).set(from, wire.confirmation) });
       return;
     case 'opened': {
+      if ((wire.opened.statements[0]?.value.formation ?? 0) <= openNumber(state)) return; // six signatures would be verified
       const formation = formationOf(env.group, wire.opened);
       if (formation) open(turn, formation);
     }

@@ -30,20 +30,31 @@ const contextOf = ({ state }: Turn): { readonly time: number; readonly height: b
   return { time: Math.max(tip.time, state.now), height: tip.head.height + 1n };
 };
 
+/** One peer fills no more of the pool. */
+const PEERS_SHARE = 1 / 4;
+const isFull = ({ state: { pool }, env: { index, limits } }: Turn, from: number): boolean => {
+  if (pool.size >= limits.poolCommands) return true;
+  if (from === index) return false;
+  let count = 0;
+  for (const waiting of pool.values()) if (waiting.from === from) count += 1;
+  return count >= limits.poolCommands * PEERS_SHARE;
+};
+
 /** Takes a command, from here or from a peer. Only what came from here is passed on. */
-export const takeCommand = (turn: Turn, bytes: Uint8Array, own: boolean): void => {
+export const takeCommand = (turn: Turn, bytes: Uint8Array, from: number): void => {
   const { pool, chain, now } = turn.state;
+  const own = from === turn.env.index;
   const refuse = (why: string): void => {
     if (own) turn.out.push({ kind: 'refused', command: bytes, why });
   };
   const id = commandDigest(bytes);
   if (pool.has(id)) return;
-  if (pool.size >= turn.env.limits.poolCommands) return refuse('Busy');
+  if (isFull(turn, from)) return refuse('Busy');
   const command = commandOf(bytes);
   if (!command) return refuse('Malformed');
   const applied = turn.env.rules.apply(lastDecided(chain).records, command, contextOf(turn));
   if (!applied.ok) return refuse(applied.fault.code);
-  set(turn, { pool: new Map(pool).set(id, { bytes, since: now }), ...(pool.size === 0 ? { progressAt: now } : {}) });
+  set(turn, { pool: new Map(pool).set(id, { bytes, since: now, from }), ...(pool.size === 0 ? { progressAt: now } : {}) });
   if (own) broadcast(turn, { kind: 'command', bytes });
 };
 
@@ -53,11 +64,17 @@ export const dropDecided = (turn: Turn, block: Block): void => {
   if (pool.size !== turn.state.pool.size) set(turn, { pool });
 };
 
-/** The world does not bear out a draft: the command at fault goes, or all of them when none is named. */
+/**
+ * The world does not bear out a draft: the command at fault goes, or all of them when none is named. What else its bringer brought waits
+ * for half a patience: a peer that brings untrue ones without end must not keep all others out of every block.
+ */
 export const dropUntrue = (turn: Turn, commands: readonly Command[]): void => {
   const pool = new Map(turn.state.pool);
   for (const command of commands) {
     const bytes = encodeCommand(command);
+    const from = pool.get(commandDigest(bytes))?.from;
+    if (from !== undefined && from !== turn.env.index)
+      set(turn, { doubted: new Map(turn.state.doubted).set(from, turn.state.now + turn.env.limits.patienceMs / 2) });
     if (pool.delete(commandDigest(bytes))) turn.out.push({ kind: 'refused', command: bytes, why: 'NotBorneOut' });
   }
   set(turn, { pool });
@@ -69,7 +86,9 @@ export const commandsFor = (turn: Turn, parent: Tip, time: number): readonly Com
   const chosen: Command[] = [];
   let size = 0;
   let { records } = parent;
-  for (const { bytes } of turn.state.pool.values()) {
+  const { pool, doubted, now } = turn.state;
+  for (const { bytes, from } of pool.values()) {
+    if ((doubted?.get(from) ?? -Infinity) > now) continue;
     if (chosen.length >= limits.batchCommands || size + bytes.length > BATCH_BYTES) break;
     const command = commandOf(bytes);
     const applied = command && rules.apply(records, command, { time, height: parent.head.height + 1n });

@@ -16,6 +16,8 @@ export interface HeldVote {
 export interface Waiting {
   readonly bytes: Uint8Array;
   readonly since: number;
+  /** The master that brought it. */
+  readonly from: number;
 }
 /** Own message that is stored and waits for its UI. */
 export interface Intent {
@@ -60,6 +62,8 @@ export interface State {
   /** Own block that is looked at before it is offered. */
   readonly draft?: { readonly digest: string; readonly block: Block; readonly bytes: Uint8Array };
   readonly pool: ReadonlyMap<string, Waiting>;
+  /** Until when nothing is offered of what a peer brought, as it was untrue last. */
+  readonly doubted?: ReadonlyMap<number, number>;
   /** The pool that held nothing for a block on that parent, and when. */
   readonly barren?: { readonly pool: ReadonlyMap<string, Waiting>; readonly parent: string; readonly at: number };
   /** Own counter identity; its pending message. `muted`: why it says nothing. */

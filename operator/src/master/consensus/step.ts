@@ -67,7 +67,7 @@ const takeWire = (turn: Turn, from: number, wire: Wire): void => {
     case 'vote':
       return takeVote(turn, wire.head, wire.vote);
     case 'command':
-      return takeCommand(turn, wire.bytes, false);
+      return takeCommand(turn, wire.bytes, from);
     case 'request-view':
       return takeRequest(turn, from, wire.view);
     case 'certified':
@@ -100,7 +100,7 @@ const take = (turn: Turn, input: Input): void => {
     case 'judged':
       return takeVerdict(turn, input);
     case 'command':
-      return takeCommand(turn, input.bytes, true);
+      return takeCommand(turn, input.bytes, turn.env.index);
     case 'neglected':
       return noteNeglect(turn, input.view);
     case 'tick':

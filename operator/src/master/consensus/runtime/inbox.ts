@@ -8,18 +8,32 @@ import type { Input } from '../state.ts';
 export interface InboxLimits {
   /** Messages of one peer that wait; above it, its stream is paused. */
   readonly waiting: number;
-  /** Taken from one queue in one turn. */
+  /** Their blocks and commands, bytes; above it, the same. One message more is let in, whatever its size. */
+  readonly bytes: number;
+  /** Taken from one queue in one turn: messages, and of blocks and commands bytes. */
   readonly turn: number;
+  readonly turnBytes: number;
   /** Statuses and requests for parts a second taken from one peer: each may cost a page of blocks, or a part of a snapshot. */
   readonly statuses: number;
 }
-export const INBOX_LIMITS: InboxLimits = { waiting: 256, turn: 32, statuses: 100 };
+const MIB = 1024 * 1024;
+export const INBOX_LIMITS: InboxLimits = { waiting: 256, bytes: 32 * MIB, turn: 32, turnBytes: 8 * MIB, statuses: 100 };
+
+const sizeOf = (input: Input): number => {
+  if (input.kind !== 'message') return 0;
+  const { wire } = input;
+  if (wire.kind === 'stream') return wire.message.bytes?.length ?? 0;
+  return 'bytes' in wire ? wire.bytes.length : 0;
+};
 
 const isCostly = ({ kind }: Wire): boolean => kind === 'status' || kind === 'want-part';
+
+const RESUMES_MOST = 16;
 
 interface Source {
   readonly inputs: Input[];
   readonly resume: (() => void)[];
+  bytes: number;
   statuses: number;
   since: number;
 }
@@ -37,20 +51,47 @@ export class Inbox {
   #source(from: number | 'own'): Source {
     let source = this.#sources.get(from);
     if (!source) {
-      source = { inputs: [], resume: [], statuses: 0, since: 0 };
+      source = { inputs: [], resume: [], bytes: 0, statuses: 0, since: 0 };
       this.#sources.set(from, source);
     }
     return source;
   }
 
-  /** False: the queue is full; read no more of that peer until `resume` is called. */
+  /**
+   * False: the queue is full; read no more of that peer until `resume` is called. What comes nevertheless, by another stream of the
+   * same peer, is dropped: it is sent again when it is lacked.
+   */
   put(from: number | 'own', input: Input, resume?: () => void): boolean {
     const source = this.#source(from);
     if (input.kind === 'message' && isCostly(input.wire) && !this.#withinRate(source)) return true;
-    source.inputs.push(input);
-    if (from === 'own' || source.inputs.length < this.#limits.waiting) return true;
+    const full = from !== 'own' && this.#isFull(source);
+    if (!full) {
+      source.inputs.push(input);
+      source.bytes += sizeOf(input);
+      if (from === 'own' || !this.#isFull(source)) return true;
+    }
+    // of the streams that were opened meanwhile only the last ones are still read
     if (resume) source.resume.push(resume);
+    if (source.resume.length > RESUMES_MOST) source.resume.shift();
     return false;
+  }
+  #isFull({ inputs, bytes }: Source): boolean {
+    return inputs.length >= this.#limits.waiting || bytes >= this.#limits.bytes;
+  }
+  #some(source: Source): readonly Input[] {
+    const taken: Input[] = [];
+    for (let bytes = 0; taken.length < this.#limits.turn && bytes < this.#limits.turnBytes;) {
+      const input = source.inputs.shift();
+      if (!input) break;
+      bytes += sizeOf(input);
+      taken.push(input);
+    }
+    source.bytes -= taken.reduce((sum, input) => sum + sizeOf(input), 0);
+    return taken;
+  }
+  /** Of what a peer says about formations, several times a second: more is dropped, as each word may cost verified signatures. */
+  admits(from: number): boolean {
+    return this.#withinRate(this.#source(from));
   }
   #withinRate(source: Source): boolean {
     const now = this.#now();
@@ -66,8 +107,9 @@ export class Inbox {
   take(): readonly Input[] {
     const taken: Input[] = [];
     for (const source of this.#sources.values()) {
-      taken.push(...source.inputs.splice(0, this.#limits.turn));
-      if (source.resume.length === 0 || source.inputs.length > this.#limits.waiting / 4) continue;
+      taken.push(...this.#some(source));
+      const { waiting, bytes } = this.#limits;
+      if (source.resume.length === 0 || source.inputs.length > waiting / 4 || source.bytes > bytes / 4) continue;
       for (const resume of source.resume.splice(0)) resume();
     }
     return taken;

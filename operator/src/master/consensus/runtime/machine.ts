@@ -56,6 +56,7 @@ const TICK_MS = 20;
 /** Certified blocks come into the log's file so often at least. */
 const FLUSH_MS = 1_000;
 const BLOCKS_A_PAGE = 16;
+const PAGE_BYTES = 8 * 1024 * 1024;
 const ARRIVALS_KEPT = 256;
 const retry = { baseMs: 10, capMs: 1_000 };
 const isPromise = (record: Stored, own: string): boolean =>
@@ -238,7 +239,7 @@ export class Machine {
   }
 
   #one(output: Exclude<Output, { kind: 'decided' | 'judge' }>): void {
-    const { send, disk } = this.#o;
+    const { send } = this.#o;
     switch (output.kind) {
       case 'store':
         if (output.record.kind === 'truncate' && output.record.key === this.#state.own.key) this.#forget(output.record.counter);
@@ -246,19 +247,30 @@ export class Machine {
       case 'send':
         return send(output.to, encodeMessage(output.wire));
       case 'send-blocks':
-        for (const { bytes, certificate } of disk.blocks(output.from, BLOCKS_A_PAGE))
-          send(output.to, encodeMessage({ kind: 'certified', bytes, certificate }));
+        this.#onDisk(() => this.#sendBlocks(output.to, output.from));
         return;
       case 'create-ui':
         return this.#track(this.#createUi(this.#state.own.key, output.digest));
       case 'refused':
         return this.#o.onRefused(output.command, output.why);
       case 'evidence':
-        return this.#o.onEvidence(output.first, output.second);
+        this.#onDisk(() => this.#o.onEvidence(output.first, output.second));
+        return;
       case 'condition':
         this.#o.onCondition(output.code, output.message);
         if (this.#state.own.muted !== undefined && (output.code === 'CounterAhead' || output.code === 'StreamFault'))
           this.#o.onIdentityLost(output.message, this.#state.own.key);
+    }
+  }
+
+  /** A page of blocks, bounded in number and bytes: a status costs its sender little. */
+  #sendBlocks(to: number, from: bigint): void {
+    const { send, disk } = this.#o;
+    let left = PAGE_BYTES;
+    for (const { bytes, certificate } of disk.blocks(from, BLOCKS_A_PAGE)) {
+      if (left <= 0) return;
+      left -= bytes.length;
+      send(to, encodeMessage({ kind: 'certified', bytes, certificate }));
     }
   }
 

@@ -291,7 +291,7 @@ export class MinbftLog extends ReplicaLog implements Log {
       case 'statement':
       case 'confirmation':
       case 'opened':
-        this.#exchange.take(from, message);
+        if (this.#inbox.admits(from)) this.#exchange.take(from, message);
         return 'taken';
       default: {
         const room = this.#inbox.put(from, { kind: 'message', from, wire: message }, resume);

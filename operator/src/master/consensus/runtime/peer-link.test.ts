@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { fakeClock } from '../../../kube/clock.ts';
 import type { Input } from '../state.ts';
-import { Inbox } from './inbox.ts';
+import { Inbox, INBOX_LIMITS } from './inbox.ts';
 import { PeerLink, type Channel } from './peer-link.ts';
 import type { Packet } from './wire-codec.ts';
 
@@ -85,7 +85,7 @@ test('a peer that is away is tried again, later each time; what waited is sent',
 const status = (certified: bigint): Input => ({ kind: 'message', from: 1, wire: { kind: 'status', certified, fetching: 0n, next: [] } });
 const wish = (from: number, view: number): Input => ({ kind: 'message', from, wire: { kind: 'request-view', view } });
 test('a flood of one peer delays nobody else, and pauses its own stream', () => {
-  const inbox = new Inbox(() => 0, { waiting: 8, turn: 2, statuses: 100 });
+  const inbox = new Inbox(() => 0, { ...INBOX_LIMITS, waiting: 8, turn: 2, statuses: 100 });
   let resumed = 0;
   const room = Array.from({ length: 10 }, (_, i) => inbox.put(1, wish(1, i), () => (resumed += 1)));
   expect(room).toEqual([...Array.from({ length: 7 }, () => true), false, false, false]);
@@ -98,7 +98,7 @@ test('a flood of one peer delays nobody else, and pauses its own stream', () => 
 });
 test('statuses cost a page of blocks each: so many a second are answered', () => {
   let now = 0;
-  const inbox = new Inbox(() => now, { waiting: 100, turn: 100, statuses: 2 });
+  const inbox = new Inbox(() => now, { ...INBOX_LIMITS, waiting: 100, turn: 100, statuses: 2 });
   for (let i = 0n; i < 5n; i += 1n) inbox.put(1, status(i));
   expect(inbox.take()).toHaveLength(2);
   now = 1_000;
