@@ -230,7 +230,7 @@ const recoveries = [
       'no anchor after a crash',
       'anchor !== undefined && anchor > (before?.next ?? 0) ? stored.get(anchor) : undefined',
       'undefined as Kept | undefined',
-      seed(1, false),
+      away(9),
     ],
   ]),
   ...inFile('transfer.ts', [
@@ -300,13 +300,13 @@ const formations = [
 ];
 
 const snapshots = inFile('fetch.ts', [
-  ['part not verified', 'if (!isPartOf(asked.hash, prefix, part)) return leavePeer(turn, fetch);', '', away(13)],
+  ['part not verified', 'if (!isPartOf(asked.hash, prefix, part)) return leavePeer(turn, fetch);', '', away(1)],
   ['snapshot without certificate', ' || !turn.env.holds.certificate(certificate)', '', away(3)],
   [
     'asks the same peer for ever',
     'const offers = new Map([...fetch.offers].filter(([other]) => other !== fetch.from));',
     'const { offers } = fetch;',
-    away(4),
+    away(13),
   ],
 ]);
 
