@@ -8,7 +8,7 @@ export interface AgreementMeasured {
   readonly links: ReadonlyMap<number, PeerLink>;
 }
 /** Codes of `AgreementCondition`, so that each has a series from the start and an alert can tell "fine" from "unknown". */
-const conditions = [
+export const conditions = [
   'NotAdmitted',
   'CounterAhead',
   'CounterAway',
