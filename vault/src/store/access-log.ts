@@ -1,5 +1,6 @@
 /** Who touched what and when (rule C4): tasks as a whole, and what was done for one subject. For that subject's eyes, and the Vault's operator. */
-import type { Cell, Sql } from './database.ts';
+import type { Cell } from './columns.ts';
+import type { Sql } from './database.ts';
 
 /**
  * reserved, opened, released, given back   a task of `by`: its budget reserved, its snapshot sent to an enclave, output left or not

@@ -8,8 +8,9 @@ import {
   type DuckDBResult,
   type DuckDBVector,
 } from '@duckdb/node-api';
-import type { Cell } from './database.ts';
 
+/** What is appended has the column's type. */
+export type Cell = string | bigint | boolean | Uint8Array | null;
 const CHUNK_ROWS = 2048;
 
 const appendCell = (appender: DuckDBAppender, cell: Cell): void => {

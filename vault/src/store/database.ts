@@ -6,7 +6,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DuckDBBlobValue, DuckDBInstance, type DuckDBConnection, type DuckDBValue } from '@duckdb/node-api';
-import { appendRows, appendSets, numbersOf, sumsOf, type NumberedSet } from './columns.ts';
+import { appendRows, appendSets, numbersOf, sumsOf, type Cell, type NumberedSet } from './columns.ts';
 import { Mutex } from './mutex.ts';
 
 export interface DatabaseOptions {
@@ -44,8 +44,6 @@ const codeOf = (error: unknown): 'StorageFull' | 'StoreBroken' | 'StoreFailed' =
 const failed = (what: string, error: unknown): StoreError => new StoreError(codeOf(error), `the store ${what} (${kindOf(error)})`, error);
 
 export type Parameter = string | number | bigint | boolean | Uint8Array | null;
-/** What is appended has the column's type. */
-export type Cell = string | bigint | boolean | Uint8Array | null;
 export type Row = Record<string, unknown>;
 
 /** Statements within one transaction. */

@@ -5,7 +5,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { encodeCanonical, fromHex, hex, taggedHash } from '@scs/protocol';
-import type { Cell, Sql } from './database.ts';
+import type { Cell } from './columns.ts';
+import type { Sql } from './database.ts';
 
 export interface JournalHead {
   readonly sequence: bigint;

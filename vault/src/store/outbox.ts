@@ -1,6 +1,6 @@
 /** Rows that a transaction is about to append, table by table, in one go. Whoever runs a statement that may look at them flushes first. */
-import type { NumberedSet } from './columns.ts';
-import type { Cell, Sql } from './database.ts';
+import type { Cell, NumberedSet } from './columns.ts';
+import type { Sql } from './database.ts';
 
 export class Outbox {
   readonly #sql: Sql;

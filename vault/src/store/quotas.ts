@@ -3,7 +3,7 @@
  * when by the masters' log, which is public (B4): never at who was eligible or how much was left.
  */
 import type { Quota } from '@scs/protocol';
-import type { Cell } from './database.ts';
+import type { Cell } from './columns.ts';
 
 export interface Asked {
   readonly task: string;

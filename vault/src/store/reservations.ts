@@ -1,7 +1,8 @@
 /** Reservations as rows (rule B2), and the signed receipt's contents (C3). */
 import { createHash, randomBytes } from 'node:crypto';
 import { consentCommitment, encodeCanonical, hex, utf8, digest, type Usage } from '@scs/protocol';
-import type { Cell, Row, Sql } from './database.ts';
+import type { Cell } from './columns.ts';
+import type { Row, Sql } from './database.ts';
 import type { Snapshot } from './snapshots.ts';
 
 export interface Reservation {
