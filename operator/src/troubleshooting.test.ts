@@ -30,6 +30,10 @@ const alerts = ['SettlementStuck'];
 const agreement = [
   ...readFileSync(join(root, 'operator/src/master/consensus/runtime/metrics.ts'), 'utf8').matchAll(/^ {2}'([A-Z]\w+)',$/gm),
 ].map((match) => match[1]!);
+/** What a master's volume may be found to be; some of it only at the start, when there is no condition yet. */
+const disk = [...readFileSync(join(root, 'operator/src/master/log/disk.ts'), 'utf8').matchAll(/^ {2}(Disk\w+):/gm)].map(
+  (match) => match[1]!,
+);
 const masters = [
   'MastersReadOnly',
   'MasterHalted',
@@ -44,9 +48,18 @@ const masters = [
 test('the patterns find reasons', () => {
   for (const file of files) expect(reasonsIn(file), file).not.toEqual([]);
   expect(agreement.length).toBeGreaterThan(5);
+  expect(disk).toContain('DiskFull');
 });
 
-const known = new Set<string>([...rejectionCodes, ...registration, ...alerts, ...agreement, ...masters, ...files.flatMap(reasonsIn)]);
+const known = new Set<string>([
+  ...rejectionCodes,
+  ...registration,
+  ...alerts,
+  ...agreement,
+  ...disk,
+  ...masters,
+  ...files.flatMap(reasonsIn),
+]);
 describe('T6: explained', () => {
   test.each([...known])('%s', (code) => expect(headings).toContain(code));
 });

@@ -24,6 +24,7 @@ export const conditions = [
   'DiskFailed',
   'DiskCorrupt',
   'VoteExists',
+  'ProtocolVersionUnknown',
 ] as const;
 
 export const agreementMetrics = (registry: Registry, { log, links }: AgreementMeasured): void => {
