@@ -1,11 +1,15 @@
 /**
- * B4-B6, C4: retries, a dropped Vault, overlapping questions, rare groups, erasure and another upload give nothing that the ledger
+ * B4-B6, B8, C4: retries, a dropped Vault, overlapping questions, rare groups, a restore, erasure and another upload give nothing that the ledger
  * did not charge. What a slice would count is played by the test; noise, evidence, store and rules are the real ones.
  */
+import { mkdir, rename } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { fromHex, noiseCells, type SliceOutput, type SnapshotInput } from '@scs/protocol';
 import { aTask, type TaskBuilder } from '@scs/protocol/testing/task.ts';
 import { Follower } from './follow.ts';
+import { EntrySeal } from './journal/copy.ts';
+import { FolderCopy } from './journal/folder-copy.ts';
 import { silent } from './logger.ts';
 import { openSlice } from './open-slice.ts';
 import { release, type ReleaseContext } from './release.ts';
@@ -20,13 +24,21 @@ const TASKS = 4;
 let store: VaultStore;
 let masters: WorldMasters;
 let context: ReleaseContext;
+let folder: string;
 let remove: () => Promise<void>;
 let enclaves = 0;
 
+/** Whichever volume it is, the journal's copy is the same. */
+const open = (volume: string): Promise<VaultStore> =>
+  openStore(volume, {
+    vault: OURS,
+    journalCopy: ({ journalKey }) => new FolderCopy(join(folder, 'copy'), new EntrySeal(journalKey, OURS)),
+  });
+
 beforeEach(async () => {
-  const made = await aFolder();
-  ({ remove } = made);
-  store = await openStore(made.folder, { vault: OURS });
+  ({ folder, remove } = await aFolder());
+  await mkdir(join(folder, 'copy'));
+  store = await open(folder);
   await fill(store, ['ann', 'bob'].map(bought), ['ann', 'bob'].map(granted));
   ({ masters, context } = aGroup(store));
 });
@@ -133,6 +145,47 @@ test('B2: a Vault that is dropped before its release keeps its output, and is gi
   expect(masters.submitted.some(({ type }) => type === 'slice.release')).toBe(false);
   expect(await store.output(uid)).toBeUndefined();
   expect(await lostBy('ann')).toBe(0n);
+});
+
+/** The Vault goes on from a backup that was made `before` what `meanwhile` does. */
+const restoredAfter = async (meanwhile: () => Promise<unknown>): Promise<void> => {
+  const backup = join(folder, 'data', 'store', 'backup.db');
+  await store.database.copyTo(backup, 'ab'.repeat(32));
+  await meanwhile();
+  await mkdir(join(folder, 'restored', 'data'), { recursive: true });
+  await rename(backup, join(folder, 'restored', 'data', 'vault.db'));
+  await store.close();
+  store = await open(join(folder, 'restored'));
+  context = { ...context, store };
+};
+
+test('B8, B6: restored from before the release, the Vault gives the output that left, and no other, and its subjects stay charged', async () => {
+  const uid = await dispatched();
+  let output: SliceOutput | undefined;
+  await restoredAfter(async () => {
+    output = await answered(uid, [2n, 0n, 0n]);
+  });
+  expect((await opened(uid)).input).toEqual(output);
+  expect([await lostBy('ann'), await lostBy('bob')]).toEqual([ASK, ASK]);
+  for (let i = 1; i < TASKS; i++) await answered(await dispatched(), [1n, 0n, 0n]);
+  expect(await lostBy('ann')).toBe(BigInt(TASKS) * ASK);
+  const beyond = await dispatched();
+  expect(await eligible(beyond)).toEqual([]);
+  expect(await lostBy('ann')).toBe(BigInt(TASKS) * ASK);
+});
+
+test('B8, B6: restored while a slice was open, one output leaves at most: what was computed before does not fit any more', async () => {
+  const uid = await dispatched();
+  const before = await opened(uid);
+  if (!('plan' in before.input)) throw new Error('stored');
+  const late = await before.enclave.compute(uid, before.input, [2n, 0n, 0n]);
+  await restoredAfter(() => store.consent({ subject: 'bob', usage: 'marketing', state: 'revoked', time: Date.now() }));
+  const after = await opened(uid);
+  if (!('plan' in after.input)) throw new Error('stored');
+  expect(after.input.noiseSeed).not.toBe(before.input.noiseSeed);
+  expect(await release(late, context)).toMatchObject({ ok: false });
+  expect((await release(await after.enclave.compute(uid, after.input, [1n, 0n, 0n]), context)).ok).toBe(true);
+  expect([await lostBy('ann'), await lostBy('bob')]).toEqual([ASK, 0n]);
 });
 
 test('C4: erased and uploaded again, a subject is charged where they left off, and left out when nothing is left', async () => {

@@ -20,6 +20,7 @@ import { backupPlaceOf, bucketOf, journalCopyOf, keyRingOf } from './places.ts';
 import { Dividends } from './dividends/dividends.ts';
 import { startRights } from './rights/server.ts';
 import { startServer, type Health } from './server.ts';
+import { noteSlow } from './slow.ts';
 import { Upkeep } from './upkeep.ts';
 import { StoreError } from './store/database.ts';
 import { VaultStore } from './store/vault-store.ts';
@@ -32,7 +33,6 @@ const splitListen = (listen: string): { host: string; port: number } => {
 const IMPORT_RETRY_MS = 30_000;
 const UPKEEP_MS = 60_000;
 const CATALOGUE_MS = 60_000;
-const SLOW_SECONDS = [1, 10, 60];
 const LOOK_MS = 10_000;
 /** Calls to masters that are away may take longer than a pod has to stop: all of them can be repeated. */
 const STOP_GRACE_MS = 3_000;
@@ -200,12 +200,6 @@ const opened = async (
     ...watching,
   });
   return { store, keeper };
-};
-
-/** Steps that took long, by name and class alone: no statement, no value, no count. */
-const noteSlow = (log: Logger, step: string, ms: number): void => {
-  const over = SLOW_SECONDS.findLast((seconds) => ms >= seconds * 1000);
-  if (over !== undefined) log.warn({ step, overSeconds: over }, 'slow');
 };
 
 /** Masters that are away are asked again; until then the catalogue is the one that is known. */
