@@ -1,8 +1,9 @@
 /** What a peer sends is bytes from outside (rules N1, E2): any bytes give a message in its one spelling, or nothing; never an exception. */
-import { encodeCanonical } from '@scs/protocol';
+import { counterAttestationFault, encodeCanonical } from '@scs/protocol';
+import { aGenesis } from '@scs/protocol/testing/genesis.ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { messages, someBytes } from './testing/arbitrary-messages.ts';
+import { attestations, messages, someBytes } from './testing/arbitrary-messages.ts';
 import { decodeMessage, encodeMessage } from './wire-codec.ts';
 
 const SEED = 4;
@@ -59,3 +60,18 @@ test('N1: what is too large is not parsed', () => {
   expect(decodeMessage({ header: new Uint8Array(300 * 1024).fill(32), payload: new Uint8Array() })).toBeUndefined();
   expect(decodeMessage({ header, payload: new Uint8Array(64 * 1024 * 1024) })).toBeUndefined();
 });
+
+test.each(['simulated', 'hardware'] as const)(
+  'A1, N9: whatever a peer states as attestation is refused without an exception: %s',
+  (kind) => {
+    const genesis = aGenesis();
+    const group = kind === 'simulated' ? genesis : { ...genesis, enclave: { kind, roots: [] } };
+    const identity = { genesis: 'ab'.repeat(32), master: 1, key: 'cd'.repeat(32), height: 0n, block: 'ab'.repeat(32) };
+    fc.assert(
+      fc.property(attestations, (attestation) => {
+        expect(counterAttestationFault(attestation, identity, group, genesis.policy)).toBeDefined();
+      }),
+      RUNS,
+    );
+  },
+);

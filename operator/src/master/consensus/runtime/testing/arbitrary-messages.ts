@@ -1,4 +1,5 @@
 /** Messages between masters, well formed and otherwise of any content. */
+import type { Attestation } from '@scs/protocol';
 import fc from 'fast-check';
 import type { PeerMessage } from '../wire-codec.ts';
 
@@ -56,6 +57,16 @@ const opened = fc.record({
 });
 const prefix = fc.array(fc.constantFrom('0', '1'), { maxLength: 256 }).map((bits) => bits.join(''));
 const entries = fc.record({ kind: kind('entries'), entries: fc.array(fc.tuple(fc.string(), someBytes), { maxLength: 4 }) });
+const reports = fc.oneof(
+  fc.uint8Array({ maxLength: 300 }),
+  fc.uint8Array({ minLength: 1_184, maxLength: 1_184 }),
+  fc.uint8Array({ minLength: 1_184, maxLength: 1_200 }),
+);
+export const attestations: fc.Arbitrary<Attestation> = fc.record({
+  kind: fc.constantFrom('simulated', 'sev-snp', 'tdx'),
+  report: reports.map((bytes) => Buffer.from(bytes).toString('hex')),
+  collateral: fc.array(fc.oneof(digest, signature, fc.string({ maxLength: 40 })), { maxLength: 3 }),
+});
 export const messages: fc.Arbitrary<PeerMessage> = fc.oneof(
   fc.record({ kind: kind('stream'), message: fc.record({ body: quiet, ui }) }),
   fc.record({ kind: kind('stream'), message: fc.record({ body: prepare, ui, bytes: someBytes }) }),
@@ -73,6 +84,7 @@ export const messages: fc.Arbitrary<PeerMessage> = fc.oneof(
     part: fc.oneof(entries, fc.record({ kind: kind('halves'), left: digest, right: digest })),
   }),
   fc.record({ kind: kind('hello'), formation: fc.nat(), key, admitted: fc.boolean() }),
+  fc.record({ kind: kind('statement'), statement, attestation: attestations }),
   fc.record({ kind: kind('confirmation'), confirmation }),
   fc.record({ kind: kind('opened'), opened }),
 );
