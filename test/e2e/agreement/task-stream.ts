@@ -41,6 +41,7 @@ export class TaskStream {
     });
     const stream = new TaskStream(scene, watch);
     stream.#workers = Promise.all(Array.from({ length: inFlight }, () => stream.#work()));
+    stream.#workers.catch(() => undefined); // told by `finish`, and by whoever waits meanwhile
     return stream;
   }
 
