@@ -52,6 +52,15 @@ interface Loaded {
 }
 const erasedCount = (column: string, out: LeftOut | undefined): UnmatchedCount | undefined =>
   out && { column, reason: 'Erased', rows: String(out.rows), firstRow: String(out.firstRow) };
+/** Each but the last says that more follow: who replays a part of them has not the file. */
+const withMore = async function* (parts: Loaded['journaled']): AsyncGenerator<object, void> {
+  let before: object | undefined;
+  for await (const part of parts) {
+    if (before) yield { ...before, more: true };
+    before = part;
+  }
+  if (before) yield before;
+};
 const stagedRows = async (sql: Sql): Promise<bigint> => (await sql.rows('SELECT count(*) AS rows FROM staged'))[0]!['rows'] as bigint;
 
 const importOnce = async (
@@ -73,7 +82,7 @@ const importOnce = async (
     progress(`storing ${again ? await stagedRows(sql) : staged.rows} rows`);
     const { journaled, duplicates, erased } = await load(sql, seen);
     let sequence = 0n;
-    for await (const part of journaled) ({ sequence } = await appendJournal(sql, kind, { domain, digest, ...part }));
+    for await (const part of withMore(journaled)) ({ sequence } = await appendJournal(sql, kind, { domain, digest, ...part }));
     const rows = await stagedRows(sql);
     // When anything throws, the rollback takes the temporary tables with it.
     await unstage(sql);

@@ -26,7 +26,8 @@ const accounts = z.object({ first: amount, hashes: z.string() });
 const Entry = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('lost') }),
   z.object({ kind: z.literal('records'), accounts }),
-  z.object({ kind: z.literal('consents'), accounts, digest: z.string(), said: z.string() }),
+  /** `more`: others of the same file follow. A copy may end between them: then the file is to be imported again. */
+  z.object({ kind: z.literal('consents'), accounts, digest: z.string(), said: z.string(), more: z.literal(true).exactOptional() }),
   z.object({ kind: z.literal('consent'), accounts, account: amount, usage, granted: z.boolean(), time: amount }),
   z.object({
     kind: z.literal('subject-key'),
@@ -111,6 +112,8 @@ const known = async (sql: Sql, name: string): Promise<Reservation> => {
 /** B8: all that a Vault without its journal can still do: nobody consented, and nothing is left (the mark `journal/lost`). */
 export const countAsLost = async (sql: Sql): Promise<void> => {
   await sql.run('INSERT INTO consents SELECT id, usage, false, max(time) FROM consents GROUP BY id, usage');
+  // C2: reservations that are open look again.
+  for (const name of usages) await raiseVersion(sql, consentVersion(name));
   await sql.run("INSERT OR REPLACE INTO meta VALUES ('journal/lost', $value)", { value: new Uint8Array([1]) });
 };
 
@@ -125,6 +128,7 @@ const apply = async (sql: Sql, e: Entry, sequence: bigint, recordTables: readonl
     case 'consents':
       await enrolAgain(sql, e.accounts);
       await sql.append('consents', e.said === '' ? [] : e.said.split(',').map(saidOf));
+      if (e.more) return;
       return sql.run("INSERT INTO imports VALUES ('consents', '', $digest, $sequence::BIGINT)", { digest: e.digest, sequence });
     case 'consent':
       await enrolAgain(sql, e.accounts);

@@ -96,7 +96,7 @@ const refusalOf = ({ book }: Step, request: ReserveRequest): Exclude<Reserved, {
 export const reserveTask = async (step: Step, request: ReserveRequest): Promise<Reserved> => {
   const { sql, book, out, journal } = step;
   const known = book.reservation(request.task);
-  if (known) return { ok: true, reservation: known.snapshot === 0n ? await refreshed(step, known) : known };
+  if (known) return { ok: true, reservation: isReplayed(known) && !book.hasOutput(known.task) ? await refreshed(step, known) : known };
   const refused = refusalOf(step, request);
   if (refused) return refused;
   const { task, domain, usage, submitter, nonce, ask } = request;
@@ -228,10 +228,13 @@ export const endTask = async ({ sql, book, out }: Step, task: string): Promise<v
   await forgetSnapshots(sql);
 };
 
+/** Open, and without a snapshot: the journal's replay left none, or its file is gone. */
+const isReplayed = ({ snapshot, state }: Reservation): boolean => snapshot === 0n && state === 'reserved';
+
 /** Drops who revoked; if anybody did, or the journal's replay left no snapshot, the next attempt on a fresh one. */
 const refreshed = async (step: Step, known: Reservation): Promise<Reservation> => {
   const { sql, book, journal } = step;
-  const replayed = known.snapshot === 0n && known.state === 'reserved';
+  const replayed = isReplayed(known);
   const version = book.version(consentVersion(known.usage));
   if (!replayed && known.consentVersion === version) return known;
   const { dropped, left } = await dropRevoked(step, known);

@@ -119,13 +119,13 @@ export class VaultStore {
   }
   /** A catalogue that governance made since: its canonical attributes become columns, and the next snapshots have them (S1). */
   async learn(catalogue: Catalogue): Promise<void> {
-    for (const domain of this.domains) {
-      const columns = columnsOf(catalogue, domain);
-      if (columns.length <= columnsOf(this.#catalogue, domain).length) continue;
-      await this.database.write(async (sql) => {
-        if (await addDomain(sql, domain, columns)) await raiseVersion(sql, recordsVersion(domain));
+    const grown = this.domains.filter((domain) => columnsOf(catalogue, domain).length > columnsOf(this.#catalogue, domain).length);
+    // The writer's: its book has the versions.
+    if (grown.length > 0)
+      await this.write('learn', async (sql) => {
+        for (const domain of grown)
+          if (await addDomain(sql, domain, columnsOf(catalogue, domain))) await raiseVersion(sql, recordsVersion(domain));
       });
-    }
     const inForce = (of: Catalogue) => this.domains.reduce((sum, domain) => sum + columnsOf(of, domain).length, 0);
     if (inForce(catalogue) > inForce(this.#catalogue)) this.#catalogue = catalogue;
   }
