@@ -223,6 +223,7 @@ export class Machine {
     });
   }
   #diskFault(error: DiskError): void {
+    if (this.#failed) return;
     this.#failed = true;
     this.#o.onDiskFault(error);
   }

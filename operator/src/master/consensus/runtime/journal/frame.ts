@@ -9,13 +9,16 @@ export const HEADER_BYTES = 20;
 export const MOST_PAYLOAD = 16 * 1024 * 1024;
 const MAGIC = 0x53435346;
 
+/** Where a frame may begin. A peer that knew it could fill a block with it, and a torn write of that would be checked at each. */
+const magicOf = (salt: number): number => (MAGIC ^ salt) >>> 0;
+
 /**
  * `salt` is drawn for each segment and kept from everybody else: bytes that a peer had stored here can't pass for a frame. Without it
  * a block could hold a valid frame, and a torn write of it would look like damage.
  */
 export const encodeFrame = (salt: number, number: number, payload: Uint8Array): Buffer => {
   const header = Buffer.alloc(HEADER_BYTES);
-  header.writeUInt32BE(MAGIC, 0);
+  header.writeUInt32BE(magicOf(salt), 0);
   header.writeUInt32BE(payload.length, 4);
   header.writeBigUInt64BE(BigInt(number), 8);
   header.writeUInt32BE(crc32(payload, crc32(header.subarray(0, 16), salt)), 16);
@@ -24,7 +27,7 @@ export const encodeFrame = (salt: number, number: number, payload: Uint8Array): 
 
 /** The payload of the frame at this place; undefined when there is no whole one. */
 const frameAt = (salt: number, bytes: Buffer, at: number): { readonly number: number; readonly payload: Buffer } | undefined => {
-  if (at + HEADER_BYTES > bytes.length || bytes.readUInt32BE(at) !== MAGIC) return undefined;
+  if (at + HEADER_BYTES > bytes.length || bytes.readUInt32BE(at) !== magicOf(salt)) return undefined;
   const length = bytes.readUInt32BE(at + 4);
   const from = at + HEADER_BYTES;
   if (length > MOST_PAYLOAD || from + length > bytes.length) return undefined;
@@ -59,7 +62,7 @@ export const readFrames = (salt: number, bytes: Buffer, start: number, first: nu
   }
   if (bytes.length - at > HEADER_BYTES + MOST_PAYLOAD) return { kind: 'damaged', at };
   const magic = Buffer.alloc(4);
-  magic.writeUInt32BE(MAGIC);
+  magic.writeUInt32BE(magicOf(salt));
   for (let later = bytes.indexOf(magic, at); later >= 0; later = bytes.indexOf(magic, later + 1))
     if (frameAt(salt, bytes, later)) return { kind: 'damaged', at };
   return { kind: 'whole', payloads, end: at, next };

@@ -113,6 +113,12 @@ describe('damage', () => {
     const torn = encodeFrame(7, 1, block).subarray(0, -1);
     expect(readFrames(7, Buffer.from(torn), 0, 1)).toMatchObject({ kind: 'whole', payloads: [], end: 0 });
   });
+  test('a torn write full of what looks like beginnings of frames is read once, not once for each', () => {
+    const length = 2 * 1024 * 1024;
+    const beginning = Buffer.from('SCSF\0\u0008\0\0', 'latin1'); // of frames of half a mebibyte
+    const torn = encodeFrame(7, 1, Buffer.alloc(length, beginning)).subarray(0, -1);
+    expect(readFrames(7, Buffer.from(torn), 0, 1)).toMatchObject({ kind: 'whole', payloads: [], end: 0 });
+  });
 });
 
 describe('syncs', () => {
@@ -136,6 +142,21 @@ describe('syncs', () => {
     const opened = openJournal(at, undefined, io);
     writes = 0;
     return { ...opened, syncs, at, writes: () => writes };
+  };
+  /** `under` is the sync under way; syncNow fails, or a write has no room, while the test says so. */
+  const failing = () => {
+    const refuse = (code: string): never => {
+      throw Object.assign(new Error(code), { code });
+    };
+    const io = {
+      fails: false,
+      full: false,
+      under: Promise.withResolvers<void>(),
+      write: (...given: Parameters<JournalIo['write']>): number => (io.full ? refuse('ENOSPC') : realIo.write(...given)),
+      sync: () => io.under.promise,
+      syncNow: (fd: number): void => (io.fails ? refuse('EIO') : realIo.syncNow(fd)),
+    };
+    return { io, at: folder() };
   };
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -190,6 +211,59 @@ describe('syncs', () => {
     expect(() => journal.add([text('b')], true)).toThrow(expect.objectContaining({ code: 'DiskFailed' }));
     expect(() => journal.syncNow()).toThrow(expect.objectContaining({ code: 'DiskFailed' }));
     expect(journal.durable()).toBe(0);
+    journal.close();
+  });
+  test('nor is one that syncNow asked for, and a sync that was under way then says nothing any more', async () => {
+    const { io, at } = failing();
+    const { journal } = openJournal(at, undefined, io);
+    const faults: unknown[] = [];
+    journal.listen((fault) => fault && faults.push(fault.code));
+    journal.add([text('a')], true);
+    io.fails = true;
+    expect(() => journal.syncNow()).toThrow(expect.objectContaining({ code: 'DiskFailed' }));
+    io.fails = false;
+    io.under.resolve();
+    await turn();
+    expect(() => journal.syncNow()).toThrow(expect.objectContaining({ code: 'DiskFailed' }));
+    expect(() => journal.add([text('b')], true)).toThrow(expect.objectContaining({ code: 'DiskFailed' }));
+    expect([journal.durable(), faults]).toEqual([0, ['DiskFailed']]);
+    journal.close();
+  });
+  test('syncNow writes again what a sync under way may have lost: the system tells of a failure once, and that one may be told', async () => {
+    const { io, at } = failing();
+    const { journal, id } = openJournal(at, undefined, io);
+    journal.add([text('a')], true);
+    const path = join(at, FILE);
+    const bytes = readFileSync(path);
+    writeFileSync(path, Buffer.from(bytes).fill(0, HEADER)); // what the failed sync dropped
+    journal.syncNow();
+    expect(readFileSync(path)).toEqual(bytes);
+    io.under.reject(Object.assign(new Error('EIO: i/o error'), { code: 'EIO' }));
+    await turn();
+    expect(() => journal.add([text('b')], true)).toThrow(expect.objectContaining({ code: 'DiskFailed' }));
+    journal.close();
+    expect(read(at, id)).toEqual(['a']);
+  });
+  test('a new file that could not be made whole: nothing more is durable, as it may be the one that counts', () => {
+    const { io, at } = failing();
+    const { journal } = openJournal(at, undefined, io);
+    io.full = true;
+    expect(() => journal.restart([text('a')])).toThrow(expect.objectContaining({ code: 'DiskFull' }));
+    io.full = false;
+    expect(() => journal.add([text('b')], true)).toThrow(expect.objectContaining({ code: 'DiskFull' }));
+    journal.close();
+  });
+  test('a sync of the file before that fails does not hold up what waits for the new one', async () => {
+    const { journal, syncs } = held();
+    journal.add([text('a')], true);
+    journal.restart([text('a')]);
+    journal.add([text('b')], true);
+    syncs[0]?.reject(Object.assign(new Error('EIO: i/o error'), { code: 'EIO' }));
+    await turn();
+    expect(syncs).toHaveLength(2);
+    syncs[1]?.resolve();
+    await turn();
+    expect(journal.durable()).toBe(2);
     journal.close();
   });
 });

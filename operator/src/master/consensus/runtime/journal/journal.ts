@@ -1,5 +1,5 @@
 /**
- * The agreement's write-ahead log (rules N2, G4; docs/adr/0015): records in the order they were added, in one file that is appended to.
+ * The agreement's write-ahead log (rules N2, G4; docs/adr/0022-agreement-journal.md): records in the order they were added, in one file that is appended to.
  * What waits is written as one frame and synced once, beside the event loop; while the disk works, the next frame gathers. Records that
  * are no promise wait for one that is. After a crash there is a prefix of what was added, with all that was said to be durable.
  */
@@ -61,6 +61,8 @@ class FileJournal implements Journal {
   readonly #folder: string;
   #segment: Segment;
   #waiting: Uint8Array[] = [];
+  /** The last frame, until its sync has ended. */
+  #unsynced: { readonly frame: Uint8Array; readonly at: number } | undefined;
   #added = 0;
   #durable = 0;
   /** Place of the last promise. */
@@ -99,11 +101,16 @@ class FileJournal implements Journal {
   #writeNext(): void {
     if (this.#flight || this.#fault || this.#closed || this.#promised <= this.#durable) return;
     const segment = this.#segment;
-    const upTo = this.#attempt(() => this.#write());
-    if (upTo === undefined) return;
+    let upTo: number;
+    try {
+      upTo = this.#write();
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
     this.#flight = this.#io.sync(segment.fd).then(
-      () => this.#synced(segment, upTo),
-      (error: unknown) => this.#fail(segment, error),
+      () => this.#landed(segment, () => this.#reached(upTo)),
+      (error: unknown) => this.#landed(segment, () => this.#fail(error)),
     );
   }
   /** Writes what fits into a frame; the place of the last record in it. */
@@ -117,16 +124,20 @@ class FileJournal implements Journal {
     const [payload] = packed(this.#waiting.slice(0, count));
     if (!payload) return this.#durable;
     const frame = encodeFrame(segment.salt, segment.next, payload);
+    this.#unsynced = { frame, at: segment.size };
     writeAll(this.#io, segment.fd, frame, segment.size);
     segment.size += frame.length;
     segment.next += 1;
     this.#waiting.splice(0, count);
     return this.#added - this.#waiting.length;
   }
-  #synced(segment: Segment, upTo: number): void {
+  #landed(segment: Segment, effect: () => void): void {
     this.#flight = undefined;
-    if (segment !== this.#segment || this.#closed) return this.#writeNext(); // another file has it all by now
-    this.#reached(upTo);
+    // another file may have it all by now; and a sync after one that failed says nothing
+    if (segment === this.#segment && !this.#closed && !this.#fault) {
+      this.#unsynced = undefined;
+      effect();
+    }
     this.#writeNext();
   }
   #reached(place: number): void {
@@ -134,40 +145,45 @@ class FileJournal implements Journal {
     this.#durable = place;
     this.#listener();
   }
-  #fail(segment: Segment, error: unknown): void {
-    this.#flight = undefined;
-    if (segment !== this.#segment || this.#closed) return;
-    const thrown = asDiskError(segment.path, error);
-    this.#fault = thrown instanceof DiskError ? thrown : new DiskError('DiskFailed', `${segment.path}: ${String(thrown)}`);
+  /** For good. */
+  #fail(error: unknown): DiskError {
+    const { path } = this.#segment;
+    const thrown = asDiskError(path, error);
+    this.#fault = thrown instanceof DiskError ? thrown : new DiskError('DiskFailed', `${path}: ${String(thrown)}`);
     this.#listener(this.#fault);
+    return this.#fault;
   }
-  #attempt<T>(work: () => T): T | undefined {
+  #orFail(work: () => void): void {
+    if (this.#fault) throw this.#fault;
     try {
-      return work();
+      work();
     } catch (error) {
-      this.#fail(this.#segment, error);
-      return undefined;
+      throw this.#fail(error);
     }
   }
 
   syncNow(): void {
-    if (this.#fault) throw this.#fault;
-    const { fd, path } = this.#segment;
-    guardedIo(path, () => {
-      if (this.#flight) this.#io.syncNow(fd);
+    const { fd } = this.#segment;
+    this.#orFail(() => {
+      // a sync that fails drops what it could not write, and is told of once: what the one under way may have dropped is written again
+      if (this.#unsynced) writeAll(this.#io, fd, this.#unsynced.frame, this.#unsynced.at);
+      if (this.#unsynced) this.#io.syncNow(fd);
       while (this.#waiting.length > 0) {
         this.#write();
         this.#io.syncNow(fd);
       }
+      this.#unsynced = undefined;
     });
     this.#reached(this.#added);
   }
   restart(records: readonly Uint8Array[]): void {
-    if (this.#fault) throw this.#fault;
     const before = this.#segment;
-    this.#segment = makeSegment(this.#io, this.#folder, before.id, before.number + 1, packed(records));
-    this.#waiting = [];
-    removeSegment(before);
+    this.#orFail(() => {
+      this.#segment = makeSegment(this.#io, this.#folder, before.id, before.number + 1, packed(records));
+      this.#waiting = [];
+      this.#unsynced = undefined;
+      removeSegment(before);
+    });
     this.#closeAfterSync(before.fd);
     this.#reached(this.#added);
   }
