@@ -107,3 +107,17 @@ test('N1, N7: a peer that brings untrue commands without end keeps nobody else o
   expect(scene.state(1).pool.size).toBeLessThanOrEqual(scene.master(1).env.limits.poolCommands / 4 + 8);
   wanted = false;
 });
+
+test('N7: what a peer brings that is true is decided, though some of what it brings again and again is not', () => {
+  const scene = new Scene(genuine, 2);
+  scene.join();
+  let wanted = true;
+  const bring = (): void => {
+    for (const name of ['lie1', 'lie2', 'true', 'lie3'])
+      for (const to of [0, 1]) scene.wire(to, { kind: 'command', bytes: encodeCommand(toyCommand(name)) });
+    if (wanted) scene.clockwork.after(5, bring);
+  };
+  bring();
+  expect(scene.until(() => scene.invariants.commands.has('true'), 5_000)).toBe(true);
+  wanted = false;
+});

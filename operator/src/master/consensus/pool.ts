@@ -48,7 +48,12 @@ export const takeCommand = (turn: Turn, bytes: Uint8Array, from: number): void =
     if (own) turn.out.push({ kind: 'refused', command: bytes, why });
   };
   const id = commandDigest(bytes);
-  if (pool.has(id)) return;
+  const waiting = pool.get(id);
+  if (waiting) {
+    // what somebody asks for here is this master's own, whoever else brought it
+    if (own && waiting.from !== from) set(turn, { pool: new Map(pool).set(id, { ...waiting, from }) });
+    return;
+  }
   if (isFull(turn, from)) return refuse('Busy');
   const command = commandOf(bytes);
   if (!command) return refuse('Malformed');
@@ -60,13 +65,19 @@ export const takeCommand = (turn: Turn, bytes: Uint8Array, from: number): void =
 
 export const dropDecided = (turn: Turn, block: Block): void => {
   const pool = new Map(turn.state.pool);
-  for (const command of block.commands) pool.delete(commandDigest(encodeCommand(command)));
-  if (pool.size !== turn.state.pool.size) set(turn, { pool });
+  const doubted = new Map(turn.state.doubted);
+  for (const command of block.commands) {
+    const id = commandDigest(encodeCommand(command));
+    doubted.delete(pool.get(id)?.from ?? -1);
+    pool.delete(id);
+  }
+  if (pool.size !== turn.state.pool.size) set(turn, { pool, doubted });
 };
 
 /**
  * The world does not bear out a draft: the command at fault goes, or all of them when none is named. What else its bringer brought waits
- * for half a patience: a peer that brings untrue ones without end must not keep all others out of every block.
+ * for half a patience, and is then tried one at a time until one is decided: a peer that brings untrue ones without end must not keep
+ * all others out of every block, and an honest one whose users do must not be kept out itself.
  */
 export const dropUntrue = (turn: Turn, commands: readonly Command[]): void => {
   const pool = new Map(turn.state.pool);
@@ -86,9 +97,10 @@ export const commandsFor = (turn: Turn, parent: Tip, time: number): readonly Com
   const chosen: Command[] = [];
   let size = 0;
   let { records } = parent;
-  const { pool, doubted, now } = turn.state;
+  const { pool, now } = turn.state;
+  const doubted = new Map(turn.state.doubted);
   for (const { bytes, from } of pool.values()) {
-    if ((doubted?.get(from) ?? -Infinity) > now) continue;
+    if ((doubted.get(from) ?? -Infinity) > now) continue;
     if (chosen.length >= limits.batchCommands || size + bytes.length > BATCH_BYTES) break;
     const command = commandOf(bytes);
     const applied = command && rules.apply(records, command, { time, height: parent.head.height + 1n });
@@ -96,6 +108,7 @@ export const commandsFor = (turn: Turn, parent: Tip, time: number): readonly Com
     records = applied.state;
     size += bytes.length;
     chosen.push(command);
+    if (doubted.has(from)) doubted.set(from, Infinity); // one at a time
   }
   return chosen;
 };

@@ -62,7 +62,7 @@ export interface State {
   /** Own block that is looked at before it is offered. */
   readonly draft?: { readonly digest: string; readonly block: Block; readonly bytes: Uint8Array };
   readonly pool: ReadonlyMap<string, Waiting>;
-  /** Until when nothing is offered of what a peer brought, as it was untrue last. */
+  /** Until when nothing is offered of what a peer brought, as some of it was untrue; then one at a time, until one is decided. */
   readonly doubted?: ReadonlyMap<number, number>;
   /** The pool that held nothing for a block on that parent, and when. */
   readonly barren?: { readonly pool: ReadonlyMap<string, Waiting>; readonly parent: string; readonly at: number };
