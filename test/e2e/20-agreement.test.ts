@@ -80,8 +80,8 @@ test(
   'two are killed and come back: alone the third decides nothing, and says so',
   told(async () => {
     const [here, ...away] = [await masters.primary(), ...indexes].filter((i, at, all) => all.indexOf(i) === at);
-    await Promise.all(away.map((i) => masters.scale(i, 0)));
     await Promise.all(away.map((i) => masters.signal(i, 'SIGKILL')));
+    await Promise.all(away.map((i) => masters.scale(i, 0)));
     const seen = await masters.untilShown('a master that hears nobody', (table) =>
       table.rows[here!]?.condition === 'PeersAway' && table.rows.filter((row) => !row.answers).length === 2 ? table : undefined,
     );
