@@ -152,6 +152,7 @@ export class MinbftLog extends ReplicaLog implements Log {
     const { logger, index } = this.#o;
     const why = this.#lost;
     await this.#machine?.stop();
+    if (this.#halted) return; // for good: what it could not store is in memory still
     // it may be older than the disk, and what was promised while it was admitted is not known here
     const older = why === 'start' && this.#o.store.blank();
     const now = this.#spoilt === counter.key || older ? await this.#o.counter.renew(counter.key) : counter;

@@ -1,7 +1,8 @@
 /**
- * The agreement's write-ahead log (rules N2, G4; docs/adr/0022-agreement-journal.md): records in the order they were added, in one file that is appended to.
- * What waits is written as one frame and synced once, beside the event loop; while the disk works, the next frame gathers. Records that
- * are no promise wait for one that is. After a crash there is a prefix of what was added, with all that was said to be durable.
+ * The agreement's write-ahead log (rules N2, G4; docs/adr/0022-agreement-journal.md): records in the order they were added, in one file
+ * that is appended to. What waits is written as one frame and synced once, beside the event loop; while the disk works, the next frame
+ * gathers. Records that are no promise wait for one that is. After a crash there is a prefix of what was added, with all that was said to
+ * be durable.
  */
 import { closeSync, mkdirSync } from 'node:fs';
 import { DiskError } from '../../../log/disk.ts';
