@@ -144,6 +144,11 @@ export const completed = (
     invalid(
       `The chain is in generation ${status.generation}, not yet in this recovery's: kubectl symphony recover status says what it waits for.`,
     );
+  // the same masters may have been claimed before, from another height: by a claim that was replaced or ended
+  if (link.claim.round !== status.round)
+    invalid(
+      `The chain's last claim is number ${status.round}, this file's ${link.claim.round}. Take the file of the claim that it completed.`,
+    );
   const all = [...links, link];
   try {
     succeeded(first, all);
