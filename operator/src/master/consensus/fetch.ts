@@ -87,7 +87,9 @@ export const takeOffer = (turn: Turn, from: number, bytes: Uint8Array, certifica
   if (digest('block', bytes) !== head.block || !blockOf(bytes) || !turn.env.holds.certificate(certificate)) return;
   const made = { certificate, bytes };
   const offers = with1(fetch.offers, from, made);
-  if (fetch.from === undefined || fetch.from === from) turnTo(turn, { ...fetch, offers }, from, made);
+  // a peer that offers again and again must not be asked for ever: another that has an offer is next
+  const next = [...offers].find(([other]) => other !== from) ?? ([from, made] as const);
+  if (fetch.from === undefined || fetch.from === from) turnTo(turn, { ...fetch, offers }, ...next);
   else set(turn, { fetch: { ...fetch, offers } });
 };
 
