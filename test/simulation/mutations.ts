@@ -230,7 +230,7 @@ const recoveries = [
       'no anchor after a crash',
       'anchor !== undefined && anchor > (before?.next ?? 0) ? stored.get(anchor) : undefined',
       'undefined as Kept | undefined',
-      away(9),
+      away(14),
     ],
   ]),
   ...inFile('transfer.ts', [
@@ -300,8 +300,8 @@ const formations = [
 ];
 
 const snapshots = inFile('fetch.ts', [
-  ['part not verified', 'if (!isPartOf(asked.hash, prefix, part)) return leavePeer(turn, fetch);', '', away(1)],
-  ['snapshot without certificate', ' || !turn.env.holds.certificate(certificate)', '', away(3)],
+  ['part not verified', 'if (!isPartOf(asked.hash, prefix, part)) return leavePeer(turn, fetch);', '', away(2)],
+  ['snapshot without certificate', ' || !turn.env.holds.certificate(certificate)', '', away(6)],
   [
     'asks the same peer for ever',
     'const offers = new Map([...fetch.offers].filter(([other]) => other !== fetch.from));',
