@@ -59,7 +59,7 @@ afterEach(() => {
   for (const cleanup of cleanups.splice(0)) cleanup();
 });
 
-const group = async (behaviours: readonly (Behaviour | 'down')[]): Promise<Masters> => {
+const group = async (behaviours: readonly (Behaviour | 'down')[], rotateMs = 30_000): Promise<Masters> => {
   const authorities: Authority[] = await Promise.all(masterSeeds.map((s, i) => createAuthority(s, masterIdentity(i), notBefore, 1)));
   const enterpriseSeed = seed();
   const enterpriseAuthority = await createAuthority(enterpriseSeed, enterpriseIdentity(ENTERPRISE), notBefore, 1);
@@ -125,6 +125,7 @@ const group = async (behaviours: readonly (Behaviour | 'down')[]): Promise<Maste
     genesis,
     genesisDigest: GENESIS_DIGEST,
     backoffMs: 1,
+    rotateMs,
     onFault: (_master, code) => faults.push(code),
   });
   cleanups.push(() => masters.close());
@@ -156,6 +157,15 @@ test('the height of a key never goes backwards', async () => {
   expect((await masters.getLeaf(TASK))?.certificate.head.height).toBe(8n);
   height = 7n;
   await expect(masters.getLeaf(TASK, { timeoutMs: 500 })).rejects.toThrow(MastersUnavailable);
+});
+
+test('N1: a master that stands still hides no news', async () => {
+  const still: Behaviour = { leaf: (key) => certified(key, value, 5n) };
+  const going: Behaviour = { leaf: (key) => certified(key, value, 9n) };
+  const masters = await group([still, still, going], 0);
+  const heights = [];
+  for (let i = 0; i < 3; i += 1) heights.push((await masters.getLeaf(TASK))?.certificate.head.height);
+  expect(heights[2]).toBe(9n);
 });
 
 test('absence needs two masters: one alone can hide nothing', async () => {

@@ -63,7 +63,7 @@ export interface MastersOptions {
   readonly onFault?: (master: number, code: string) => void;
   /** First pause after all masters failed, doubled up to 5 s, with jitter. */
   readonly backoffMs?: number;
-  /** A stream is moved to the next master after this long: a silent one must not hide news. */
+  /** A stream, and the master asked first, is moved to the next after this long: a silent one must not hide news. */
   readonly rotateMs?: number;
 }
 
@@ -156,8 +156,9 @@ class GrpcMasters implements Masters {
   readonly #committee: Committee;
   readonly #floors = new Floors();
   readonly #words = new Witnesses();
-  /** The master asked first: the last that answered. */
+  /** The master asked first: the last that answered, for a while: one that stands still or lies must not hide news. */
   #preferred: number;
+  #preferredSince = Date.now();
 
   constructor(options: MastersOptions, credentials: readonly ChannelCredentials[]) {
     this.#options = options;
@@ -251,6 +252,10 @@ class GrpcMasters implements Masters {
     const end = Date.now() + timeoutMs;
     const agreed = new Map<number, T>();
     const before = about === undefined ? undefined : this.#words.last(about);
+    if (Date.now() - this.#preferredSince >= (this.#options.rotateMs ?? 30_000)) {
+      this.#preferred = (this.#preferred + 1) % this.#clients.length;
+      this.#preferredSince = Date.now();
+    }
     const first = before === undefined ? this.#preferred : before + 1;
     let failure: unknown;
     // oxlint-disable-next-line no-unmodified-loop-condition -- aborted from outside
