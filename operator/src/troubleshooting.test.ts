@@ -31,7 +31,7 @@ const agreement = [
   ...readFileSync(join(root, 'operator/src/master/consensus/runtime/metrics.ts'), 'utf8').matchAll(/^ {2}'([A-Z]\w+)',$/gm),
 ].map((match) => match[1]!);
 /** What a master's volume may be found to be; some of it only at the start, when there is no condition yet. */
-const disk = [...readFileSync(join(root, 'operator/src/master/log/disk.ts'), 'utf8').matchAll(/^ {2}(Disk\w+):/gm)].map(
+const disk = [...readFileSync(join(root, 'operator/src/master/log/disk.ts'), 'utf8').matchAll(/^ {2}((?:Disk|Journal)\w+):/gm)].map(
   (match) => match[1]!,
 );
 const masters = [

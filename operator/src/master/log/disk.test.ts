@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Certificate } from '@scs/protocol';
 import { DiskError, type Disk, type StoredVote } from './disk.ts';
 import { openDisk } from './sqlite-disk.ts';
+import { guarded, SqliteFile } from './sqlite-file.ts';
 
 const genesis = 'aa'.repeat(32);
 let folder: string;
@@ -90,6 +91,43 @@ test('G4: proofs that a master signed twice are kept, in their order', () => {
   ]);
   expect(disk.offenceProofs(1)).toHaveLength(1);
   disk.close();
+});
+
+test('G4: of one master that signs twice again and again so many proofs are kept, and those of another beside them', () => {
+  const disk = open({ file: ':memory:' });
+  for (let height = 1n; height <= 100n; height += 1n) disk.storeOffence({ master: 1, height, proof: Uint8Array.of(1) });
+  disk.storeOffence({ master: 2, height: 1n, proof: Uint8Array.of(2) });
+  expect(disk.offences()).toBe(65);
+  disk.close();
+});
+
+test('a write that failed is not tried again: the system may have dropped it, and says so once', () => {
+  const file = new SqliteFile(':memory:');
+  file.schema('CREATE TABLE t (a)');
+  file.schema('PRAGMA query_only = ON');
+  expect(codeOf(() => file.run('INSERT INTO t VALUES (1)'))).toBe('DiskFailed');
+  file.get('PRAGMA query_only = OFF');
+  expect(codeOf(() => file.run('INSERT INTO t VALUES (1)'))).toBe('DiskFailed');
+  expect(codeOf(() => file.transaction(false, () => {}))).toBe('DiskFailed');
+  expect(file.all('SELECT * FROM t')).toEqual([]);
+  file.close();
+  file.close();
+});
+test.each([
+  [10, 'DiskFailed'],
+  [1034, 'DiskFailed'], // SQLITE_IOERR_FSYNC
+  [13, 'DiskFull'],
+  [14, 'DiskFailed'],
+  [11, 'DiskCorrupt'],
+])('SQLite’s code %i is %s', (errcode, code) => {
+  const thrown = Object.assign(new Error('disk I/O error'), { errcode });
+  expect(
+    codeOf(() =>
+      guarded('log.db', () => {
+        throw thrown;
+      }),
+    ),
+  ).toBe(code);
 });
 
 test('blobs are replaced by name, sized by task and dropped together', () => {

@@ -63,7 +63,8 @@ export interface Disk {
   close(): void;
 }
 
-export type DiskFault = 'DiskInUse' | 'DiskCorrupt' | 'DiskForeign' | 'DiskFormat' | 'DiskFull' | 'DiskFailed' | 'VoteExists';
+export type DiskFault =
+  'DiskInUse' | 'DiskCorrupt' | 'DiskForeign' | 'DiskFormat' | 'DiskFull' | 'DiskFailed' | 'JournalFull' | 'VoteExists';
 const advice: { readonly [F in DiskFault]: string } = {
   DiskInUse: 'Another process has the file open; a master runs once. Stop the other one.',
   DiskCorrupt:
@@ -72,6 +73,8 @@ const advice: { readonly [F in DiskFault]: string } = {
   DiskFormat: 'The file was written by a newer program. Run that version or later.',
   DiskFull: 'The volume is full. Enlarge it; nothing was lost.',
   DiskFailed: 'The volume does not take writes. Mend or replace it: what was written last may be gone, and nothing more is said.',
+  JournalFull:
+    'Nothing was certified for so long that what has to be remembered of it passed its bound; nothing more is promised. See what keeps the masters apart, then start this one again.',
   VoteExists: 'This master has voted at that height already and never votes twice. Two processes may share its key.',
 };
 export class DiskError extends Error {

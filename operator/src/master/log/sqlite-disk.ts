@@ -1,7 +1,7 @@
 /** The Disk in one SQLite file: write-ahead log, `synchronous=FULL`, so a vote that was stored survives a power cut. */
 import { decodeCanonical, encodeCanonical, type Certificate } from '@scs/protocol';
 import { DiskError, type Disk, type StateChange, type StoredBlob, type StoredBlock, type StoredVote } from './disk.ts';
-import { type DeferredWrites, WaitingWrites } from './waiting-writes.ts';
+import { type DeferredWrites, type Waiting, WaitingWrites } from './waiting-writes.ts';
 import { bytesOf, integerOf, type Row, SqliteFile, textOf } from './sqlite-file.ts';
 
 export interface DiskOptions {
@@ -14,6 +14,8 @@ export interface DiskOptions {
 const FORMAT = 1;
 /** Heights below a decided one whose votes lose their blocks with it; votes are never further ahead than the pipeline. */
 const VOTES_CLEARED = 16n;
+/** Proofs kept against one master: one is enough to expel it, and a liar could make one at every height. */
+const OFFENCES_MOST = 64;
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS blocks (height INTEGER PRIMARY KEY, bytes BLOB NOT NULL, certificate BLOB NOT NULL) STRICT;
@@ -48,7 +50,7 @@ class SqliteDisk implements Disk, DeferredWrites {
     this.#defers = true;
     this.#beforeClose = beforeClose;
   }
-  waiting(): { readonly blocks: number; readonly bytes: number } {
+  waiting(): Waiting {
     return this.#waiting.size();
   }
   flush(): void {
@@ -149,7 +151,12 @@ class SqliteDisk implements Disk, DeferredWrites {
   }
 
   storeOffence({ master, height, proof }: { master: number; height: bigint; proof: Uint8Array }): void {
-    this.#file.run('INSERT OR IGNORE INTO offences (master, height, proof) VALUES (?, ?, ?)', master, height, proof);
+    this.#file.run(
+      `INSERT OR IGNORE INTO offences (master, height, proof) SELECT ?1, ?2, ?3 WHERE (SELECT count(*) FROM offences WHERE master = ?1) < ${OFFENCES_MOST}`,
+      master,
+      height,
+      proof,
+    );
   }
   offences(): number {
     return Number(integerOf(this.#file.get('SELECT count(*) AS n FROM offences') ?? {}, 'n'));

@@ -2,8 +2,16 @@
 import { DatabaseSync, type StatementSync, type SQLOutputValue } from 'node:sqlite';
 import { DiskError, type DiskFault } from './disk.ts';
 
-/** SQLite's primary result codes. */
-const faults: Readonly<Record<number, DiskFault>> = { 5: 'DiskInUse', 11: 'DiskCorrupt', 13: 'DiskFull', 26: 'DiskCorrupt' };
+/** SQLite's primary result codes: busy, read-only, I/O error, corrupt, full, can't open, not a database. */
+const faults: Readonly<Record<number, DiskFault>> = {
+  5: 'DiskInUse',
+  8: 'DiskFailed',
+  10: 'DiskFailed',
+  11: 'DiskCorrupt',
+  13: 'DiskFull',
+  14: 'DiskFailed',
+  26: 'DiskCorrupt',
+};
 export const guarded = <T>(file: string, work: () => T): T => {
   try {
     return work();
@@ -39,6 +47,8 @@ export class SqliteFile {
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   #inTransaction = false;
+  #failed: DiskError | undefined;
+  #closed = false;
 
   /** Opens or makes the file; it stays locked for this process. Throws DiskError. */
   constructor(path: string) {
@@ -55,6 +65,16 @@ export class SqliteFile {
     });
   }
 
+  /** After a failed write or sync the system may have dropped what it could not write, so a later one says nothing: it fails for good. */
+  #written(work: () => void): void {
+    if (this.#failed) throw this.#failed;
+    try {
+      guarded(this.path, work);
+    } catch (error) {
+      if (error instanceof DiskError && error.code === 'DiskFailed') this.#failed = error;
+      throw error;
+    }
+  }
   #prepare(sql: string): StatementSync {
     let statement = this.#statements.get(sql);
     if (!statement) {
@@ -71,10 +91,10 @@ export class SqliteFile {
     return guarded(this.path, () => this.#prepare(sql).all(...values));
   }
   run(sql: string, ...values: Value[]): void {
-    guarded(this.path, () => this.#prepare(sql).run(...values));
+    this.#written(() => this.#prepare(sql).run(...values));
   }
   schema(sql: string): void {
-    guarded(this.path, () => this.#db.exec(sql));
+    this.#written(() => this.#db.exec(sql));
   }
 
   /**
@@ -96,15 +116,17 @@ export class SqliteFile {
       }
     } finally {
       this.#inTransaction = false;
-      if (!durable) this.schema('PRAGMA synchronous = FULL');
+      if (!durable && !this.#failed) this.schema('PRAGMA synchronous = FULL');
     }
   }
   /** A full disk may have ended the transaction by itself; what is told is why it failed, not that. */
   #rollBack(): void {
-    if (this.#db.isTransaction) this.run('ROLLBACK');
+    if (this.#db.isTransaction && !this.#failed) this.run('ROLLBACK');
   }
 
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#statements.clear();
     this.#db.close();
   }

@@ -1,6 +1,12 @@
 /** Blocks, votes and state that are durable elsewhere and wait to come into the log's file together: many blocks for one sync. */
 import { DiskError, type StateChange, type StoredBlock, type StoredVote } from './disk.ts';
 
+export interface Waiting {
+  readonly blocks: number;
+  readonly votes: number;
+  /** Of the blocks. */
+  readonly bytes: number;
+}
 export interface DeferredWrites {
   /**
    * From now on blocks and votes wait until `flush`: an agreement that keeps a write-ahead log of its own sees to their durability.
@@ -9,8 +15,7 @@ export interface DeferredWrites {
   defer(beforeClose: () => void): void;
   /** All that waits, in one durable transaction. Throws DiskError; then it still waits. */
   flush(): void;
-  /** How many blocks wait, and their bytes. */
-  waiting(): { readonly blocks: number; readonly bytes: number };
+  waiting(): Waiting;
 }
 
 const nameOf = (generation: bigint, height: bigint): string => `${generation}/${height}`;
@@ -57,8 +62,8 @@ export class WaitingWrites {
   votes(): readonly StoredVote[] {
     return [...this.#votes.values()];
   }
-  size(): { readonly blocks: number; readonly bytes: number } {
-    return { blocks: this.#blocks.size, bytes: this.#bytes };
+  size(): Waiting {
+    return { blocks: this.#blocks.size, votes: this.#votes.size, bytes: this.#bytes };
   }
   isEmpty(): boolean {
     return this.#blocks.size === 0 && this.#votes.size === 0;

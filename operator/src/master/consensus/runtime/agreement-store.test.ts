@@ -90,6 +90,29 @@ test('N2: what a new view and an unseen commit meant when they were read is kept
   expect(back.messages()).toEqual([...kept, { ...said, ui: own }]);
   again.close();
 });
+test('N2: while nothing is certified the journal begins anew by itself; when what it needs passes its bound, nothing more is promised', () => {
+  const file = path();
+  const opened = openMasterFile({ file, genesis: digestOf('genesis'), master: 1 });
+  const bounds = { large: 1_000, most: 8_000 };
+  const store = agreementStore(opened.file, opened.disk, undefined, bounds);
+  const size = (): number =>
+    readdirSync(`${file}.agreement`).reduce((sum, name) => sum + statSync(join(`${file}.agreement`, name)).size, 0);
+  const intent = (view: number): void => void store.add([{ kind: 'intent', key, intent: { body: { kind: 'view-change', view } } }], true);
+  for (let view = 0; view < 200; view += 1) {
+    intent(view); // each takes the place of the one before
+    store.syncNow();
+    expect(size()).toBeLessThan(bounds.most);
+  }
+  const say = (): void => {
+    for (let counter = 1; counter < 200; counter += 1) {
+      store.add([{ kind: 'message', message: message(counter) }], true);
+      store.syncNow();
+      expect(size()).toBeLessThan(2 * bounds.most);
+    }
+  };
+  expect(say).toThrow(expect.objectContaining({ code: 'JournalFull' }));
+  opened.disk.close();
+});
 test('an intent that got its UI is a message, stored once', () => {
   const file = path();
   const { disk, store } = open(file);

@@ -27,9 +27,14 @@ const SCHEMA = `
   DROP TABLE IF EXISTS agreement_anchors;
 `;
 const NOTHING = new Uint8Array();
-/** The journal begins anew when it is larger than this, and than twice what is still needed of it. */
-const LARGE = 32 * 1024 * 1024;
-const FLUSH = { blocks: 64, bytes: 4 * 1024 * 1024 } as const;
+export interface JournalBounds {
+  /** Bytes: larger than this, and than twice what is still needed of it, the journal begins anew. */
+  readonly large: number;
+  /** Bytes that it may need while nothing is certified: more, and nothing is promised any more (`JournalFull`). */
+  readonly most: number;
+}
+const MIB = 1024 * 1024;
+const BOUNDS: JournalBounds = { large: 32 * MIB, most: 1024 * MIB };
 
 export interface AgreementStore {
   /** Adds records of the state machine, in order; of the blocks of `certified` and `snapshot` the Disk was told before. Place of the last. Throws DiskError. */
@@ -124,9 +129,11 @@ class Store implements AgreementStore {
   readonly #unwritten: readonly Unwritten[];
   /** Bytes of the journal right after it began anew. */
   #needed = 0;
+  readonly #bounds: JournalBounds;
 
-  constructor(file: SqliteFile, disk: Disk & DeferredWrites, io?: JournalIo) {
+  constructor(file: SqliteFile, disk: Disk & DeferredWrites, io: JournalIo | undefined, bounds: JournalBounds) {
     this.#disk = disk;
+    this.#bounds = bounds;
     this.#values = new Values(file);
     const { journal, records } = journalBeside(file, this.#values, io);
     this.#journal = journal;
@@ -150,6 +157,7 @@ class Store implements AgreementStore {
 
   add(records: readonly Stored[], promise: boolean): number {
     if (records.some(({ kind }) => kind === 'truncate')) this.#disk.flush(); // the messages held the blocks of certificates
+    this.#makeRoom();
     return this.#journal.add(
       records.flatMap((record) => this.#take(record)),
       promise,
@@ -208,7 +216,16 @@ class Store implements AgreementStore {
 
   flush(): void {
     this.#disk.flush();
-    if (this.#journal.size() > Math.max(LARGE, 2 * this.#needed)) this.#restart();
+    if (this.#journal.size() > Math.max(this.#bounds.large, 2 * this.#needed)) this.#restart();
+  }
+  /** Nothing may be certified for long, and messages come nevertheless: what is promised has room, or is not promised. */
+  #makeRoom(): void {
+    if (this.#journal.size() > 4 * Math.max(this.#bounds.large, this.#needed)) this.flush();
+    if (this.#journal.size() <= this.#bounds.most) return;
+    this.flush();
+    this.#restart();
+    const size = this.#journal.size();
+    if (size > this.#bounds.most) throw new DiskError('JournalFull', `the agreement's journal needs ${size} bytes`);
   }
   /** With what is still needed: votes and blocks are in the log's file by now. */
   #restart(): void {
@@ -274,11 +291,10 @@ class Store implements AgreementStore {
   }
 }
 
-/** Enough waits to be brought into the log's file. */
-export const flushDue = (disk: DeferredWrites): boolean => {
-  const { blocks, bytes } = disk.waiting();
-  return blocks >= FLUSH.blocks || bytes >= FLUSH.bytes;
-};
-
 /** Opens what is there or makes it. Throws DiskError. */
-export const agreementStore = (file: SqliteFile, disk: Disk & DeferredWrites, io?: JournalIo): AgreementStore => new Store(file, disk, io);
+export const agreementStore = (
+  file: SqliteFile,
+  disk: Disk & DeferredWrites,
+  io?: JournalIo,
+  bounds: JournalBounds = BOUNDS,
+): AgreementStore => new Store(file, disk, io, bounds);

@@ -36,8 +36,20 @@ test('N7: one peer is full and the other is heard; what is a master’s own is n
 test('N7: words on formations are bounded by the second', () => {
   let now = 0;
   const inbox = new Inbox(() => now, LIMITS);
-  expect([1, 1, 1].map((peer) => inbox.admits(peer))).toEqual([true, true, false]);
-  expect(inbox.admits(2)).toBe(true);
+  expect([1, 1, 1].map((peer) => inbox.admits(peer).admitted)).toEqual([true, true, false]);
+  expect(inbox.admits(2).admitted).toBe(true);
   now = 1_000;
-  expect(inbox.admits(1)).toBe(true);
+  expect(inbox.admits(1).admitted).toBe(true);
+});
+
+test('N7: a peer with too many words a second is not read from until the next: nothing is decoded to be dropped, and nothing is lost', () => {
+  let now = 0;
+  let resumed = 0;
+  const inbox = new Inbox(() => now, LIMITS);
+  const status: Input = { kind: 'message', from: 1, wire: { kind: 'status', certified: 0n, fetching: 0n, next: [] } };
+  expect([1, 2].map(() => inbox.put(1, status, () => (resumed += 1)))).toEqual([true, false]);
+  expect(inbox.admits(1, () => (resumed += 1))).toEqual({ admitted: false, room: false });
+  expect([inbox.take().length, resumed]).toEqual([2, 0]);
+  now = 1_000;
+  expect([inbox.take().length, resumed]).toEqual([0, 2]);
 });

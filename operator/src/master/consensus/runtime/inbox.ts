@@ -13,7 +13,8 @@ export interface InboxLimits {
   /** Taken from one queue in one turn: messages, and of blocks and commands bytes. */
   readonly turn: number;
   readonly turnBytes: number;
-  /** Statuses and requests for parts a second taken from one peer: each may cost a page of blocks, or a part of a snapshot. */
+  /** Statuses and requests for parts a second taken from one peer: each may cost a page of blocks, or a part of a snapshot. With the last
+   * of them its stream is paused for the rest of the second, so that nothing more is decoded only to be dropped. */
   readonly statuses: number;
 }
 const MIB = 1024 * 1024;
@@ -63,13 +64,17 @@ export class Inbox {
    */
   put(from: number | 'own', input: Input, resume?: () => void): boolean {
     const source = this.#source(from);
-    if (input.kind === 'message' && isCostly(input.wire) && !this.#withinRate(source)) return true;
-    const full = from !== 'own' && this.#isFull(source);
-    if (!full) {
+    const admitted =
+      from === 'own' || ((input.kind !== 'message' || !isCostly(input.wire) || this.#countCostly(source)) && !this.#isFull(source));
+    if (admitted) {
       source.inputs.push(input);
       source.bytes += sizeOf(input);
-      if (from === 'own' || !this.#isFull(source)) return true;
     }
+    return from === 'own' || this.#readsOn(source, resume);
+  }
+  /** Whether there is room for more; otherwise `resume` is kept until there is. */
+  #readsOn(source: Source, resume: (() => void) | undefined): boolean {
+    if (!this.#isFull(source) && !this.#isSpent(source)) return true;
     // of the streams that were opened meanwhile only the last ones are still read
     if (resume) source.resume.push(resume);
     if (source.resume.length > RESUMES_MOST) source.resume.shift();
@@ -89,18 +94,24 @@ export class Inbox {
     source.bytes -= taken.reduce((sum, input) => sum + sizeOf(input), 0);
     return taken;
   }
-  /** Of what a peer says about formations, several times a second: more is dropped, as each word may cost verified signatures. */
-  admits(from: number): boolean {
-    return this.#withinRate(this.#source(from));
+  /** Of what a peer says about formations, several times a second: more is dropped, as each word may cost verified signatures. `room`: as `put`. */
+  admits(from: number, resume?: () => void): { readonly admitted: boolean; readonly room: boolean } {
+    const source = this.#source(from);
+    return { admitted: this.#countCostly(source), room: this.#readsOn(source, resume) };
   }
-  #withinRate(source: Source): boolean {
+  #countCostly(source: Source): boolean {
+    if (this.#isSpent(source)) return false;
+    source.statuses += 1;
+    return true;
+  }
+  /** No more that is costly is taken in this second. */
+  #isSpent(source: Source): boolean {
     const now = this.#now();
     if (now - source.since >= 1_000 || now < source.since) {
       source.since = now;
       source.statuses = 0;
     }
-    source.statuses += 1;
-    return source.statuses <= this.#limits.statuses;
+    return source.statuses >= this.#limits.statuses;
   }
 
   /** The next few of each source, in the order of arrival within one. */
@@ -109,7 +120,7 @@ export class Inbox {
     for (const source of this.#sources.values()) {
       taken.push(...this.#some(source));
       const { waiting, bytes } = this.#limits;
-      if (source.resume.length === 0 || source.inputs.length > waiting / 4 || source.bytes > bytes / 4) continue;
+      if (source.resume.length === 0 || this.#isSpent(source) || source.inputs.length > waiting / 4 || source.bytes > bytes / 4) continue;
       for (const resume of source.resume.splice(0)) resume();
     }
     return taken;

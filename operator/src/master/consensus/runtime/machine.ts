@@ -16,9 +16,10 @@ import { type Condition, type Discontent, type HeldVote, type Input, type Output
 import { step } from '../step.ts';
 import { statusFor } from '../transfer.ts';
 import type { DeferredWrites } from '../../log/waiting-writes.ts';
-import { type AgreementStore, flushDue } from './agreement-store.ts';
+import type { AgreementStore } from './agreement-store.ts';
 import { CounterGone, type CounterPort } from './counter-port.ts';
 import type { Inbox } from './inbox.ts';
+import { flushDue, IdleFlush } from './flush-due.ts';
 import { Outbox } from './outbox.ts';
 import { type Case, caseOf, judge, type JudgeOptions } from './judge.ts';
 import { encodeMessage, type Packet } from './wire-codec.ts';
@@ -53,8 +54,6 @@ export interface MachineOptions {
 export type ViewCause = Discontent | 'asked';
 
 const TICK_MS = 20;
-/** Certified blocks come into the log's file so often at least. */
-const FLUSH_MS = 1_000;
 const BLOCKS_A_PAGE = 16;
 const PAGE_BYTES = 8 * 1024 * 1024;
 const ARRIVALS_KEPT = 256;
@@ -69,7 +68,7 @@ export class Machine {
   #state: State;
   #scheduled = false;
   #tickedAt = -Infinity;
-  #flushedAt = -Infinity;
+  readonly #idle = new IdleFlush();
   #failed = false;
   #rosterLength: number;
   readonly #outbox: Outbox;
@@ -161,12 +160,8 @@ export class Machine {
     if (!this.#o.inbox.isEmpty()) this.wake();
   }
 
-  /** Blocks don't wait long when there are few. */
   #flushIdle(now: number): void {
-    if (this.#o.disk.waiting().blocks === 0) this.#flushedAt = now;
-    if (Math.abs(now - this.#flushedAt) < FLUSH_MS) return;
-    this.#flushedAt = now;
-    this.#onDisk(() => this.#o.store.flush());
+    if (this.#idle.due(now, this.#o.disk.waiting())) this.#onDisk(() => this.#o.store.flush());
   }
 
   #step(input: Input, outputs: Output[]): void {
@@ -219,7 +214,7 @@ export class Machine {
       const { roster } = this.#state.chain;
       if (roster.length !== this.#rosterLength) store.setRoster(roster);
       this.#rosterLength = roster.length;
-      if (flushDue(disk)) store.flush();
+      if (flushDue(disk.waiting())) store.flush();
     });
   }
   #diskFault(error: DiskError): void {

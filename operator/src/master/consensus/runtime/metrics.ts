@@ -23,6 +23,7 @@ export const conditions = [
   'DiskFull',
   'DiskFailed',
   'DiskCorrupt',
+  'JournalFull',
   'VoteExists',
   'ProtocolVersionUnknown',
 ] as const;

@@ -291,9 +291,11 @@ export class MinbftLog extends ReplicaLog implements Log {
       case 'hello':
       case 'statement':
       case 'confirmation':
-      case 'opened':
-        if (this.#inbox.admits(from)) this.#exchange.take(from, message);
-        return 'taken';
+      case 'opened': {
+        const { admitted, room } = this.#inbox.admits(from, resume);
+        if (admitted) this.#exchange.take(from, message);
+        return room ? 'taken' : 'full';
+      }
       default: {
         const room = this.#inbox.put(from, { kind: 'message', from, wire: message }, resume);
         this.#machine?.wake();

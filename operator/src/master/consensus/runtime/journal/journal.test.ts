@@ -268,6 +268,14 @@ describe('syncs', () => {
   });
 });
 
+test('after it is closed nothing is written: its file’s number may be another’s', () => {
+  const { journal } = openJournal(folder(), undefined);
+  journal.close();
+  expect(() => journal.add([text('a')], true)).toThrow('closed');
+  expect(() => journal.syncNow()).toThrow('closed');
+  expect(() => journal.restart([])).toThrow('closed');
+  journal.close();
+});
 test('a journal is used with its own log only', () => {
   const { at, id } = written([['a']]);
   expect(() => openJournal(at, undefined)).toThrow(expect.objectContaining({ code: 'DiskForeign' }));

@@ -5,10 +5,11 @@
  * be durable.
  */
 import { closeSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { DiskError } from '../../../log/disk.ts';
 import { encodeFrame, MOST_PAYLOAD } from './frame.ts';
 import { asDiskError, guardedIo, type JournalIo, realIo, writeAll } from './io.ts';
-import { freshId, makeSegment, openSegment, removeSegment, type Segment } from './segment.ts';
+import { freshId, makeSegment, openSegment, removeSegment, syncFolder, type Segment } from './segment.ts';
 
 export interface Journal {
   /** Place of the last of these records, 1 for the first record ever added by this process. Throws DiskError once the disk has failed. */
@@ -81,7 +82,7 @@ class FileJournal implements Journal {
   }
 
   add(records: readonly Uint8Array[], promise: boolean): number {
-    if (this.#fault) throw this.#fault;
+    this.#mayGoOn();
     this.#waiting.push(...records);
     this.#added += records.length;
     if (promise) this.#promised = this.#added;
@@ -154,8 +155,13 @@ class FileJournal implements Journal {
     this.#listener(this.#fault);
     return this.#fault;
   }
-  #orFail(work: () => void): void {
+  /** After `close` the number of its file may be another file's. */
+  #mayGoOn(): void {
     if (this.#fault) throw this.#fault;
+    if (this.#closed) throw new RangeError('the journal is closed');
+  }
+  #orFail(work: () => void): void {
+    this.#mayGoOn();
     try {
       work();
     } catch (error) {
@@ -225,7 +231,10 @@ export const openJournal = (folder: string, expected: string | undefined, io: Jo
     };
   if (found) closeSync(found.segment.fd);
   const id = freshId();
-  guardedIo(folder, () => mkdirSync(folder, { recursive: true }));
+  guardedIo(folder, () => {
+    mkdirSync(folder, { recursive: true });
+    syncFolder(dirname(folder)); // without it a power cut may take the folder, and all that was synced in it
+  });
   const segment = makeSegment(io, folder, id, (found?.segment.number ?? 0) + 1, []);
   if (found) removeSegment(found.segment);
   return { journal: new FileJournal(io, folder, segment), id, records: [] };

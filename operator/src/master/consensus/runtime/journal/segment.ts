@@ -36,7 +36,7 @@ export interface Segment {
 }
 
 const nameOf = (number: number): string => `${String(number).padStart(12, '0')}.journal`;
-const syncFolder = (folder: string): void => {
+export const syncFolder = (folder: string): void => {
   const fd = openSync(folder, 'r');
   try {
     fsyncSync(fd);
