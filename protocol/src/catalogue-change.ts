@@ -1,5 +1,5 @@
 /**
- * Changes of the semantic catalogue (rules S1, S3, S7, G5): what masters approve, and what becomes of the catalogue. Nothing is ever
+ * Changes of the semantic catalogue (rules S1, S3, S4, S7, G5): what masters approve, and what becomes of the catalogue. Nothing is ever
  * removed, and nothing that is in force changes its meaning: another meaning is another attribute, and a successor.
  *
  *     proposed -> registered -> active -> deprecated -> retired -> superseded
@@ -15,6 +15,10 @@ export const CatalogueChange = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('addQuery'), attribute: QueryAttribute }),
   /** S3: a local attribute becomes a canonical one, once enough Vaults of its domain report it by this name and type. */
   z.strictObject({ kind: z.literal('promote'), local: name, attribute: CanonicalAttribute }),
+  /** S4: the query attribute may derive from a canonical one of domain `from`; said of the input's domain, so that approvers see it. */
+  z.strictObject({ kind: z.literal('approveCrossDomain'), name, from: name, why: z.string().min(1).max(500) }),
+  /** From then on it is refused again; tasks admitted before go on. */
+  z.strictObject({ kind: z.literal('withdrawCrossDomain'), name, why: z.string().min(1).max(500) }),
   /** One step onwards in its life. To superseded it names what comes instead. */
   z.strictObject({
     kind: z.literal('move'),
@@ -46,6 +50,20 @@ const moveIn = <A extends CanonicalAttribute | QueryAttribute>(
   return layer.map((a) => (a === found ? { ...a, state: to, ...(names !== undefined && { successor: names }) } : a));
 };
 
+type Crossing = Extract<CatalogueChange, { kind: 'approveCrossDomain' | 'withdrawCrossDomain' }>;
+/** S4. What else an approval must be, `catalogueProblem` says. */
+const withCrossing = (catalogue: Catalogue, change: Crossing): Changed => {
+  const found = catalogue.queryAttributes.find(({ name: of }) => of === change.name);
+  if (!found) return no(`there is no query attribute ${change.name} to approve`);
+  const approved = change.kind === 'approveCrossDomain';
+  const before = found.crossDomain;
+  if ((before?.approved ?? false) === approved)
+    return no(`attribute ${change.name} is ${approved ? 'approved already' : 'not approved, so nothing can be withdrawn'}`);
+  const crossDomain = { from: approved ? change.from : before!.from, approved, why: change.why };
+  const queryAttributes = catalogue.queryAttributes.map((a) => (a === found ? { ...a, crossDomain } : a));
+  return { ok: true, catalogue: { ...catalogue, queryAttributes } };
+};
+
 const withChange = (catalogue: Catalogue, change: CatalogueChange): Changed => {
   switch (change.kind) {
     case 'addDomain':
@@ -56,7 +74,12 @@ const withChange = (catalogue: Catalogue, change: CatalogueChange): Changed => {
       return { ok: true, catalogue: { ...catalogue, canonicalAttributes: [...catalogue.canonicalAttributes, change.attribute] } };
     case 'addQuery':
       if (change.attribute.state !== 'proposed') return no(`attribute ${change.attribute.name} begins as proposed`);
+      if (change.attribute.crossDomain)
+        return no(`attribute ${change.attribute.name} begins unapproved: approveCrossDomain is a change of its own`);
       return { ok: true, catalogue: { ...catalogue, queryAttributes: [...catalogue.queryAttributes, change.attribute] } };
+    case 'approveCrossDomain':
+    case 'withdrawCrossDomain':
+      return withCrossing(catalogue, change);
     case 'move': {
       const canonical = change.layer === 'canonical' ? moveIn(catalogue.canonicalAttributes, change) : catalogue.canonicalAttributes;
       const query = change.layer === 'query' ? moveIn(catalogue.queryAttributes, change) : catalogue.queryAttributes;

@@ -1,5 +1,5 @@
 /** What a catalogue must be so that every task resolves by it, or is refused with a reason (rules S1, S2, S4, S7, S8). */
-import type { CanonicalAttribute, Catalogue, Domain, QueryAttribute } from './catalogue.ts';
+import { lineageOf, type CanonicalAttribute, type Catalogue, type Domain, type QueryAttribute } from './catalogue.ts';
 
 /** Global domain, family, concrete domain, sub-domain (S4). */
 const MOST_LEVELS = 4;
@@ -64,6 +64,15 @@ const derivationProblem = (attribute: QueryAttribute, source: CanonicalAttribute
   return measure && !(kind === 'aggregate' && derivation.unit === 'number') ? 'only numbers are measured' : undefined;
 };
 
+/** S4: an approval is of the domain that the values are of, and of one that is not above anyway. */
+const crossingProblem = (catalogue: Catalogue, { domain, crossDomain }: QueryAttribute, source: CanonicalAttribute): string | undefined => {
+  if (!crossDomain) return undefined;
+  if (crossDomain.from !== source.domain) return `it derives from domain ${source.domain}, its approval is for ${crossDomain.from}`;
+  return lineageOf(catalogue, domain).includes(source.domain)
+    ? `${source.domain} is its own domain or one above: no approval is needed`
+    : undefined;
+};
+
 /** First problem, as a sentence; undefined when the catalogue is sound. */
 export const catalogueProblem = (catalogue: Catalogue): string | undefined => {
   const { domains, canonicalAttributes, queryAttributes } = catalogue;
@@ -78,7 +87,7 @@ export const catalogueProblem = (catalogue: Catalogue): string | undefined => {
   for (const attribute of queryAttributes) {
     const source = sources.get(attribute.derivation.from);
     if (!source) return `attribute ${attribute.name} derives from ${attribute.derivation.from}, which there is not`;
-    const problem = derivationProblem(attribute, source);
+    const problem = derivationProblem(attribute, source) ?? crossingProblem(catalogue, attribute, source);
     if (problem !== undefined) return `attribute ${attribute.name}: ${problem}`;
   }
   return successorProblem(canonicalAttributes) ?? successorProblem(queryAttributes);

@@ -81,6 +81,8 @@ export const QueryAttribute = z.strictObject({
   groupable: z.boolean(),
   /** For numbers. */
   measure: MeasureBounds.optional(),
+  /** S4: whether governance lets it derive from a canonical attribute of this domain, which is no domain above its own. */
+  crossDomain: z.strictObject({ from: name, approved: z.boolean(), why: z.string().min(1).max(500) }).exactOptional(),
   successor: name.optional(),
   description: z.string().max(500),
 });

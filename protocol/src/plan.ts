@@ -42,6 +42,15 @@ export const PlanMeasure = z.discriminatedUnion('kind', [
 export const Plan = z.strictObject({
   domain: z.string().max(100),
   usage: z.enum(usages),
+  /**
+   * S4: columns that are not of this domain's records but of others', as an approved derivation lets them be: each subject's value is
+   * that which all its records there say; where they say several, it is missing. By name.
+   */
+  crossed: z
+    .array(z.strictObject({ domain: z.string().max(100), column }))
+    .min(1)
+    .max(64)
+    .exactOptional(),
   count: z.literal('subjects'),
   where: z.array(z.array(PlanPredicate).min(1).max(8)).max(24),
   /** Cells in order; `values` absent = the otherwise cell. One cell named "all" when the query does not group (column absent). */
@@ -67,6 +76,12 @@ export const Plan = z.strictObject({
 export type Plan = z.infer<typeof Plan>;
 export type PlanMeasure = z.infer<typeof PlanMeasure>;
 export type PlanPredicate = z.infer<typeof PlanPredicate>;
+
+/** Every domain whose records the plan reads, its own first: each must be offered (C1), and each one's odometer is charged (B4). */
+export const domainsRead = ({ domain, crossed = [] }: Pick<Plan, 'domain' | 'crossed'>): readonly [string, ...string[]] => [
+  domain,
+  ...new Set(crossed.map((of) => of.domain)),
+];
 
 export const encodePlan = (plan: Plan): Uint8Array => encodeCanonical(plan);
 export const planDigest = (plan: Plan): Digest<'plan'> => digest('plan', encodePlan(plan));

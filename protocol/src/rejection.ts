@@ -77,7 +77,7 @@ const explanations: { readonly [C in RejectionCode]: (r: Extract<Rejection, { co
   UnknownBucket: (r) => `Attribute ${r.attribute} has no bucket ${r.bucket}; it has ${r.known.slice(0, 20).join(', ')}.`,
   AttributeRetired: (r) => `Attribute ${r.attribute} is no longer served.${r.successor ? ` Use ${r.successor}.` : ''}`,
   CrossDomainNotApproved: (r) =>
-    `Attribute ${r.attribute} belongs to domain ${r.domain}, not to ${r.wanted}; no approved proposal lets them be combined.`,
+    `Attribute ${r.attribute} needs values of domain ${r.domain} in a query of ${r.wanted}, and governance has not approved that. Leave it out, ask ${r.domain} itself, or propose it (approveCrossDomain).`,
   PredicateInvalid: (r) => `The predicate on ${r.attribute} is not valid: ${r.problem}.`,
   GranularityExceeded: (r) => `The predicate on ${r.attribute} asks for ${r.asked}; the finest allowed is ${r.finest}. Widen it.`,
   NotGroupable: (r) =>

@@ -12,6 +12,7 @@ import { dutyOf, isFinished, partOf } from './duty.ts';
 import { limitOf, ownReplenishments, taskRefusal } from './judge.ts';
 import { errorCode, type Logger } from './logger.ts';
 import { decideRelease, type ReleaseContext } from './release.ts';
+import { readingName } from './store/reading.ts';
 import { replenish } from './store/replenish.ts';
 import { refusal } from './refusal.ts';
 import { StoreError } from './store/database.ts';
@@ -99,7 +100,7 @@ export class Follower {
       task: record.uid,
       submitter: record.spec.submitter,
       nonce: record.spec.authorization?.nonce ?? record.uid,
-      domain: plan.domain,
+      domain: readingName(plan),
       usage: plan.usage,
       ask: plan.microRho,
       limit,

@@ -5,6 +5,7 @@
 import {
   addressOf,
   authorizationMessage,
+  domainsRead,
   encodePlan,
   equalBytes,
   instantMs,
@@ -78,8 +79,10 @@ export const taskRefusal = (record: TaskRecord, judge: Judge): Refusal | undefin
   const { plan, spec } = record;
   if (!plan) return refusal('PlanMissing', 'the task is not resolved');
   if (spec.class !== 'query') return refusal('ClassNotOffered', `this Vault serves no tasks of class ${spec.class}, only query`);
-  const use = { submitter: spec.submitter, class: spec.class, domain: plan.domain, usage: plan.usage };
-  return useRefusal(judge.manifest, use) ?? authorizationRefusal(record, judge) ?? planRefusal(record, plan, judge);
+  const use = { submitter: spec.submitter, class: spec.class, usage: plan.usage };
+  // C1: for each record touched, so of each domain read (S4).
+  const unfit = domainsRead(plan).map((domain) => useRefusal(judge.manifest, { ...use, domain }));
+  return unfit.find((refused) => refused !== undefined) ?? authorizationRefusal(record, judge) ?? planRefusal(record, plan, judge);
 };
 
 /** B1, C5: micro-rho that a subject may lose of the usage here. */

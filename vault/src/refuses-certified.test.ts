@@ -97,6 +97,16 @@ const forgedTasks: readonly [string, string, Lie][] = [
   ['a policy it does not know', 'PolicyUnknown', (r) => ({ ...r, policyVersion: 99 })],
   ['no plan', 'PlanMissing', ({ plan: _plan, ...r }) => r],
   ['a plan of another domain', 'UsageNotOffered', (r) => planned(r, { domain: 'health.visit' })],
+  [
+    'a plan that crosses into a domain it does not offer (S4)',
+    'UsageNotOffered',
+    (r) => planned(r, { crossed: [{ domain: 'bank.account', column: 'account.income' }] }),
+  ],
+  [
+    'a plan that crosses where nothing is approved (S4)',
+    'PlanMismatch',
+    (r) => planned(r, { crossed: [{ domain: 'retail.purchase', column: 'household.age' }] }),
+  ],
   ['a plan of another usage', 'UsageNotOffered', (r) => planned(r, { usage: 'training' })],
   ['a plan of an offered usage nobody asked for', 'PlanMismatch', (r) => planned(r, { usage: 'analytics' })],
   ['a plan that charges less', 'PlanMismatch', (r) => planned(r, { microRho: 1n })],

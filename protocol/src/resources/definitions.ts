@@ -338,12 +338,22 @@ export const QueryAttribute = projection(
     { name: 'Domain', jsonPath: '.spec.domain', description: 'Domain that it belongs to.' },
     { name: 'From', jsonPath: '.spec.derivation.from', description: 'Canonical attribute that it derives from.' },
     { name: 'Groupable', jsonPath: '.spec.groupable', type: 'boolean', description: 'Whether results may be grouped by it.' },
+    {
+      name: 'Across',
+      jsonPath: '.spec.crossDomain.approved',
+      type: 'boolean',
+      priority: 1,
+      description: 'Whether governance lets it derive from another domain.',
+    },
     state,
   ],
   ['.spec.domain', '.status.state'],
   {
     'spec.derivation': [
-      { rule: "(self.kind == 'bucket') == has(self.buckets)", message: 'buckets are for derivations of kind bucket, and needed there' },
+      {
+        rule: "(self.kind in ['bucket', 'boolean', 'threshold']) == has(self.buckets)",
+        message: 'buckets are for derivations of kind bucket, boolean and threshold, and needed there',
+      },
       { rule: "(self.kind == 'aggregate') == has(self.unit)", message: 'a unit is for derivations of kind aggregate, and needed there' },
     ],
   },

@@ -225,6 +225,14 @@ export const QueryAttributeSpec = z.object({
     })
     .optional()
     .describe('Public bounds of sums, means and quantiles (B7); for numbers.'),
+  crossDomain: z
+    .object({
+      from: attributeName.describe('Domain of the values.'),
+      approved: z.boolean().describe('Whether queries may use it there.'),
+      why: z.string().min(1).max(500).describe('What governance said.'),
+    })
+    .optional()
+    .describe('What governance decided of deriving from another domain (S4); absent = not approved, or not needed.'),
   successor: attributeName.optional().describe('What replaces it, once it is superseded.'),
   description,
 });

@@ -8,7 +8,7 @@ import { policyOf, type RuleContext } from './context.ts';
 import type { Draft } from './draft.ts';
 import { changeLock } from './escrow.ts';
 import { moved, saveTask } from './lifecycle.ts';
-import { settleOdometer } from './odometer.ts';
+import { settleOdometers } from './odometer.ts';
 import { failedPrice } from './pricing.ts';
 import { readyToSettle } from './ready.ts';
 
@@ -18,11 +18,11 @@ const holdsReservation = ({ state }: VaultPart): boolean => state === 'asked' ||
 /** Gives a part's reservation back, and says how the part ended. Parts that hold none stay as they are. */
 export const withoutReservation = (draft: Draft, task: TaskRecord, part: VaultPart, end: 'refused' | 'late' | 'absent'): VaultPart => {
   if (!holdsReservation(part)) return part;
-  const { usage, domain, microRho } = task.plan!;
-  settleOdometer(
+  const plan = task.plan!;
+  settleOdometers(
     draft,
-    { vault: part.vault, usage, domain },
-    { actor: task.spec.submitter, epoch: task.reservedEpoch!, reserved: microRho, spent: 0n },
+    { vault: part.vault, plan },
+    { actor: task.spec.submitter, epoch: task.reservedEpoch!, reserved: plan.microRho, spent: 0n },
   );
   return { ...part, state: end };
 };

@@ -2,14 +2,13 @@
  * What a query measures beside its count (rules B7, S8): the bounds of a subject's total and the values of quantiles come from the
  * catalogue, never from the data. What no sampler or aggregator could carry is refused here, by name.
  */
-import type { CanonicalAttribute, QueryAttribute } from '../catalogue.ts';
 import { epsilonShare, measureScale } from '../mechanisms/output-noise.ts';
 import { digitsOf } from '../noise.ts';
 import { MAX_OUTPUT_VALUES, outputLength } from '../output-layout.ts';
 import type { Plan, PlanMeasure } from '../plan.ts';
 import type { Rejection } from '../rejection.ts';
 import type { Measure } from '../resources/task.ts';
-import { refused, resolved, type Resolved } from './resolved.ts';
+import { refused, resolved, type Derived, type Resolved } from './resolved.ts';
 
 const notMeasurable = (attribute: string, problem: string): Rejection => ({ code: 'NotMeasurable', attribute, problem });
 
@@ -20,12 +19,11 @@ const rankOf = (text: string): { numerator: number; denominator: number } => {
 };
 
 /** A measure in canonical terms. `asked` is whole (`specProblem`). */
-export const measureOf = (
-  { attribute, canonical }: { readonly attribute: QueryAttribute | undefined; readonly canonical: CanonicalAttribute },
-  asked: Measure,
-): Resolved<PlanMeasure> => {
+export const measureOf = ({ attribute, canonical, crosses }: Derived, asked: Measure): Resolved<PlanMeasure> => {
   if (!attribute) return refused(notMeasurable(canonical.name, 'the catalogue declares no bounds of a number for it'));
   const { name, derivation, measure: bounds } = attribute;
+  // Its value stands beside each of the subject's records: a total would be counted as often as there are records.
+  if (crosses) return refused(notMeasurable(name, `its values are of domain ${canonical.domain}; ask that domain for its totals`));
   if (derivation.kind !== 'aggregate' || derivation.unit !== 'number' || canonical.type !== 'integer' || !bounds)
     return refused(notMeasurable(name, 'the catalogue declares no bounds of a number for it'));
   const column = canonical.name;

@@ -2,6 +2,7 @@
  * The public odometer of a Vault, usage and domain (rules B1, B2, B4), micro-rho: an upper bound of what any subject there
  * may have lost. Refusals and estimates read only this, never a subject's own ledger.
  */
+import { domainsRead, type Plan } from '../plan.ts';
 import type { Policy, Usage } from '../policy.ts';
 import type { OdometerRecord } from '../state.ts';
 import type { Draft, Readable } from './draft.ts';
@@ -63,14 +64,34 @@ export const roomFor = (state: Readable, key: OdometerKey, actor: string, limit:
   return own.left < all.left ? own : all;
 };
 
-export const reserveOdometer = (draft: Draft, key: OdometerKey, actor: string, microRho: bigint): void => {
+/** A task's use of a Vault: the odometer of each domain that it reads is charged (S4). */
+export interface OdometerUse {
+  readonly vault: string;
+  readonly plan: Pick<Plan, 'usage' | 'domain' | 'crossed' | 'microRho'>;
+}
+const keysOf = ({ vault, plan }: OdometerUse): readonly OdometerKey[] =>
+  domainsRead(plan).map((domain) => ({ vault, usage: plan.usage, domain }));
+
+/** The least room of the domains read. */
+export const leastRoom = (state: Readable, use: OdometerUse, actor: string, limit: bigint, policy: Policy): Room =>
+  keysOf(use)
+    .map((key) => roomFor(state, key, actor, limit, policy))
+    .reduce((least, next) => (next.left < least.left ? next : least));
+export const reserveOdometers = (draft: Draft, use: OdometerUse, actor: string): void => {
+  for (const key of keysOf(use)) reserveOdometer(draft, key, actor, use.plan.microRho);
+};
+export const settleOdometers = (draft: Draft, use: OdometerUse, by: Parameters<typeof settleOdometer>[2]): void => {
+  for (const key of keysOf(use)) settleOdometer(draft, key, by);
+};
+
+const reserveOdometer = (draft: Draft, key: OdometerKey, actor: string, microRho: bigint): void => {
   const record = currentOf(draft, key);
   const byActor = { ...record.byActor, [actor]: (record.byActor[actor] ?? 0n) + microRho };
   draft.put('odometer', nameOf(key), { ...record, byActor, reserved: record.reserved + microRho });
 };
 
 /** Ends a reservation made in `epoch`: `spent` of it is committed, the rest goes back, to the actor's share too. */
-export const settleOdometer = (
+const settleOdometer = (
   draft: Draft,
   key: OdometerKey,
   by: { readonly actor: string; readonly epoch: number; readonly reserved: bigint; readonly spent: bigint },

@@ -11,7 +11,7 @@ import { slotTime } from './due-index.ts';
 import { isReleased, withoutReservation } from './ending.ts';
 import { journalFault, noteJournal } from './journal.ts';
 import { saveTask } from './lifecycle.ts';
-import { settleOdometer } from './odometer.ts';
+import { settleOdometers } from './odometer.ts';
 
 type Release = Extract<Command, { type: 'slice.release' }>;
 
@@ -75,10 +75,9 @@ export const releaseSlice = (draft: Draft, command: Release, ctx: RuleContext): 
   const found = receiptFault(task, part, command, ctx) ?? journalFault(draft, receipt.vault, receipt.journal);
   if (found) return found;
   noteJournal(draft, receipt.vault, receipt.journal);
-  const { usage, domain } = task.plan!;
-  settleOdometer(
+  settleOdometers(
     draft,
-    { vault: part.vault, usage, domain },
+    { vault: part.vault, plan: task.plan! },
     { actor: task.spec.submitter, epoch: task.reservedEpoch!, reserved: part.reservedMicroRho!, spent: receipt.committedMicroRho },
   );
   const released = { ...task, parts: task.parts.map((p) => (p === part ? releasedPart(part, command, ctx.height) : p)) };

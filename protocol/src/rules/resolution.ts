@@ -7,7 +7,7 @@ import { lineageOf, semanticVersion, type CanonicalAttribute, type Catalogue, ty
 import { hex } from '../encoding/bytes.ts';
 import { encodeCanonical } from '../encoding/canonical.ts';
 import { rhoOfParts } from '../mechanisms/output-noise.ts';
-import type { Plan, PlanMeasure } from '../plan.ts';
+import { domainsRead, type Plan, type PlanMeasure } from '../plan.ts';
 import type { Policy } from '../policy.ts';
 import type { Rejection } from '../rejection.ts';
 import type { Predicate, Query, TaskTerms } from '../resources/task.ts';
@@ -15,13 +15,8 @@ import { semanticHashKey } from '../semantic-hash.ts';
 import { directPredicateOf, groupOf, predicateOf, type HashKeyOf } from './derivation.ts';
 import { measureOf, measuresRejection } from './measures.ts';
 import { nearestName } from './nearest-name.ts';
-import { refused, resolved, type Resolved } from './resolved.ts';
+import { refused, resolved, type Derived, type Resolved } from './resolved.ts';
 
-/** An attribute of the query with the canonical one behind it; the canonical one alone where it was asked directly (S1). */
-export interface Derived {
-  readonly attribute: QueryAttribute | undefined;
-  readonly canonical: CanonicalAttribute;
-}
 /** What resolution sees of the world (S6). */
 interface Semantics {
   readonly catalogue: Catalogue;
@@ -53,12 +48,15 @@ const derive = (catalogue: Catalogue, wanted: string, name: string): Resolved<De
   if (!canonical) return refused(attribute ? { code: 'UnknownAttribute', attribute: source } : unknownAttribute(catalogue, name));
   const retired = (attribute && stateRejection(name, attribute)) ?? stateRejection(name, canonical);
   if (retired) return refused(retired);
-  const foreign = [attribute?.domain ?? canonical.domain, canonical.domain].find(
-    (domain) => !lineageOf(catalogue, wanted).includes(domain),
-  );
-  if (foreign !== undefined) return refused({ code: 'CrossDomainNotApproved', attribute: name, domain: foreign, wanted });
-  return resolved({ attribute, canonical });
+  const lineage = lineageOf(catalogue, wanted);
+  const foreign = [attribute?.domain ?? canonical.domain, canonical.domain].find((domain) => !lineage.includes(domain));
+  const crosses = foreign !== undefined && isApproved(attribute, lineage, canonical);
+  if (foreign !== undefined && !crosses) return refused({ code: 'CrossDomainNotApproved', attribute: name, domain: foreign, wanted });
+  return resolved({ attribute, canonical, crosses });
 };
+/** S4: only the input may be of another domain, and only of the one that was approved. */
+const isApproved = (attribute: QueryAttribute | undefined, lineage: readonly string[], { domain }: CanonicalAttribute): boolean =>
+  attribute?.crossDomain?.approved === true && attribute.crossDomain.from === domain && lineage.includes(attribute.domain);
 
 const nameOf = ({ attribute, canonical }: Derived): string => attribute?.name ?? canonical.name;
 
@@ -137,6 +135,15 @@ const resolveGroup = (catalogue: Catalogue, query: Query): Resolved<{ group: Pla
   return group.ok ? resolved({ group: group.value, used: [derived.value] }) : group;
 };
 
+/** S4: what the Vault has to fetch from other domains' records. */
+const crossedBy = (used: readonly Derived[]): NonNullable<Plan['crossed']> => {
+  const columns = new Map(used.filter(({ crosses }) => crosses).map(({ canonical }) => [canonical.name, canonical.domain]));
+  return [...columns].map(([column, domain]) => ({ domain, column })).toSorted((a, b) => (a.column < b.column ? -1 : 1));
+};
+/** B1: limits are divided, and counts too, by the largest bound of the domains read. */
+const largestBound = ({ domains }: Catalogue, read: readonly string[]): number =>
+  Math.max(...domains.filter(({ name }) => read.includes(name)).map(({ overlapBound }) => overlapBound));
+
 const warningsOf = (used: readonly Derived[]): readonly string[] =>
   [...new Set(used.flatMap(({ attribute, canonical }) => [...(attribute ? [attribute] : []), canonical]))]
     .filter(({ state }) => state === 'deprecated')
@@ -155,8 +162,7 @@ const unknownDomain = (catalogue: Catalogue, domain: string): Rejection => {
 export const resolveQuery = (terms: TaskTerms, catalogue: Catalogue, policy: Policy, epoch: number): Resolved<Resolution> => {
   const query = terms.query!;
   const keyOf: HashKeyOf = (attribute) => semanticHashKey(semanticVersion(catalogue), epoch, attribute);
-  const domain = catalogue.domains.find(({ name }) => name === query.domain);
-  if (!domain) return refused(unknownDomain(catalogue, query.domain));
+  if (!catalogue.domains.some(({ name }) => name === query.domain)) return refused(unknownDomain(catalogue, query.domain));
   const where = resolveWhere({ catalogue, keyOf }, query);
   if (!where.ok) return where;
   const group = resolveGroup(catalogue, query);
@@ -165,8 +171,11 @@ export const resolveQuery = (terms: TaskTerms, catalogue: Catalogue, policy: Pol
   if (!measured.ok) return measured;
   const measures = [...measured.value.measures];
   const budget = { epsilon: parseEpsilon(terms.privacy.epsilon), ...(measures.length > 0 && { measures }) };
+  const used = [...where.value.used, ...group.value.used, ...measured.value.used];
+  const crossed = crossedBy(used);
+  const place = { domain: query.domain, ...(crossed.length > 0 && { crossed }) };
   const plan: Plan = {
-    domain: query.domain,
+    ...place,
     usage: terms.usage,
     count: 'subjects',
     where: [...where.value.where],
@@ -177,9 +186,9 @@ export const resolveQuery = (terms: TaskTerms, catalogue: Catalogue, policy: Pol
     microRho: rhoOfParts(budget),
     // S5: the larger of the task's and the policy's.
     minimumResultCardinality: Math.max(terms.privacy.minimumResultCardinality, policy.privacy.minimumResultCardinality),
-    overlapBound: domain.overlapBound,
+    overlapBound: largestBound(catalogue, domainsRead(place)),
   };
   const rejection = measuresRejection(plan, query.measures ?? []);
   if (rejection) return refused(rejection);
-  return resolved({ plan, warnings: warningsOf([...where.value.used, ...group.value.used, ...measured.value.used]) });
+  return resolved({ plan, warnings: warningsOf(used) });
 };

@@ -7,7 +7,7 @@ import { fault, policyOf, type Fault, type RuleContext } from './context.ts';
 import type { Draft } from './draft.ts';
 import { endTask } from './ending.ts';
 import { moved, saveTask } from './lifecycle.ts';
-import { reserveOdometer } from './odometer.ts';
+import { reserveOdometers } from './odometer.ts';
 import { queryPrice } from './pricing.ts';
 import { replenishments } from './replenishment.ts';
 import { resolveQuery } from './resolution.ts';
@@ -25,9 +25,8 @@ const feeRejection = (quote: bigint, maximum: bigint): Rejection | undefined =>
   quote <= maximum ? undefined : { code: 'FeeAboveMaximum', quote, maximum };
 
 const ask = (draft: Draft, task: TaskRecord, plan: Plan, vaults: readonly VaultRecord[]): TaskRecord => {
-  const { usage, domain, microRho } = plan;
-  for (const { vault } of vaults) reserveOdometer(draft, { vault, usage, domain }, task.spec.submitter, microRho);
-  const replenished = replenishments(draft, usage);
+  for (const { vault } of vaults) reserveOdometers(draft, { vault, plan }, task.spec.submitter);
+  const replenished = replenishments(draft, plan.usage);
   return {
     ...task,
     plan,

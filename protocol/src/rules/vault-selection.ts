@@ -2,13 +2,13 @@
  * Which Vaults a query asks (rules C1, N3, B4): those that offer domain, usage and class, permit the actor, belong to an active
  * enterprise, and whose public odometer has room. Each step that leaves fewer than the quorum names its own reason.
  */
-import type { Plan } from '../plan.ts';
+import { domainsRead, type Plan } from '../plan.ts';
 import type { Policy } from '../policy.ts';
 import type { Rejection } from '../rejection.ts';
 import type { TaskRecord, VaultRecord } from '../state.ts';
 import { isActiveEnterprise } from './active.ts';
 import type { Readable } from './draft.ts';
-import { roomFor, vaultLimit, type Room } from './odometer.ts';
+import { leastRoom, vaultLimit, type Room } from './odometer.ts';
 
 export type Selection =
   { readonly ok: true; readonly vaults: readonly VaultRecord[] } | { readonly ok: false; readonly rejection: Rejection };
@@ -26,19 +26,26 @@ interface Wanted {
 
 const vaultsOf = (state: Readable, domain: string): readonly VaultRecord[] =>
   (state.get('index', offeringIndex(domain)) ?? []).map((name) => state.must('vault', name));
-const offers = ({ domains }: VaultRecord, { task, plan }: Wanted): boolean =>
-  domains.some((d) => d.name === plan.domain && d.usages.includes(plan.usage) && d.classes.includes(task.spec.class));
+const offersOn = (domain: string, { domains }: VaultRecord, { task, plan }: Wanted): boolean =>
+  domains.some((d) => d.name === domain && d.usages.includes(plan.usage) && d.classes.includes(task.spec.class));
+/** C1: for each record touched. */
+const offers = (vault: VaultRecord, wanted: Wanted): boolean => domainsRead(wanted.plan).every((domain) => offersOn(domain, vault, wanted));
 
 const room = (state: Readable, { vault }: VaultRecord, { task, plan, policy }: Wanted): Room => {
   const limit = vaultLimit(policy, plan.usage, plan.overlapBound);
-  return roomFor(state, { vault, usage: plan.usage, domain: plan.domain }, task.spec.submitter, limit, policy);
+  return leastRoom(state, { vault, plan }, task.spec.submitter, limit, policy);
 };
 
-const usageNotOffered = (vaults: readonly VaultRecord[], { plan }: Wanted): Rejection => {
-  const inDomain = vaults.flatMap(({ domains }) => domains.filter(({ name }) => name === plan.domain));
+/** Names the first domain that none of them offers for the usage; where each is offered by some, that none has all. */
+const notOffered = (vaults: readonly VaultRecord[], wanted: Wanted): Rejection => {
+  const { plan, quorum } = wanted;
+  const domain = domainsRead(plan).find((name) => !vaults.some((vault) => offersOn(name, vault, wanted)));
+  if (domain === undefined) return { code: 'QuorumUnreachable', quorum, possible: 0, why: tooFew(plan) };
+  const inDomain = vaults.flatMap(({ domains }) => domains.filter(({ name }) => name === domain));
   const offered = [...new Set(inDomain.flatMap(({ usages }) => usages))].toSorted();
-  return { code: 'UsageNotOffered', usage: plan.usage, domain: plan.domain, offered };
+  return { code: 'UsageNotOffered', usage: plan.usage, domain, offered };
 };
+const tooFew = (plan: Plan): string => `no more Vaults offer ${plan.usage} on ${domainsRead(plan).join(' and ')}`;
 const budgetExhausted = (exhausted: readonly { vault: VaultRecord; room: Room }[], { plan }: Wanted): Rejection => {
   const fullest = exhausted.reduce((best, next) => (next.room.left > best.room.left ? next : best));
   const { limit, left } = fullest.room;
@@ -54,13 +61,13 @@ export const selectVaults = (state: Readable, task: TaskRecord, plan: Plan, poli
   const { quorum } = wanted;
   const inDomain = vaultsOf(state, plan.domain);
   const offering = inDomain.filter((vault) => offers(vault, wanted));
-  if (offering.length === 0) return no(usageNotOffered(inDomain, wanted));
+  if (offering.length === 0) return no(notOffered(inDomain, wanted));
   if (offering.length < quorum)
     return no({
       code: 'QuorumUnreachable',
       quorum,
       possible: offering.length,
-      why: `no more Vaults offer ${plan.usage} on ${plan.domain}`,
+      why: tooFew(plan),
     });
 
   const permitting = offering.filter(({ actors }) => actors.includes(task.spec.submitter));

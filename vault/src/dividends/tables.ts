@@ -6,6 +6,7 @@
 import type { Transfer } from '@scs/protocol';
 import type { Sql } from '../store/database.ts';
 import { appendJournal } from '../store/journal.ts';
+import { readingOf } from '../store/reading.ts';
 import { recordsTable } from '../store/schema.ts';
 
 /** `epoch` is -1 for a task that set nothing aside. */
@@ -58,7 +59,7 @@ export const chargedBy = async (sql: Sql, task: string): Promise<readonly { read
   if (!reservation) return [];
   const rows = await sql.rows(
     `SELECT p.address AS account, count(*)::BIGINT AS charged
-       FROM (SELECT s.id, min(r.producer) AS producer FROM reservation_subjects s JOIN ${recordsTable(String(reservation['domain']))} r ON r.subject = s.id
+       FROM (SELECT s.id, min(r.producer) AS producer FROM reservation_subjects s JOIN ${recordsTable(readingOf(String(reservation['domain'])).home)} r ON r.subject = s.id
              WHERE s.reservation = $id::BIGINT GROUP BY s.id) c
        JOIN producers p ON p.id = c.producer GROUP BY p.address ORDER BY p.address`,
     { id: reservation['id'] as bigint },

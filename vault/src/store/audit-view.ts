@@ -1,6 +1,7 @@
 /** The auditor's view (rule B4): what tasks reserved and used, by domain and usage; made of public state only, so nothing of a subject. */
 import type { Usage } from '@scs/protocol';
 import type { Row, Sql } from './database.ts';
+import { readsDomain } from './reading.ts';
 import { USE_COLUMNS, useOf, type SubjectUse } from './subject-view.ts';
 import type { VaultStore } from './vault-store.ts';
 
@@ -28,7 +29,7 @@ const metered = async (sql: Sql, scope: Scope): Promise<MeteredScope> => {
   const { domain, usage } = scope;
   const [row] = await sql.rows(
     `SELECT coalesce(sum(ask) FILTER (state = 'reserved'), 0)::BIGINT AS reserved, coalesce(sum(used) FILTER (state = 'committed'), 0)::BIGINT AS spent
-       FROM reservations r WHERE usage = $usage AND domain = $domain
+       FROM reservations r WHERE usage = $usage AND ${readsDomain('domain', '$domain')}
          AND NOT EXISTS (SELECT 1 FROM former_reservations f WHERE f.id = r.id)`,
     { usage, domain },
   );

@@ -8,9 +8,10 @@ import type { Sql } from './database.ts';
 import { journalHead, type JournalHead } from './journal.ts';
 import { chargedNumbers, entitled } from './ledger.ts';
 import type { Use } from './quotas.ts';
+import { domainsOf, readingOf, versionsRead } from './reading.ts';
 import { reservationOf, type Reservation } from './reservations.ts';
 import { snapshotById, type CurrentSnapshot, type Snapshot } from './snapshots.ts';
-import { consentVersion, recordsVersion } from './subjects.ts';
+import { consentVersion, versions } from './subjects.ts';
 
 /** Numbers of subjects in the sets that are kept; 4 bytes each. */
 const MOST_KEPT = 16_000_000;
@@ -94,7 +95,9 @@ export class Book {
    * eligible. At least what any subject lost there, and known to everyone from the tasks themselves.
    */
   odometer(usage: string, domain: string): bigint {
-    return this.#odometers.get(`${usage} ${domain}`) ?? 0n;
+    return domainsOf(domain)
+      .map((name) => this.#odometers.get(`${usage} ${name}`) ?? 0n)
+      .reduce((most, next) => (next > most ? next : most));
   }
   hasOutput(task: string): boolean {
     return this.#outputs.has(task);
@@ -116,7 +119,8 @@ export class Book {
 
   /** B4: whoever consents, has records in the domain, and has room for `ask`; ascending. The others are left out silently. */
   async eligible(sql: Sql, { domain, usage, ask }: Pick<Reservation, 'domain' | 'usage' | 'ask'>, limit: bigint): Promise<Uint32Array> {
-    const all = await this.#atVersions(this.#entitled, domain, usage, () => entitled(sql, domain, usage));
+    const { home } = readingOf(domain);
+    const all = await this.#atVersions(this.#entitled, home, usage, () => entitled(sql, home, usage));
     const charges = await this.#chargesOf(sql, usage, all);
     const most = limit - ask;
     const fitting = new Uint32Array(all.length);
@@ -187,7 +191,7 @@ export class Book {
     this.#turn(reservation, state === 'reserved' ? ask : used);
   }
   #turn({ usage, domain }: Reservation, by: bigint): void {
-    this.#odometers.set(`${usage} ${domain}`, this.odometer(usage, domain) + by);
+    for (const name of domainsOf(domain)) this.#odometers.set(`${usage} ${name}`, this.odometer(usage, name) + by);
   }
   async #charge(sql: Sql, usage: string, set: Uint32Array, by: bigint): Promise<void> {
     if (by === 0n || !this.#charges.has(usage)) return;
@@ -207,7 +211,9 @@ export class Book {
     return charges;
   }
   async #atVersions<T>(of: Map<string, AtVersions<T>>, domain: string, usage: string, make: () => Promise<T>): Promise<T> {
-    const [records, consent] = [this.version(recordsVersion(domain)), this.version(consentVersion(usage))];
+    // Versions only rise: their sum is the same where each is.
+    const records = versionsRead(domain).reduce((sum, name) => sum + this.version(name), 0n);
+    const consent = this.version(consentVersion(usage));
     const known = of.get(`${domain} ${usage}`);
     if (known?.records === records && known.consent === consent) return known.value;
     const value = await make();
@@ -229,9 +235,6 @@ export class Book {
     this.#sets.delete(id);
   }
 }
-
-const versions = async (sql: Sql): Promise<ReadonlyMap<string, bigint>> =>
-  new Map((await sql.rows('SELECT name, version FROM versions')).map((row) => [String(row['name']), row['version'] as bigint]));
 
 const chargesOf = async (sql: Sql, usage: string): Promise<BigInt64Array> => {
   const [row] = await sql.rows('SELECT coalesce(max(id), 0)::BIGINT AS last FROM accounts');

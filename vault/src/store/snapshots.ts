@@ -11,9 +11,9 @@ import { pipeline } from 'node:stream/promises';
 import { commit, MAX_SLICE_BYTES, SLICE_CHUNK_BYTES } from '@scs/protocol';
 
 import { CONSENTING } from './consents.ts';
-import { named, quoted, type Sql } from './database.ts';
-import { recordsTable } from './schema.ts';
-import { consentVersion, recordsVersion, versionsOf } from './subjects.ts';
+import { quoted, type Sql } from './database.ts';
+import { rowsRead, versionsRead } from './reading.ts';
+import { consentVersion, versionsOf } from './subjects.ts';
 
 export interface Snapshot {
   readonly id: bigint;
@@ -67,7 +67,9 @@ export const currentSnapshot = async (
   { domain, usage, columns }: { readonly domain: string; readonly usage: string; readonly columns: readonly string[] },
   folders: SnapshotFolders,
 ): Promise<CurrentSnapshot> => {
-  const [records = 0n, consent = 0n] = await versionsOf(sql, [recordsVersion(domain), consentVersion(usage)]);
+  const [consent = 0n, ...read] = await versionsOf(sql, [consentVersion(usage), ...versionsRead(domain)]);
+  // Each only rises: their sum is the same where each is.
+  const records = read.reduce((sum, version) => sum + version, 0n);
   const of = { domain, usage, records, consent };
   const [known] = await sql.rows(
     `SELECT * FROM snapshots WHERE domain = $domain AND usage = $usage
@@ -80,8 +82,7 @@ export const currentSnapshot = async (
   const plain = join(folders.scratch, `${id}.parquet`);
   try {
     await sql.run(
-      `COPY (SELECT r.subject, ${columns.map((c) => `r.${named(c)}`).join(', ')} FROM ${recordsTable(domain)} r
-         SEMI JOIN ${CONSENTING} c ON c.id = r.subject) TO ${quoted(plain)} (FORMAT parquet, COMPRESSION zstd)`,
+      `COPY (SELECT r.* FROM (${rowsRead(domain, columns)}) r SEMI JOIN ${CONSENTING} c ON c.id = r.subject) TO ${quoted(plain)} (FORMAT parquet, COMPRESSION zstd)`,
       { usage },
     );
     const { size } = await stat(plain);
@@ -155,11 +156,11 @@ export const openSnapshot = async function* (snapshot: Snapshot, folder: string)
   }
 };
 
-/** Forgets snapshots that no unfinished task needs, but for the newest of each domain and usage. */
+/** Forgets snapshots that no unfinished task needs, but for the newest of each domain and usage; those across domains (S4) are seldom asked again. */
 export const forgetSnapshots = (sql: Sql): Promise<void> =>
   sql.run(
     `DELETE FROM snapshots s WHERE NOT EXISTS (SELECT 1 FROM reservations r WHERE r.snapshot = s.id AND NOT r.ended)
-       AND id <> (SELECT max(id) FROM snapshots n WHERE n.domain = s.domain AND n.usage = s.usage)`,
+       AND (contains(domain, '+') OR id <> (SELECT max(id) FROM snapshots n WHERE n.domain = s.domain AND n.usage = s.usage))`,
   );
 /**
  * Removes sealed files that no committed entry names, and entries whose file is gone: whoever needs one gets a fresh one (C2). Runs as

@@ -81,10 +81,13 @@ export const enrolOne = async (
 /** Raises a version that snapshots depend on. */
 export const raiseVersion = async (sql: Sql, name: string): Promise<void> =>
   sql.run('INSERT INTO versions VALUES ($name, 1) ON CONFLICT DO UPDATE SET version = version + 1', { name });
+/** All that were ever raised. */
+export const versions = async (sql: Sql): Promise<ReadonlyMap<string, bigint>> =>
+  new Map((await sql.rows('SELECT name, version FROM versions')).map((row) => [String(row['name']), row['version'] as bigint]));
 /** In the order of `names`. */
-export const versionsOf = async (sql: Sql, names: readonly [string, string]): Promise<readonly bigint[]> => {
-  const rows = await sql.rows('SELECT name, version FROM versions WHERE name IN ($first, $second)', { first: names[0], second: names[1] });
-  return names.map((name) => (rows.find((row) => row['name'] === name)?.['version'] as bigint | undefined) ?? 0n);
+export const versionsOf = async (sql: Sql, names: readonly string[]): Promise<readonly bigint[]> => {
+  const known = await versions(sql);
+  return names.map((name) => known.get(name) ?? 0n);
 };
 export const recordsVersion = (domain: string): string => `records/${domain}`;
 export const consentVersion = (usage: string): string => `consent/${usage}`;

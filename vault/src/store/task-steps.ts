@@ -8,6 +8,7 @@ import { accessRow, type AccessKind } from './access-log.ts';
 import { keepAudience, selectedNumbers, type AudienceToKeep } from './audiences.ts';
 import { dropCharged, releaseCharge, revokedNumbers } from './ledger.ts';
 import { quotaFault, useRow } from './quotas.ts';
+import { readingOf } from './reading.ts';
 import {
   consentReceipt,
   outputOfTask,
@@ -26,6 +27,7 @@ export interface ReserveRequest {
   readonly task: string;
   readonly submitter: string;
   readonly nonce: string;
+  /** `readingName` of the plan. */
   readonly domain: string;
   readonly usage: Usage;
   readonly ask: bigint;
@@ -275,7 +277,7 @@ const attemptOf = async (
   const { sql, book, vault, folders, columnsOf, onStep } = step;
   const { domain, usage } = of;
   const { snapshot, consentVersion: version } = await book.snapshot(domain, usage, () =>
-    currentSnapshot(sql, { domain, usage, columns: columnsOf(domain) }, folders),
+    currentSnapshot(sql, { domain, usage, columns: columnsOf(readingOf(domain).home) }, folders),
   );
   onStep?.('snapshot:sealed');
   const receipt = consentReceipt({ vault, task: of.task, reservation: of.id, attempt: of.attempt }, snapshot, eligible);
