@@ -2,6 +2,7 @@
 export type ImportCode =
   | 'FileMissing'
   | 'FileTooLarge'
+  | 'FileChanged'
   | 'FormatInvalid'
   | 'DomainNotOffered'
   | 'ColumnMissing'

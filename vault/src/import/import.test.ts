@@ -1,3 +1,4 @@
+import { renameSync } from 'node:fs';
 import { appendFile, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -97,4 +98,28 @@ test('sources of the manifest: CSV from the import volume, not from beside it', 
     await expect(importSources(store, source(path), places(), quiet)).rejects.toMatchObject({ code: 'FileMissing' });
   await appendFile(join(folder, 'import', 'a.csv'), `bob,2017-03-32,coffee,25-34,${PRODUCER}\n`);
   await expect(importSources(store, source('a.csv'), places(), quiet)).rejects.toThrow('a.csv: column purchase.day, row 2');
+});
+
+test('Parquet, keyed: a name that came before in the file, and a row that does not map, are left out; the rest comes in', async () => {
+  const row = (key: string, subject: string, producer = PRODUCER): string =>
+    `${GOOD.replace("'ann'", `'${subject}'`).replace(PRODUCER, producer)}, '${key}' AS receipt`;
+  const select = [row('r1', 'ann'), row('r2', 'bob'), row('r1', 'cem'), row('r3', 'dee', '0x12')].join(' UNION ALL ');
+  const file = { path: await parquetOf(store, select), format: 'parquet' as const };
+  const mapping = { subject: 'subject', producerColumn: 'producer', key: 'receipt', attributes: [], unmatched: 'skip' as const };
+  expect(await importRecords(store, DOMAIN, file, quiet, { mapping })).toMatchObject({
+    rows: 2n,
+    duplicates: 1n,
+    unmatched: [{ column: 'producer', reason: 'TypeInvalid', rows: '1', firstRow: '4' }],
+  });
+  expect([await count(`records/${DOMAIN}`), await count('subjects')]).toEqual([2n, 2n]);
+});
+
+test('B8: a file that changes while it is read is refused whole: what is stored is what was hashed', async () => {
+  const file = { path: await parquetOf(store, GOOD), format: 'parquet' as const };
+  const other = await parquetOf(store, GOOD.replace("'ann'", "'eve'"));
+  const change = (line: string): void => {
+    if (line.startsWith('storing')) renameSync(other, file.path);
+  };
+  await expect(importRecords(store, DOMAIN, file, change)).rejects.toMatchObject({ code: 'FileChanged' });
+  expect([await count(`records/${DOMAIN}`), await count('subjects'), await count('imports')]).toEqual([0n, 0n, 0n]);
 });

@@ -16,13 +16,14 @@ import {
 } from '../store/erasures.ts';
 import { appendJournal } from '../store/journal.ts';
 import { columnsOf, keysTable, recordsTable } from '../store/schema.ts';
+import { dropStaged, stagedRows, unstage } from '../store/staged.ts';
 import { enrol, NO_ACCOUNTS, piecesOf, raiseVersion, recordsVersion, type AccountRange, type NewAccounts } from '../store/subjects.ts';
 import type { VaultStore } from '../store/vault-store.ts';
 import { attributeColumn, choiceColumn, constantColumn, keyColumn, producerColumn, subjectColumn, timeColumn } from './columns.ts';
 import { ImportError } from './import-error.ts';
 import { noteLocal } from './local-attributes.ts';
 import { recordReport } from './report.ts';
-import { contentDigest, stage, unstage, type ImportFile, type StagingRules, type UnmatchedCount } from './staging.ts';
+import { contentOf, reading, stage, type ImportFile, type StagingRules, type UnmatchedCount } from './staging.ts';
 
 export type Progress = (line: string) => void;
 export interface Imported {
@@ -61,7 +62,6 @@ const withMore = async function* (parts: Loaded['journaled']): AsyncGenerator<ob
   }
   if (before) yield before;
 };
-const stagedRows = async (sql: Sql): Promise<bigint> => (await sql.rows('SELECT count(*) AS rows FROM staged'))[0]!['rows'] as bigint;
 
 const importOnce = async (
   store: VaultStore,
@@ -70,7 +70,7 @@ const importOnce = async (
   load: (sql: Sql, seen: SeenFile) => Promise<Loaded>,
 ): Promise<Imported> => {
   progress('reading the file');
-  const digest = await contentDigest(file.path);
+  const { digest, ensureSame } = await contentOf(file.path);
   const seen = { domain, digest };
   const done = await store.write(`import ${kind}`, async (sql): Promise<Imported> => {
     const known = await sql.rows('SELECT 1 FROM imports WHERE kind = $kind AND domain = $domain AND digest = $digest', { kind, ...seen });
@@ -78,13 +78,13 @@ const importOnce = async (
     if (again && !(kind === 'records' && (await hasReturned(sql, seen)))) return NOTHING;
     progress('checking columns and values');
     const staged = await stage(sql, file, rules);
-    if (again) await keepReturned(sql, seen);
-    progress(`storing ${again ? await stagedRows(sql) : staged.rows} rows`);
-    const { journaled, duplicates, erased } = await load(sql, seen);
+    if (again) await reading(file, () => keepReturned(sql, seen));
+    progress(`storing ${await stagedRows(sql, staged.rows)} rows`);
+    const { journaled, duplicates, erased } = await reading(file, () => load(sql, seen));
+    await ensureSame();
     let sequence = 0n;
     for await (const part of withMore(journaled)) ({ sequence } = await appendJournal(sql, kind, { domain, digest, ...part }));
-    const rows = await stagedRows(sql);
-    // When anything throws, the rollback takes the temporary tables with it.
+    const rows = await stagedRows(sql, staged.rows);
     await unstage(sql);
     if (!again) await noteLocal(sql, domain, staged.local);
     if (again) await noteReturned(sql, seen, sequence);
@@ -135,18 +135,19 @@ export const rulesOf = (store: VaultStore, domain: string, mapping: Mapping | un
 /** Drops from `staged` the records whose name came before, in this file or another, and keeps the others' names. */
 const dropDuplicates = async (sql: Sql, domain: string, subjectKey: string): Promise<bigint> => {
   const hash = `sha256($subjectKey || sha256($subjectKey || $domain || '/' || key))`;
-  await sql.run(`CREATE OR REPLACE TEMP TABLE named AS SELECT number, subject, ${hash} AS key FROM staged`, { subjectKey, domain });
   await sql.run(
-    `CREATE OR REPLACE TEMP TABLE kept AS SELECT arg_min(subject, number) AS subject, min(number) AS number, key FROM named n
-       ANTI JOIN ${keysTable(domain)} k USING (key) GROUP BY key`,
+    `CREATE OR REPLACE TEMP TABLE kept AS SELECT arg_min(subject, number) AS subject, min(number) AS number, key
+       FROM (SELECT number, subject, ${hash} AS key FROM staged) ANTI JOIN ${keysTable(domain)} k USING (key) GROUP BY key`,
+    { subjectKey, domain },
   );
   const [all] = await sql.rows('SELECT (SELECT count(*) FROM staged) - (SELECT count(*) FROM kept) AS duplicates');
-  await sql.run('DELETE FROM staged WHERE number NOT IN (SELECT number FROM kept)');
-  return all!['duplicates'] as bigint;
+  const duplicates = all!['duplicates'] as bigint;
+  if (duplicates > 0n) await dropStaged(sql, 'number NOT IN (SELECT number FROM kept)');
+  return duplicates;
 };
 const keepNames = async (sql: Sql, domain: string): Promise<void> => {
   await sql.run(`INSERT INTO ${keysTable(domain)} SELECT s.id, k.key FROM kept k JOIN subjects s USING (subject)`);
-  for (const table of ['named', 'kept']) await sql.run(`DROP TABLE ${table}`);
+  await sql.run('DROP TABLE kept');
 };
 
 /** At least one part. */

@@ -1,6 +1,7 @@
 /**
- * A file becomes a staged table, cell by cell checked, before a single row of the Vault changes. Files come from the
- * enterprise itself, yet are bounded and read strictly.
+ * A file becomes staged rows, cell by cell checked, before a single row of the Vault changes. Files come from the enterprise itself, yet
+ * are bounded and read strictly. Parquet is read as often as it is needed, for it is cheaper to read than its rows are to keep in mind;
+ * a CSV is parsed once and kept.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -43,14 +44,29 @@ export const MAX_FILE_BYTES = 16 * 1024 ** 3;
 const HASH_CHUNK = 1024 ** 2;
 const MAX_LINE_BYTES = 1024 ** 2;
 
-/** Hex SHA-256 of the content: the same file twice is one import. Throws ImportError on a missing or oversized file. */
-export const contentDigest = async (path: string): Promise<string> => {
-  const found = await stat(path).catch(() => undefined);
+export interface Content {
+  /** Hex SHA-256: the same file twice is one import. */
+  readonly digest: string;
+  /** Throws ImportError FileChanged unless the file has been as it was since before it was hashed. */
+  readonly ensureSame: () => Promise<void>;
+}
+/** Throws ImportError on a missing or oversized file. */
+export const contentOf = async (path: string): Promise<Content> => {
+  const look = () => stat(path, { bigint: true }).catch(() => undefined);
+  const found = await look();
   if (!found?.isFile()) throw new ImportError('FileMissing', 'there is no such file');
   if (found.size > MAX_FILE_BYTES) throw new ImportError('FileTooLarge', `the file has more than ${MAX_FILE_BYTES} bytes; split it`);
   const hash = createHash('sha256');
   await pipeline(createReadStream(path, { highWaterMark: HASH_CHUNK }), hash);
-  return hash.digest('hex');
+  return {
+    digest: hash.digest('hex'),
+    ensureSame: async () => {
+      const now = await look();
+      // A change of the inode can't be dated back, as that of the content can.
+      const same = now && now.dev === found.dev && now.ino === found.ino && now.size === found.size && now.ctimeNs === found.ctimeNs;
+      if (!same) throw new ImportError('FileChanged', 'the file was changed while it was read; import it again');
+    },
+  };
 };
 
 /** SQL of the file's rows. Nothing of a CSV is guessed: its columns are those of its header, as text. */
@@ -66,11 +82,22 @@ const sourceOf = async ({ path, format }: ImportFile): Promise<string> => {
 /** Parquet tells each row's number, which leaves the order of work free; a CSV's lines are counted. */
 const ROW_NUMBER: Record<Format, string> = { parquet: 'file_row_number + 1', csv: 'row_number() OVER ()' };
 
-/** DuckDB's message may quote the file: the line's number alone is taken from it. */
-const unreadable = (format: Format, error: unknown): ImportError => {
-  const line = /Line: (\d{1,15})/.exec(error instanceof Error ? error.message : '')?.[1];
-  const where = line === undefined ? '' : `, row ${Math.max(1, Number(line) - 1)}`;
-  return new ImportError('FormatInvalid', `the file can't be read as ${format}${where}`);
+/** What is not the file's fault: no room, no memory, a broken store. */
+const OURS = /No space left|out of disk space|Out of Memory Error|FATAL Error|has been invalidated|INTERNAL Error|Constraint Error/i;
+/**
+ * What `work` gives, which reads the file: where DuckDB can't, throws ImportError FormatInvalid. DuckDB's message may quote the file: the
+ * line's number alone is taken from it.
+ */
+export const reading = async <T>({ format }: ImportFile, work: () => Promise<T>): Promise<T> => {
+  try {
+    return await work();
+  } catch (error) {
+    const message = error instanceof Error ? error.message : '';
+    if (error instanceof ImportError || error instanceof StoreError || OURS.test(message)) throw error;
+    const line = /Line: (\d{1,15})/.exec(message)?.[1];
+    const where = line === undefined ? '' : `, row ${Math.max(1, Number(line) - 1)}`;
+    throw new ImportError('FormatInvalid', `the file can't be read as ${format}${where}`);
+  }
 };
 
 const checkColumns = (types: ReadonlyMap<string, string>, { expected, others }: StagingRules): void => {
@@ -96,46 +123,37 @@ const columnTypes = async (sql: Sql, source: string): Promise<ReadonlyMap<string
 };
 
 /**
- * Makes the temporary table `staged`: the expected columns, and `number` (from 1). Throws ImportError that names the first wrong column
- * and row; where unmatched rows are skipped, counts them instead.
+ * Makes the temporary view or table `staged`: the expected columns, and `number` (from 1). Throws ImportError that names the first wrong
+ * column and row; where unmatched rows are skipped, counts them instead.
  */
-export const stage = async (sql: Sql, file: ImportFile, rules: StagingRules): Promise<Staged> => {
-  let local: readonly LocalCount[] = [];
-  const faults: { readonly expected: Expected; readonly reason: Unmatched }[] = [];
-  try {
+export const stage = (sql: Sql, file: ImportFile, rules: StagingRules): Promise<Staged> =>
+  reading(file, async () => {
+    const faults: { readonly expected: Expected; readonly reason: Unmatched }[] = [];
     const source = await sourceOf(file);
     const types = await columnTypes(sql, source);
     checkColumns(types, rules);
     const read = new Set(rules.expected.flatMap(({ from }) => from ?? []));
-    if (rules.local) local = await countLocal(sql, source, types, read);
+    const local = rules.local ? await countLocal(sql, source, types, read) : [];
     const typeOf = ({ from }: Expected): string => (from === undefined ? '' : types.get(from)!);
     const columns = rules.expected.map((e) => `${e.value(typeOf(e))} AS ${named(e.name)}`).join(', ');
     const wrong = rules.expected.flatMap((expected) =>
       expected.checks(typeOf(expected)).map(({ reason, wrong: bad }) => `WHEN ${bad} THEN ${faults.push({ expected, reason }) - 1}`),
     );
     await sql.run(
-      `CREATE OR REPLACE TEMP TABLE staged AS
+      `CREATE OR REPLACE TEMP ${file.format === 'csv' ? 'TABLE' : 'VIEW'} checked AS
          SELECT ${columns}, CASE ${wrong.join(' ')} END AS wrong, ${ROW_NUMBER[file.format]} AS number FROM ${source}`,
     );
-  } catch (error) {
-    throw error instanceof ImportError || error instanceof StoreError ? error : unreadable(file.format, error);
-  }
-  const counts = await sql.rows(
-    'SELECT wrong, count(*) AS rows, min(number) AS first FROM staged WHERE wrong IS NOT NULL GROUP BY wrong ORDER BY first',
-  );
-  const [first] = counts;
-  if (first && rules.unmatched === 'refuse') {
-    const { name, from, says } = faults[Number(first['wrong'])]!.expected;
-    throw new ImportError('ValueInvalid', `column ${from ?? name}, row ${String(first['first'])}: expected ${says}`);
-  }
-  if (first) await sql.run('DELETE FROM staged WHERE wrong IS NOT NULL');
-  const [count] = await sql.rows('SELECT count(*) AS rows FROM staged');
-  const unmatched = counts.map((row): UnmatchedCount => {
-    const { expected, reason } = faults[Number(row['wrong'])]!;
-    return { column: expected.from ?? expected.name, reason, rows: String(row['rows']), firstRow: String(row['first']) };
+    const counts = await sql.rows('SELECT wrong, count(*) AS rows, min(number) AS first FROM checked GROUP BY wrong ORDER BY first');
+    const bad = counts.filter((row) => row['wrong'] !== null);
+    const [first] = bad;
+    if (first && rules.unmatched === 'refuse') {
+      const { name, from, says } = faults[Number(first['wrong'])]!.expected;
+      throw new ImportError('ValueInvalid', `column ${from ?? name}, row ${String(first['first'])}: expected ${says}`);
+    }
+    await sql.run('CREATE OR REPLACE TEMP VIEW staged AS SELECT * EXCLUDE (wrong) FROM checked WHERE wrong IS NULL');
+    const unmatched = bad.map((row): UnmatchedCount => {
+      const { expected, reason } = faults[Number(row['wrong'])]!;
+      return { column: expected.from ?? expected.name, reason, rows: String(row['rows']), firstRow: String(row['first']) };
+    });
+    return { rows: (counts.find((row) => row['wrong'] === null)?.['rows'] as bigint | undefined) ?? 0n, unmatched, local };
   });
-  return { rows: count!['rows'] as bigint, unmatched, local };
-};
-export const unstage = async (sql: Sql): Promise<void> => {
-  for (const table of ['staged', 'entries']) await sql.run(`DROP TABLE IF EXISTS ${table}`);
-};

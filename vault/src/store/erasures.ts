@@ -4,6 +4,7 @@
  * consented since: then their part of it comes in again. A new file is the enterprise's new word.
  */
 import type { Sql } from './database.ts';
+import { dropStaged } from './staged.ts';
 import { hashOf } from './subjects.ts';
 
 export interface LeftOut {
@@ -40,7 +41,7 @@ const isAnyErased = async (sql: Sql): Promise<boolean> => (await sql.rows('SELEC
 /** Objects of buckets are looked at again: they may hold records of somebody who has come back. */
 export const lookAgain = (sql: Sql): Promise<void> => sql.run('DELETE FROM source_objects');
 
-/** Takes the rows out of the temporary table `staged` that are of the accounts in `which` and fulfil the condition; they stay in the table `left_out`. */
+/** Takes the rows out of `staged` that are of the accounts in `which` and fulfil the condition; they stay in the table `left_out`. */
 const leaveOut = async (sql: Sql, which: string, condition: string, subjectKey: string): Promise<LeftOut | undefined> => {
   await sql.run(
     `CREATE OR REPLACE TEMP TABLE left_out AS
@@ -49,10 +50,11 @@ const leaveOut = async (sql: Sql, which: string, condition: string, subjectKey: 
        ) n USING (subject) JOIN ${which} e ON e.id = n.id WHERE ${condition}`,
     { subjectKey },
   );
-  await sql.run('DELETE FROM staged WHERE number IN (SELECT number FROM left_out)');
   const [row] = await sql.rows('SELECT count(*) AS rows, min(number) AS first FROM left_out');
   const rows = row!['rows'] as bigint;
-  return rows === 0n ? undefined : { rows, firstRow: row!['first'] as bigint };
+  if (rows === 0n) return undefined;
+  await dropStaged(sql, 'number IN (SELECT number FROM left_out)');
+  return { rows, firstRow: row!['first'] as bigint };
 };
 const dropLeftOut = (sql: Sql): Promise<void> => sql.run('DROP TABLE left_out');
 
@@ -87,9 +89,9 @@ export const leaveOutErased = async (sql: Sql, seen: SeenFile, subjectKey: strin
 /** Whether a file that came before has records of somebody who has come back since. */
 export const hasReturned = async (sql: Sql, { domain, digest }: SeenFile): Promise<boolean> =>
   (await sql.rows(`SELECT 1 FROM ${PENDING} LIMIT 1`, { domain, digest })).length > 0;
-/** Leaves in the temporary table `staged` the rows of those only. */
+/** Leaves in `staged` the rows of those only. */
 export const keepReturned = async (sql: Sql, { domain, digest }: SeenFile): Promise<void> => {
-  await sql.run(`DELETE FROM staged WHERE subject NOT IN (SELECT subject FROM ${PENDING} p JOIN subjects USING (id))`, { domain, digest });
+  await dropStaged(sql, `subject NOT IN (SELECT subject FROM ${PENDING} p JOIN subjects USING (id))`, { domain, digest });
 };
 /** Their records of the file are here as of the journal's entry `sequence`. */
 export const noteReturned = (sql: Sql, { domain, digest }: SeenFile, sequence: bigint): Promise<void> =>

@@ -46,12 +46,14 @@ export const enrol = async (sql: Sql, source: string, subjectKey: string): Promi
        SELECT subject, ${hashOf('subject')} AS hash FROM (SELECT DISTINCT subject FROM ${source}) s ANTI JOIN subjects USING (subject)`,
     { subjectKey },
   );
-  await sql.run(
-    `INSERT INTO accounts
-       SELECT (SELECT coalesce(max(id), 0) FROM accounts) + row_number() OVER (ORDER BY hash), hash FROM newcomers ANTI JOIN accounts USING (hash)`,
-  );
   await sql.run('INSERT INTO subjects SELECT a.id, n.subject FROM newcomers n JOIN accounts a USING (hash)');
-  await sql.run('DROP TABLE newcomers');
+  await sql.run(
+    `CREATE OR REPLACE TEMP TABLE numbered AS SELECT ${last} + row_number() OVER (ORDER BY hash) AS id, subject, hash
+       FROM newcomers ANTI JOIN accounts USING (hash)`,
+  );
+  await sql.run('INSERT INTO accounts SELECT id, hash FROM numbered');
+  await sql.run('INSERT INTO subjects SELECT id, subject FROM numbered');
+  for (const table of ['newcomers', 'numbered']) await sql.run(`DROP TABLE ${table}`);
   return { first: last + 1n, last: await lastAccount(sql) };
 };
 const lastAccount = async (sql: Sql): Promise<bigint> => {
