@@ -29,9 +29,9 @@ test('G4: a proof of two votes is told', () => {
   expect(mastersLines([figures, figures, figures]).at(-1)).toBe('One of three may fail.');
   expect(mastersLines([figures, holder, figures]).at(-1)).toContain('MasterVotedTwice');
 });
-test('masters that are away, and masters by the Lease', () => {
+test('masters that are away, and one that tells little', () => {
   const lines = mastersLines([parseMetrics('scs_log_height 5\nscs_log_primary 1'), undefined, undefined]);
-  expect(lines.slice(1, 3)).toEqual(['0       5                -     primary  (lease)  fine', '1       does not answer']);
+  expect(lines.slice(1, 3)).toEqual(['0       5                -     primary  -        fine', '1       does not answer']);
   expect(lines.at(-1)).toContain('the group is read-only');
 });
 test('what a master says can put nothing else on the terminal', () => {

@@ -35,7 +35,7 @@ const cellsOf = (index: number, figures: MasterFigures): readonly string[] => {
   const halted = figures.get('scs_log_halted') === 1;
   const condition = labelOf(figures, 'scs_agreement_condition', 'code') ?? (halted ? 'Halted' : 'fine');
   const primary = figures.get('scs_log_primary') === 1 ? 'primary' : '';
-  const counter = labelOf(figures, 'scs_agreement_counter_info', 'key') ?? '(lease)';
+  const counter = labelOf(figures, 'scs_agreement_counter_info', 'key') ?? '-';
   return [String(index), of('scs_log_height'), of('scs_agreement_view'), primary, counter, condition];
 };
 

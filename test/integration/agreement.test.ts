@@ -18,7 +18,7 @@ let group: Group;
 let agents: Enterprise[];
 
 beforeAll(async () => {
-  group = await Group.start('agreement', 'minbft');
+  group = await Group.start('agreement');
   await Promise.all([0, 1, 2].map((i) => group.startMaster(i)));
   agents = enterprises.map((name) => new Enterprise(group, name));
   await until('a primary', () => group.holder());

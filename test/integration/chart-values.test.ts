@@ -45,7 +45,7 @@ test.each<[string, Chart, ChartOptions, string]>([
     { genesis: hardware, set: withoutClass },
     "counters.runtimeClassName is required: outside simulation each master's counter runs in a confidential guest of its own",
   ],
-  ['a way to agree there is none of', 'scs', { set: [...scs, 'consensus=raft'] }, '/consensus'],
+  ['a way to agree, of which there is one', 'scs', { set: [...scs, 'consensus=lease'] }, "additional properties 'consensus' not allowed"],
   ['a value misspelt', 'scs', { set: [...scs, 'masters.lease=5'] }, "additional properties 'lease' not allowed"],
   ['a log level there is none of', 'scs', { set: [...scs, 'masters.logLevel=loud'] }, '/masters/logLevel'],
   ['no genesis', 'scs-enterprise', { genesis: null }, 'genesis is required: --set-file genesis=genesis.bin'],
@@ -68,7 +68,6 @@ test.each<[Chart, ChartOptions]>([
   ['scs', { set: scs }],
   ['scs', { genesis: hardware, set: real }],
   ['scs', { set: [...scs, 'alerts.enabled=true'] }],
-  ['scs', { set: [...scs, 'consensus=lease'] }],
   ['scs-enterprise', {}],
   ['scs-enterprise', { genesis: hardware, set: ['runtimeClassName=kata-qemu-snp'] }],
 ])('helm lint finds nothing in %s', async (chart, options) => {
@@ -102,7 +101,7 @@ test('by default nothing is simulated and no devnet runs', async () => {
 test('each master is told what its process reads, and of its own keys only', async () => {
   const objects = await helm.template('scs', {
     genesis: hardware,
-    set: [...real, 'chain.apiKeySecret=node-key', 'masters.leaseSeconds=9'],
+    set: [...real, 'chain.apiKeySecret=node-key'],
   });
   for (const index of [0, 1, 2]) {
     const { template } = theOne(objects, 'StatefulSet', `scs-master-${index}`).spec as { template: { spec: PodSpec } };
@@ -111,7 +110,6 @@ test('each master is told what its process reads, and of its own keys only', asy
     const config = readConfig(Object.fromEntries(plain.map(({ name, value }) => [name, value])));
     expect(config).toMatchObject({
       SCS_MASTER_INDEX: index,
-      SCS_LEASE_MS: 9000,
       SCS_NAMESPACES: ['retail', 'media'],
       SCS_NAMESPACE: 'scs',
     });
@@ -139,12 +137,8 @@ test('N7, N10: each master has its counter: a pod of its own, an account of its 
     expect(template.spec.volumes.flatMap(({ secret }) => secret?.secretName ?? [])).toEqual([name]);
     const master = theOne(objects, 'StatefulSet', `scs-master-${index}`).spec as { template: { spec: PodSpec } };
     const environment = Object.fromEntries(master.template.spec.containers[0]?.env.map(({ name: key, value }) => [key, value]) ?? []);
-    expect(readConfig(environment)).toMatchObject({ SCS_LOG: 'minbft', SCS_COUNTER: `${name}.scs.svc:7446` });
+    expect(readConfig(environment)).toMatchObject({ SCS_COUNTER: `${name}.scs.svc:7446` });
   }
-});
-test('with the lease there are no counters', async () => {
-  const objects = await helm.template('scs', { set: [...scs, 'consensus=lease'] });
-  expect(objects.filter(({ metadata }) => metadata.name.includes('counter'))).toEqual([]);
 });
 type CounterSpec = { readonly serviceAccountName: string };
 type PodSpec = {

@@ -4,9 +4,8 @@ import { type Cluster, createCluster } from '@scs/operator/kube/client.ts';
 import { ApiError } from '@scs/operator/kube/errors.ts';
 import { setCondition } from '@scs/operator/kube/conditions.ts';
 import { createEventRecorder } from '@scs/operator/kube/events.ts';
-import { ConfigMap, CustomResourceDefinition, Event, Lease, Namespace, Secret, type ResourceKind } from '@scs/operator/kube/kinds.ts';
-import { runLease } from '@scs/operator/kube/lease.ts';
-import type { ConfigMap as ConfigMapObject, KubeEvent, KubeObject, Lease as LeaseObject } from '@scs/operator/kube/objects.ts';
+import { ConfigMap, CustomResourceDefinition, Event, Namespace, Secret, type ResourceKind } from '@scs/operator/kube/kinds.ts';
+import type { ConfigMap as ConfigMapObject, KubeEvent, KubeObject } from '@scs/operator/kube/objects.ts';
 import { createWorkQueue } from '@scs/operator/kube/work-queue.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ControlPlane, startControlPlane } from '../cluster/control-plane.ts';
@@ -283,39 +282,6 @@ describe('informer', () => {
     await informer.stop();
     expect(await queue.stop()).toBe(0);
     expect(reconciled.at(-1)).toBe('3');
-  });
-});
-
-describe('lease', () => {
-  test('of several contenders one leads; when it gives the lease back another follows; times have six digits', async () => {
-    const leaders: string[] = [];
-    const led = heard<KubeObject>();
-    const start = (identity: string, by: Cluster) =>
-      runLease({
-        cluster: by,
-        namespace: 'work',
-        name: 'proposer',
-        identity,
-        durationMs: 4000,
-        renewMs: 200,
-        onStarted: () => {
-          leaders.push(identity);
-          led.onChange({ type: 'added', object: { metadata: { name: identity } } });
-        },
-        onStopped: () => {},
-      });
-    const handles = new Map(['a', 'b', 'c'].map((identity) => [identity, start(identity, identity === 'a' ? cluster : other)]));
-    await led.until((changes) => changes.length === 1);
-    const first = leaders[0]!;
-    const lease = await cluster.get<LeaseObject>({ kind: Lease, namespace: 'work', name: 'proposer' });
-    expect(lease?.spec).toMatchObject({ holderIdentity: first, leaseDurationSeconds: 4, renewTime: expect.stringMatching(/\.\d{6}Z$/) });
-    expect([...handles].filter(([, h]) => h.isHolder()).map(([identity]) => identity)).toEqual([first]);
-    await handles.get(first)?.stop();
-    await led.until((changes) => changes.length === 2);
-    expect(leaders[1]).not.toBe(first);
-    await Promise.all([...handles.values()].map((h) => h.stop()));
-    const left = await cluster.get<LeaseObject>({ kind: Lease, namespace: 'work', name: 'proposer' });
-    expect(left?.spec?.holderIdentity ?? '').toBe('');
   });
 });
 

@@ -20,7 +20,7 @@ beforeAll(async () => {
   group = await Group.start('masters');
   await Promise.all([0, 1, 2].map((i) => group.startMaster(i)));
   agents = enterprises.map((name) => new Enterprise(group, name));
-  await until('a proposer', () => group.holder());
+  await until('a primary', () => group.holder(), 90_000);
   await Promise.all(agents.map((a) => a.register()));
   for (const agent of agents) agent.follow();
 }, 120_000);
@@ -168,8 +168,8 @@ describe('who may call what (N5, N10)', () => {
     );
   test('an enterprise may not speak as a master, nor propose what masters read themselves', async () => {
     const clients = group.clientsOf('alder', 0);
-    expect(await codeOf(clients.peers.getVote({ height: 1n }))).toBe(status.PERMISSION_DENIED);
-    expect(await codeOf(clients.peers.forward({ command: encodeCommand({ type: 'tick' }) }))).toBe(status.PERMISSION_DENIED);
+    expect(await codeOf(clients.peers.fetchBlob({ task: 'x', name: 'y' }))).toBe(status.PERMISSION_DENIED);
+    expect(await codeOf(clients.peers.storeBlob({ task: 'x', name: 'y', blob: utf8('z') }))).toBe(status.PERMISSION_DENIED);
     expect(await codeOf(clients.public.submit({ command: encodeCommand({ type: 'tick' }) }))).toBe(status.PERMISSION_DENIED);
     expect(await codeOf(clients.public.submit({ command: utf8('nonsense') }))).toBe(status.INVALID_ARGUMENT);
     expect(await codeOf(clients.public.status({}))).toBe('answered');

@@ -18,7 +18,7 @@ const running: MasterProcess[] = [];
 
 beforeAll(async () => {
   const [started, old, young] = await Promise.all([
-    Group.start('two-builds', 'minbft', EPOCH_MS),
+    Group.start('two-builds', EPOCH_MS),
     buildMaster(join(folder, 'old.mjs'), 1),
     buildMaster(join(folder, 'young.mjs'), 2),
   ]);

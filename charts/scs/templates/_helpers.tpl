@@ -6,7 +6,7 @@
 {{- if and (eq $g.enclave.kind "simulated") (not .Values.simulation) }}{{ fail "the genesis says simulated enclaves, which protect nothing from whoever runs the machines. Set simulation=true to accept that, for development only" }}{{ end -}}
 {{- if not (or .Values.chain.url .Values.devnet.enabled) }}{{ fail "chain.url is required (an Aptos fullnode, ending in /v1), or devnet.enabled=true for development" }}{{ end -}}
 {{- if not .Values.submitterNamespaces }}{{ fail "submitterNamespaces is required: the namespaces whose Tasks the masters serve, at least one" }}{{ end -}}
-{{- if and (eq .Values.consensus "minbft") (ne $g.enclave.kind "simulated") (not .Values.counters.runtimeClassName) }}{{ fail "counters.runtimeClassName is required: outside simulation each master's counter runs in a confidential guest of its own (rule N2), for example kata-qemu-snp" }}{{ end -}}
+{{- if and (ne $g.enclave.kind "simulated") (not .Values.counters.runtimeClassName) }}{{ fail "counters.runtimeClassName is required: outside simulation each master's counter runs in a confidential guest of its own (rule N2), for example kata-qemu-snp" }}{{ end -}}
 {{- range $a := $g.actors }}
 {{- $ns := dig "enterprise" "namespace" "" $a }}
 {{- if and $ns (has $ns $.Values.submitterNamespaces) }}{{ fail (printf "submitterNamespaces lists %s, which the genesis gives to enterprise %s: masters get no right in an enterprise's namespace. Let submitters use another" $ns $a.name) }}{{ end }}

@@ -40,7 +40,6 @@ export const Namespace = inCluster('', 'v1', 'namespaces', 'Namespace');
 export const Node = inCluster('', 'v1', 'nodes', 'Node');
 export const StatefulSet = inNamespace('apps', 'v1', 'statefulsets', 'StatefulSet');
 export const NetworkPolicy = inNamespace('networking.k8s.io', 'v1', 'networkpolicies', 'NetworkPolicy');
-export const Lease = inNamespace('coordination.k8s.io', 'v1', 'leases', 'Lease');
 export const Event = inNamespace('events.k8s.io', 'v1', 'events', 'Event');
 export const CustomResourceDefinition = inCluster('apiextensions.k8s.io', 'v1', 'customresourcedefinitions', 'CustomResourceDefinition');
 
@@ -73,7 +72,6 @@ const known: readonly ResourceKind[] = [
   Node,
   StatefulSet,
   NetworkPolicy,
-  Lease,
   Event,
   CustomResourceDefinition,
   ...Object.values(scpKinds),

@@ -1,7 +1,6 @@
 import type {
   EventsV1Event,
   V1ConfigMap,
-  V1Lease,
   V1Namespace,
   V1NetworkPolicy,
   V1Node,
@@ -62,7 +61,6 @@ export type Service = Wire<V1Service>;
 export type StatefulSet = Wire<V1StatefulSet>;
 export type PersistentVolumeClaim = Wire<V1PersistentVolumeClaim>;
 export type NetworkPolicy = Wire<V1NetworkPolicy>;
-export type Lease = Wire<V1Lease>;
 export type KubeEvent = Wire<EventsV1Event>;
 export type Node = Wire<V1Node>;
 export type Namespace = Wire<V1Namespace>;

@@ -2,43 +2,35 @@
 import { z } from 'zod';
 
 const address = z.string().regex(/^[^:\s]+:\d{1,5}$/);
-const Environment = z
-  .object({
-    SCS_MASTER_INDEX: z.coerce.number().int().min(0).max(2),
-    SCS_GENESIS: z.string().min(1),
-    SCS_KEYS: z.string().min(1),
-    SCS_TLS: z.string().min(1),
-    SCS_DATA: z.string().min(1),
-    SCS_PEERS: z
-      .string()
-      .transform((list) => list.split(','))
-      .pipe(z.array(address).length(3)),
-    SCS_CHAIN_URL: z.url(),
-    SCS_CHAIN_API_KEY: z.string().optional(),
-    SCS_NAMESPACES: z
-      .string()
-      .transform((list) => list.split(',').filter((n) => n !== ''))
-      .pipe(
-        z
-          .array(z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/))
-          .min(1)
-          .max(200),
-      ),
-    SCS_NAMESPACE: z.string().min(1).max(63),
-    /** How the masters agree: by the interim Lease (ADR 0010), or by MinBFT with trusted counters (ADR 0015). */
-    SCS_LOG: z.enum(['lease', 'minbft']).default('lease'),
-    /** This master's own counter, `host:port`; MinBFT only. */
-    SCS_COUNTER: address.optional(),
-    SCS_LEASE_MS: z.coerce.number().int().min(2_000).max(120_000).multipleOf(1_000).default(6_000),
-    SCS_PEERS_LISTEN: address.default('0.0.0.0:7443'),
-    SCS_LISTEN: address.default('0.0.0.0:7444'),
-    SCS_HEALTH_LISTEN: address.default('0.0.0.0:8080'),
-    SCS_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
-  })
-  .refine((e) => e.SCS_LOG === 'lease' || e.SCS_COUNTER !== undefined, {
-    path: ['SCS_COUNTER'],
-    message: 'SCS_LOG=minbft needs the counter',
-  });
+const Environment = z.object({
+  SCS_MASTER_INDEX: z.coerce.number().int().min(0).max(2),
+  SCS_GENESIS: z.string().min(1),
+  SCS_KEYS: z.string().min(1),
+  SCS_TLS: z.string().min(1),
+  SCS_DATA: z.string().min(1),
+  SCS_PEERS: z
+    .string()
+    .transform((list) => list.split(','))
+    .pipe(z.array(address).length(3)),
+  SCS_CHAIN_URL: z.url(),
+  SCS_CHAIN_API_KEY: z.string().optional(),
+  SCS_NAMESPACES: z
+    .string()
+    .transform((list) => list.split(',').filter((n) => n !== ''))
+    .pipe(
+      z
+        .array(z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/))
+        .min(1)
+        .max(200),
+    ),
+  SCS_NAMESPACE: z.string().min(1).max(63),
+  /** This master's own counter, `host:port`. */
+  SCS_COUNTER: address,
+  SCS_PEERS_LISTEN: address.default('0.0.0.0:7443'),
+  SCS_LISTEN: address.default('0.0.0.0:7444'),
+  SCS_HEALTH_LISTEN: address.default('0.0.0.0:8080'),
+  SCS_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+});
 export type MasterConfig = z.infer<typeof Environment>;
 
 /** Throws an Error that names each wrong variable. */

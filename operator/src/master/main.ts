@@ -58,9 +58,9 @@ const run = async (config: MasterConfig): Promise<void> => {
   const registry = createRegistry();
   const tls = { certificatePem, keyPem };
   const { disk, file } = openMasterFile({ file: join(config.SCS_DATA, 'log.db'), genesis: digest, master: config.SCS_MASTER_INDEX });
-  const agreement = config.SCS_LOG === 'minbft' && {
+  const agreement = {
     store: agreementStore(file, disk),
-    counter: connectCounter(config.SCS_MASTER_INDEX, config.SCS_COUNTER ?? '', tls, counterAuthorities(genesis, config.SCS_MASTER_INDEX)),
+    counter: connectCounter(config.SCS_MASTER_INDEX, config.SCS_COUNTER, tls, counterAuthorities(genesis, config.SCS_MASTER_INDEX)),
   };
   const door = await serveLog(config.SCS_DATA, disk, logger);
   const master = await startMaster({
@@ -70,7 +70,7 @@ const run = async (config: MasterConfig): Promise<void> => {
     seed,
     tls,
     disk,
-    ...(agreement && { agreement }),
+    agreement,
     cluster: createCluster(kubeConfig, { fieldManager: MASTER_MANAGER }),
     chain: aptosChain({
       url: config.SCS_CHAIN_URL,
@@ -82,7 +82,6 @@ const run = async (config: MasterConfig): Promise<void> => {
     }),
     namespaces: config.SCS_NAMESPACES,
     namespace: config.SCS_NAMESPACE,
-    leaseMs: config.SCS_LEASE_MS,
     peers: config.SCS_PEERS,
     listen: { peers: config.SCS_PEERS_LISTEN, public: config.SCS_LISTEN },
     instance: `${hostname().slice(0, 60)}-${randomUUID().slice(0, 8)}`,

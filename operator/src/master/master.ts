@@ -1,5 +1,5 @@
 /** One master, put together: log, witness, proposer, projection, settlement and the two services. */
-import { committeeOf, type Committee, type Genesis } from '@scs/protocol';
+import { committeeOf, type Genesis } from '@scs/protocol';
 import { Masters, Peers } from '@scs/proto';
 import { authoritiesOf, masterIdentity, serverCredentials, type TlsFiles } from '@scs/proto/tls.ts';
 import type { Registry } from 'prom-client';
@@ -7,7 +7,6 @@ import type { Clock } from '../kube/clock.ts';
 import type { Cluster } from '../kube/client.ts';
 import { createEventRecorder } from '../kube/events.ts';
 import type { Health } from '../kube/health.ts';
-import { runLease } from '../kube/lease.ts';
 import type { Logger } from '../kube/logger.ts';
 import { informerMetrics, queueMetrics } from '../kube/metrics.ts';
 import { AdmissionProbe } from './admission-probe.ts';
@@ -27,7 +26,6 @@ import { PeerLink } from './consensus/runtime/peer-link.ts';
 import type { Disk } from './log/disk.ts';
 import { Duties } from './duties.ts';
 import type { DeferredWrites } from './log/waiting-writes.ts';
-import { LeaseLog, type LeaseLogOptions } from './log/lease-log.ts';
 import { masterMetrics } from './metrics.ts';
 import { Projector } from './projection/projector.ts';
 import { Proposer } from './proposer.ts';
@@ -50,15 +48,13 @@ export interface MasterOptions {
   readonly seed: string;
   readonly tls: TlsFiles;
   readonly disk: Disk & DeferredWrites;
-  /** Agreement by MinBFT, with what it keeps beside the disk, and this master's counter; without it by the Lease (ADR 0010). */
-  readonly agreement?: { readonly store: AgreementStore; readonly counter: CounterPort };
+  /** What the agreement keeps beside the disk, and this master's counter. */
+  readonly agreement: { readonly store: AgreementStore; readonly counter: CounterPort };
   readonly cluster: Cluster;
   readonly chain: Chain;
-  /** Submitters' namespaces; where our Lease lives. */
+  /** Submitters' namespaces; the own one. */
   readonly namespaces: readonly string[];
   readonly namespace: string;
-  readonly leaseName?: string;
-  readonly leaseMs: number;
   /** `host:port` of the peers service of each master, in index order. */
   readonly peers: readonly string[];
   readonly listen: { readonly peers: string; readonly public: string };
@@ -71,11 +67,11 @@ export interface MasterOptions {
   readonly followMs?: number;
 }
 export interface Master {
-  readonly log: LeaseLog | MinbftLog;
+  readonly log: MinbftLog;
   readonly publicPort: number;
   /** Adds what must move and what must be so to the health endpoints. */
   reportTo(health: Health): void;
-  /** Gives the Lease back, ends calls, closes the disk. */
+  /** Ends calls, closes the disk. */
   stop(): Promise<void>;
 }
 
@@ -85,40 +81,6 @@ const STUCK_MS = 120_000;
 const LATE_READING = 0.75;
 /** Calls a second of one enterprise, all its processes together; of one master. */
 const RATE = { enterprises: { perSecond: 1_000, burst: 4_000 }, masters: { perSecond: 5_000, burst: 10_000 } } as const;
-
-type Shared = Pick<LeaseLogOptions, 'disk' | 'rules' | 'index' | 'seed' | 'witness' | 'candidates' | 'clock' | 'logger' | 'onRound'>;
-const leaseOptions = (
-  o: MasterOptions,
-  shared: Shared,
-  committee: Committee,
-  peers: LeaseLogOptions['peers'],
-  becomePrimary: () => void,
-): LeaseLogOptions => ({
-  ...shared,
-  genesis: o.genesisDigest,
-  genesisTime: o.genesis.time,
-  committee,
-  peers,
-  startLeadership: ({ identity, onStarted, onStopped }) =>
-    runLease({
-      cluster: o.cluster,
-      namespace: o.namespace,
-      name: o.leaseName ?? 'scs-proposer',
-      identity,
-      durationMs: o.leaseMs,
-      renewMs: Math.floor(o.leaseMs / 4),
-      clock: o.clock,
-      logger: o.logger,
-      onStarted: (signal) => {
-        becomePrimary();
-        return onStarted(signal);
-      },
-      onStopped,
-    }),
-  restMs: o.leaseMs,
-  clockBoundMs: o.genesis.policy.windows.clockBoundMs,
-  instance: o.instance,
-});
 
 /** Starts a master. Rejects when a port is taken or the disk isn't ours. */
 export const startMaster = async (o: MasterOptions): Promise<Master> => {
@@ -153,22 +115,24 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
     blockAt: (height) => (height === 0n ? genesisDigest : disk.block(height)?.certificate.head.block),
     pending: () => log.pending(),
   });
-  const onRound = (ms: number, commands: number): void => metrics.round(ms, commands);
-  const becomePrimary = (): void => projector.lookAtAll();
-  const shared = { genesisDigest, index, seed: o.seed, disk, rules, witness, candidates: proposer, clock, logger, onRound };
-  const lease = o.agreement ? undefined : new LeaseLog(leaseOptions(o, shared, committee, others, becomePrimary));
   const links = new Map(others.map((peer) => [peer.index, new PeerLink({ open: () => peer.channel(), clock, random: Math.random })]));
-  const minbft =
-    o.agreement &&
-    new MinbftLog({
-      ...shared,
-      ...o.agreement,
-      genesis,
-      links,
-      random: Math.random,
-      onPrimary: becomePrimary,
-    });
-  const log: LeaseLog | MinbftLog = minbft ?? lease!;
+  const log = new MinbftLog({
+    ...o.agreement,
+    genesis,
+    genesisDigest,
+    index,
+    seed: o.seed,
+    rules,
+    disk,
+    links,
+    witness,
+    candidates: proposer,
+    clock,
+    random: Math.random,
+    logger,
+    onPrimary: () => projector.lookAtAll(),
+    onRound: (ms, commands) => metrics.round(ms, commands),
+  });
   const tasks = new TaskIndex(log);
   const blobs = new Blobs(disk, tasks, others, logger);
   const streams = new TaskStreams(log, tasks, clock);
@@ -185,11 +149,11 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
     onReading: () => log.wake(),
   });
   const duties = new Duties({
-    view: () => minbft?.agreement().view ?? 0,
+    view: () => log.agreement().view,
     clock,
     onNeglected: (view, what) => {
       logger.warn({ view, what }, 'the primary leaves undone what was decided; another is asked for');
-      minbft?.neglected(view);
+      log.neglected(view);
     },
   });
   const effects = new SettlementEffects({
@@ -212,7 +176,7 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
     settlementStuck: () => effects.stuck() !== undefined,
     waiting: () => proposer.waiting(),
   });
-  if (minbft) agreementMetrics(registry, { log: minbft, links });
+  agreementMetrics(registry, { log, links });
   const events = createEventRecorder({
     cluster,
     controller: 'scp.symphony.foundation/master',
@@ -230,9 +194,9 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
     onLow: ({ reason, message }) =>
       events.record({
         regarding: {
-          apiVersion: 'coordination.k8s.io/v1',
-          kind: 'Lease',
-          metadata: { namespace: o.namespace, name: o.leaseName ?? 'scs-proposer' },
+          apiVersion: 'apps/v1',
+          kind: 'StatefulSet',
+          metadata: { namespace: o.namespace, name: `scs-master-${index}` },
         },
         type: 'Warning',
         reason,
@@ -307,10 +271,7 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
     await serve(o.listen.peers, credentials, [
       {
         service: Peers,
-        methods: peersService(
-          { blobs, ...(lease && { lease: lease.handlers() }), ...(minbft && { agreement: new PeerStreams(minbft) }) },
-          context(RATE.masters, isPeer),
-        ),
+        methods: peersService({ blobs, agreement: new PeerStreams(log) }, context(RATE.masters, isPeer)),
       },
     ]),
   );
@@ -350,7 +311,7 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
       health.watchLoop({ name: 'settlement', lastProgressAt: () => effects.lastTurnAt(), maxAgeMs: STUCK_MS });
       health.require({ name: 'tasks-listed', ready: () => synced });
       health.require({ name: 'log-going-on', ready: () => log.halted() === undefined });
-      if (minbft) health.require({ name: 'agreement', ready: () => minbft.condition() === undefined });
+      health.require({ name: 'agreement', ready: () => log.condition() === undefined });
       health.require({ name: 'admission-policy', ready: () => probe.notAdmitting() === undefined });
     },
     stop: async () => {
@@ -360,7 +321,7 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
       await Promise.all([projector.stop(), objects.stop(), loops]);
       await events.flush();
       for (const peer of others) peer.close();
-      o.agreement?.counter.close();
+      o.agreement.counter.close();
       disk.close();
     },
   };

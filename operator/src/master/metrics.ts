@@ -1,7 +1,6 @@
 /** A master's figures. Names and numbers only: nothing here depends on records or on who was in a result. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { MinbftLog } from './consensus/runtime/minbft-log.ts';
-import type { LeaseLog } from './log/lease-log.ts';
 import type { TaskIndex } from './task-index.ts';
 
 export interface MasterMetrics {
@@ -9,7 +8,7 @@ export interface MasterMetrics {
   chainFault(code: string): void;
 }
 export interface Measured {
-  readonly log: LeaseLog | MinbftLog;
+  readonly log: MinbftLog;
   readonly tasks: TaskIndex;
   readonly streams: () => number;
   readonly offences: () => number;

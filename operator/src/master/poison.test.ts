@@ -1,11 +1,10 @@
 /** N1: one command that nobody foresaw costs that command, not the log; what can't be in a block is never offered to one. */
 import { expect, test } from 'vitest';
-import { State, genesisDigest, type Command } from '@scs/protocol';
+import { State, genesisDigest } from '@scs/protocol';
 import { aGenesis } from '@scs/protocol/testing/genesis.ts';
 import { aTask } from '@scs/protocol/testing/task.ts';
 import { World } from '@scs/protocol/testing/world.ts';
 import { fakeClock } from '../kube/clock.ts';
-import { buildBlock } from './log/build-block.ts';
 import { silentLogger } from './log/testing/silent-logger.ts';
 import { rulesOf } from './rules.ts';
 import { ChainReader } from './settlement/chain-reader.ts';
@@ -19,23 +18,6 @@ test('rules that throw give a fault', () => {
   expect(rules.apply(new State(), { type: 'tick' }, at)).toMatchObject({ ok: false, fault: { code: 'RulesFailed' } });
   const block = { height: 1n, generation: 0n, parent: '00'.repeat(32), time: genesis.time, proposer: 0, commands: [] };
   expect(rules.applyBlock(new State(), block)).toMatchObject({ ok: false, fault: { code: 'RulesFailed' } });
-});
-
-test('a candidate that has no canonical form is refused, and the block is made of the others', () => {
-  const world = World.ready(genesis);
-  const good = aTask().signed(genesis);
-  const bad: Command = { type: 'chain.observed', ledgerVersion: 1n, time: 1e17, escrows: [], settled: [] };
-  const { height, block: parent } = world.state.must('meta');
-  const refused: string[] = [];
-  const chosen = buildBlock({
-    rules,
-    state: world.state,
-    base: { height: height + 1n, generation: 0n, parent, time: world.time, proposer: 0 },
-    commands: [bad, good],
-    refused: ({ type }, { code }) => refused.push(`${type} ${code}`),
-  });
-  expect(chosen?.block.commands).toEqual([good]);
-  expect(refused).toEqual(['chain.observed CommandMalformed']);
 });
 
 test('a Task that fits no command, such as one by a user with a very long name, is told so and never proposed', () => {

@@ -161,7 +161,7 @@ export const throughput = async (counts: readonly number[]): Promise<Report> => 
   return {
     name: 'throughput',
     work: [
-      `Each line on a fresh group and API server (etcd without fsync, as in the tests). A task: the demo's query at epsilon 0.01 over three Vaults, ${PODS} pods. Real: API server, controllers, scheduler, admission policies and rights of the charts, three master processes (mutual TLS on loopback, SQLite on disk), three agents, the devnet with the contracts; the proposer's Lease is 20 s. Fake: nodes and pods (kwok), and one process that plays Vaults and sidecars over the real gRPC; it computes nothing, but signs, attests, seals and opens as they do, and shares one connection and one stream an enterprise. Answers that the masters refused first: ${outcomes.map(faultsOf).join('; ')}.`,
+      `Each line on a fresh group and API server (etcd without fsync, as in the tests). A task: the demo's query at epsilon 0.01 over three Vaults, ${PODS} pods. Real: API server, controllers, scheduler, admission policies and rights of the charts, three master processes with their counters (mutual TLS on loopback, SQLite on disk), three agents, the devnet with the contracts. Fake: nodes and pods (kwok), and one process that plays Vaults and sidecars over the real gRPC; it computes nothing, but signs, attests, seals and opens as they do, and shares one connection and one stream an enterprise. Answers that the masters refused first: ${outcomes.map(faultsOf).join('; ')}.`,
     ],
     tables: [overall(outcomes), states(outcomes), memory(outcomes), processor(outcomes), requestTable(outcomes)],
   };

@@ -6,6 +6,7 @@ import { createAuthority, issue } from '@scs/proto/authority.ts';
 import { enterpriseIdentity, masterIdentity, type TlsFiles } from '@scs/proto/tls.ts';
 import { aGenesis, aPolicy, enterprises } from '@scs/protocol/testing/genesis.ts';
 import { actorKey, digestOf, masterKey } from '@scs/protocol/testing/keys.ts';
+import { counterMeasurement } from '../../integration/masters/counter-process.ts';
 
 export const SUBMITTER = 'roastery';
 export const EPSILON = '0.01';
@@ -31,6 +32,7 @@ const policy = () => ({
   ...aPolicy(),
   windows: { ...aPolicy().windows, answerMs: HOUR, executionMs: HOUR, aggregatorReplaceMs: HOUR, maxTaskMs: 4 * HOUR },
   epoch: { lengthMs: 24 * HOUR },
+  enclave: { ...aPolicy().enclave, measurements: [...aPolicy().enclave.measurements, counterMeasurement()] },
 });
 
 type Issue = (seed: string, identity: string) => Promise<{ readonly authority: string; readonly tls: TlsFiles }>;

@@ -16,6 +16,7 @@ import { bundleProgram } from '../../cluster/images.ts';
 import { freePorts } from '../../cluster/ports.ts';
 import { step } from '../../cluster/progress.ts';
 import { repository } from '../../demo/folders.ts';
+import { CounterProcess } from '../../integration/masters/counter-process.ts';
 import { startBenchCluster, SYSTEM, type BenchCluster } from './cluster.ts';
 import { settleBenchChain } from './chain.ts';
 import { Enterprise } from './enterprise.ts';
@@ -24,8 +25,6 @@ import { makeBenchGroup, SUBMITTER, type BenchGroup } from './group.ts';
 const TASK_LABEL = 'scp.symphony.foundation/task-uid';
 const ROLE_LABEL = 'app.kubernetes.io/component';
 const READY_MS = 120_000;
-/** Longer than the chart's 5 s: on a machine whose cores all are busy with the load, a renewal may take seconds. */
-const LEASE_MS = 20_000;
 
 export interface BenchSystem extends BenchCluster {
   readonly group: BenchGroup;
@@ -38,13 +37,20 @@ export interface BenchSystem extends BenchCluster {
 
 interface Ports {
   readonly chain: number;
+  readonly counters: readonly number[];
   readonly peers: readonly number[];
   readonly public: readonly number[];
   readonly health: readonly number[];
 }
 const choosePorts = async (): Promise<Ports> => {
-  const ports = await freePorts(10);
-  return { chain: ports[0]!, peers: ports.slice(1, 4), public: ports.slice(4, 7), health: ports.slice(7, 10) };
+  const ports = await freePorts(13);
+  return {
+    chain: ports[0]!,
+    peers: ports.slice(1, 4),
+    public: ports.slice(4, 7),
+    health: ports.slice(7, 10),
+    counters: ports.slice(10, 13),
+  };
 };
 const local = (ports: readonly number[]): string => ports.map((port) => `127.0.0.1:${port}`).join(',');
 
@@ -77,7 +83,7 @@ const startMaster = (base: BenchCluster, group: BenchGroup, program: string, por
         SCS_CHAIN_URL: `http://127.0.0.1:${ports.chain}/v1`,
         SCS_NAMESPACES: SUBMITTER,
         SCS_NAMESPACE: SYSTEM,
-        SCS_LEASE_MS: String(LEASE_MS),
+        SCS_COUNTER: `127.0.0.1:${ports.counters[index]}`,
         SCS_PEERS_LISTEN: `127.0.0.1:${ports.peers[index]}`,
         SCS_LISTEN: `127.0.0.1:${ports.public[index]}`,
         SCS_HEALTH_LISTEN: `127.0.0.1:${ports.health[index]}`,
@@ -150,10 +156,12 @@ export const startBenchSystem = async (escrow: string): Promise<BenchSystem> => 
   const stopping = new AbortController();
   const clients: MastersPort[] = [];
   const ours: ProcessRecord[] = [];
+  const counters: CounterProcess[] = [];
   const stop = async (): Promise<void> => {
     stopping.abort();
     for (const client of clients) client.close();
     for (const record of ours.toReversed()) await stopProcess(folder, record, 3_000);
+    for (const counter of counters) await counter.kill();
     await base.stop();
     removeKeys();
     process.off('exit', removeKeys);
@@ -176,7 +184,9 @@ export const startBenchSystem = async (escrow: string): Promise<BenchSystem> => 
       ours.push(await startDaemon(folder, command, true));
       await settleBenchChain(`http://127.0.0.1:${ports.chain}`, group, escrow);
     });
-    await step('three masters', async () => {
+    await step('three masters and their counters', async () => {
+      for (const i of [0, 1, 2]) counters.push(await CounterProcess.make(folder, group.genesis, i, ports.counters[i]!));
+      for (const counter of counters) counter.start();
       const program = await bundled(folder, 'scs-master');
       for (const i of [0, 1, 2]) ours.push(await startMaster(base, group, program, ports, i));
       const ready = async (port: number): Promise<true | undefined> => {

@@ -28,9 +28,10 @@ import { CounterProcess, counterMeasurement } from './counter-process.ts';
 import { stampPolicies } from './policies.ts';
 
 const YEARS = 1;
+const CLOCK_BOUND_MS = 500;
 type Tls = ReadonlyMap<string, TlsIdentity>;
 
-/** Windows are at least twenty times the clock bound (T5). With MinBFT a block that comes late costs a view: more room for a busy machine. */
+/** Windows are at least twenty times the clock bound (T5). A block that comes late costs a view: room for a busy machine. */
 const fastPolicy = (clockBoundMs: number, epochMs: number): Genesis['policy'] => {
   const policy = aPolicy();
   const measurements = [...policy.enclave.measurements, counterMeasurement()];
@@ -93,13 +94,12 @@ export class Group {
     this.chain.deposit(actorKey('roastery').address, parseSym('100'));
   }
 
-  /** `minbft`: with trusted counters in processes of their own; else by the Lease. */
-  static async start(name: string, log: 'lease' | 'minbft' = 'lease', epochMs = 3_600_000): Promise<Group> {
+  /** With trusted counters in processes of their own. */
+  static async start(name: string, epochMs = 3_600_000): Promise<Group> {
     const [plane, ports] = await Promise.all([startControlPlane({ name }), freePorts(9)]);
-    const { genesis, tls } = await makeGenesis(Date.now(), log === 'minbft' ? 500 : 150, epochMs);
+    const { genesis, tls } = await makeGenesis(Date.now(), CLOCK_BOUND_MS, epochMs);
     const group = new Group(plane, genesis, tls, ports);
-    if (log === 'minbft')
-      group.counters = await Promise.all([0, 1, 2].map((i) => CounterProcess.make(group.#folder, genesis, i, ports[6 + i]!)));
+    group.counters = await Promise.all([0, 1, 2].map((i) => CounterProcess.make(group.#folder, genesis, i, ports[6 + i]!)));
     for (const counter of group.counters) counter.start();
     for (const definition of definitions) await group.admin.apply(customResourceDefinition(definition) as KubeObject);
     for (const namespace of ['scs-system', 'roastery'])
@@ -129,7 +129,7 @@ export class Group {
   async startMaster(index: number): Promise<Master> {
     const { disk, file } = openMasterFile({ file: this.fileOf(index), genesis: this.genesisDigest, master: index });
     const tls = this.#tls.get(masterIdentity(index))!;
-    const counter = this.counters[index];
+    const counter = this.counters[index]!;
     const master = await startMaster({
       genesis: this.genesis,
       genesisDigest: this.genesisDigest,
@@ -137,17 +137,14 @@ export class Group {
       seed: masterKey(index).seed,
       tls,
       disk,
-      ...(counter && {
-        agreement: {
-          store: agreementStore(file, disk),
-          counter: connectCounter(index, counter.address, tls, counterAuthorities(this.genesis, index)),
-        },
-      }),
+      agreement: {
+        store: agreementStore(file, disk),
+        counter: connectCounter(index, counter.address, tls, counterAuthorities(this.genesis, index)),
+      },
       cluster: this.clusterAs(this.plane.kubeconfig, 'scs-master'),
       chain: this.chain,
       namespaces: ['roastery'],
       namespace: 'scs-system',
-      leaseMs: 3_000,
       peers: this.#peerPorts.map((port) => `127.0.0.1:${port}`),
       listen: { peers: `127.0.0.1:${this.#peerPorts[index]}`, public: `127.0.0.1:${this.#publicPorts[index]}` },
       instance: `test-${index}-${Date.now()}`,
@@ -179,7 +176,6 @@ export class Group {
       SCS_CHAIN_URL: 'http://127.0.0.1:9',
       SCS_NAMESPACES: 'roastery',
       SCS_NAMESPACE: 'scs-system',
-      SCS_LOG: 'minbft',
       SCS_COUNTER: this.counters[index]?.address ?? '',
       SCS_PEERS_LISTEN: `127.0.0.1:${this.#peerPorts[index]}`,
       SCS_LISTEN: `127.0.0.1:${this.#publicPorts[index]}`,

@@ -1,6 +1,6 @@
 /**
- * Port `Log`: what the masters agree on, in order (rules N1, N6, T5). Everything else in `master/` knows only this. The
- * implementation here is `lease-log.ts`; MinBFT takes its place without a change outside this folder.
+ * Port `Log`: what the masters agree on, in order (rules N1, N6, T5). Everything else in `master/` knows only this;
+ * `consensus/runtime/minbft-log.ts` is behind it.
  */
 import type { Block, Certificate, CertifiedLeaf, Command, State } from '@scs/protocol';
 

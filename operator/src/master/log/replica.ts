@@ -1,8 +1,7 @@
-/** One master's copy of the log: evaluates blocks, signs votes it has stored, appends what is certified (rules G4, N6, X1). */
+/** One master's copy of the log: restores it, evaluates blocks, appends what is certified (rules N6, X1). */
 import {
   blockDigest,
   certificateFault,
-  decideMessage,
   decodeBlock,
   encodeCanonical,
   generationAfter,
@@ -10,23 +9,18 @@ import {
   headOf,
   hex,
   MerkleMap,
-  QUORUM,
   sameHead,
-  sign,
   State,
-  verifySignature,
   type Block,
   type Certificate,
   type CertifiedLeaf,
   type Committee,
   type Head,
-  type Vote,
 } from '@scs/protocol';
 import type { Logger } from '../../kube/logger.ts';
 import { DiskError, type Disk } from './disk.ts';
 import type { Decided } from './log.ts';
 import type { Fault, Rules } from './rules-port.ts';
-import type { Ballot, VotedBlock } from './voting.ts';
 
 export interface ReplicaOptions {
   readonly disk: Disk;
@@ -35,9 +29,6 @@ export interface ReplicaOptions {
   readonly genesis: string;
   readonly genesisTime: number;
   readonly committee: Committee;
-  readonly index: number;
-  /** Seed of the durable key, hex. */
-  readonly seed: string;
   readonly logger: Logger;
 }
 /** A block that fits on the state here, and what it makes of it. */
@@ -78,7 +69,6 @@ export class Replica {
   #state: State;
   #certificate: Certificate | undefined;
   #last: Block | undefined;
-  #own: VotedBlock | undefined;
   #halted: ReplicaError | undefined;
   /** The disk holds a state: of height 0 it holds none. */
   #hasEntries = false;
@@ -87,11 +77,6 @@ export class Replica {
     this.#o = options;
     this.#state = options.rules.initial();
     this.#restore();
-    const stored = options.disk.vote(options.committee.generation, this.height() + 1n);
-    if (stored) {
-      const { generation, height, stateRoot, block, bytes } = stored;
-      this.#own = this.#signed({ genesis: options.genesis, generation, height, stateRoot, block }, bytes);
-    }
   }
 
   state(): State {
@@ -109,12 +94,6 @@ export class Replica {
   /** Set when this master must not go on; it then refuses to vote, and isn't ready. */
   halted(): ReplicaError | undefined {
     return this.#halted;
-  }
-  /** `bar` is past every height while the disk is blank and the others weren't heard. */
-  ballot(): Ballot {
-    const bar = this.#o.disk.bar() ?? 2n ** 62n;
-    const base = { generation: this.#o.committee.generation, decided: this.height(), bar: this.#halted ? 2n ** 62n : bar };
-    return this.#own ? { ...base, own: this.#own } : base;
   }
   parent(): string {
     return this.#last ? (this.#certificate?.head.block ?? '') : this.#o.genesis;
@@ -168,32 +147,6 @@ export class Replica {
     return block.time < this.time() ? 'its time is before its parent’s' : undefined;
   }
 
-  /** True when the vote is that master's over that head. */
-  voteFits(head: Head, vote: Vote): boolean {
-    const key = this.#o.committee.keys[vote.master];
-    return key !== undefined && verifySignature(key, decideMessage(head), vote.signature);
-  }
-
-  /** Stores this master's vote for the block, then signs it. Throws DiskError `VoteExists` before it would sign twice. */
-  vote({ head, bytes }: Evaluated): VotedBlock {
-    if (this.#halted) throw this.#halted;
-    if (head.height !== this.height() + 1n) throw new ReplicaError('BlockInvalid', `no vote at height ${head.height}`);
-    this.#o.disk.storeVote({ generation: head.generation, height: head.height, stateRoot: head.stateRoot, block: head.block, bytes });
-    this.#own = this.#signed(head, bytes);
-    return this.#own;
-  }
-
-  #signed(head: Head, bytes: Uint8Array): VotedBlock {
-    return { head, bytes, vote: { master: this.#o.index, signature: sign(this.#o.seed, decideMessage(head)) } };
-  }
-
-  /** The certificate of a head from votes that fit; undefined with too few. */
-  certify(head: Head, votes: readonly Vote[]): Certificate | undefined {
-    const byMaster = new Map(votes.filter((v) => this.voteFits(head, v)).map((v) => [v.master, v]));
-    if (byMaster.size < QUORUM) return undefined;
-    return { head, votes: [...byMaster.values()].toSorted((a, b) => a.master - b.master) };
-  }
-
   /**
    * Appends a certified block, whoever brought it. `known` when it was decided before. Throws ReplicaError: with
    * `StateRootMismatch` and `Fork` this replica is halted.
@@ -242,7 +195,6 @@ export class Replica {
     this.#state = state;
     this.#certificate = certificate;
     this.#last = block;
-    this.#own = undefined;
     this.#evaluations.clear();
     const decided: Decided = { block, certificate, state, touched: changes.map(([key]) => key) };
     for (const handler of this.#handlers) handler(decided);

@@ -1,6 +1,6 @@
 /**
  * Looks after this master's gas account (rules P2, P4): without gas nothing lands, and nobody is told by the chain. Below the limit it
- * says so as an event on the masters' Lease, as a metric, and to whoever asks.
+ * says so as an event on the master's StatefulSet, as a metric, and to whoever asks.
  */
 import type { Clock } from '../../kube/clock.ts';
 import { type Logger, errorFields } from '../../kube/logger.ts';

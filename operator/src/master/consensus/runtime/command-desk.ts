@@ -30,6 +30,16 @@ const refusals: Readonly<Record<string, string>> = {
   NotBorneOut: 'the masters could not bear it out by their own reading; try again',
 };
 
+/** Bytes of the command in a block; undefined when it has no canonical form, as when a chain's node tells absurd numbers. */
+const canonical = (command: Command): Uint8Array | undefined => {
+  try {
+    return encodeCommand(command);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+};
+
 export class CommandDesk {
   readonly #o: CommandDeskOptions;
   readonly #pool: Pool;
@@ -109,7 +119,11 @@ export class CommandDesk {
     const { records } = lastDecided(state.chain);
     const seen = new Set<string>();
     for (const command of [...rules.next(records, now), ...candidates.take(records, now)]) {
-      const bytes = encodeCommand(command);
+      const bytes = canonical(command);
+      if (!bytes) {
+        candidates.refused(command, 'CommandMalformed', 'it has no canonical form');
+        continue;
+      }
       const id = commandDigest(bytes);
       seen.add(id);
       const since = this.#due.get(id) ?? now;

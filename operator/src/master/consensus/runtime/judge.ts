@@ -3,16 +3,18 @@ import type { Block, State as Records } from '@scs/protocol';
 import { backoffMs } from '../../../kube/backoff.ts';
 import type { Clock } from '../../../kube/clock.ts';
 import type { Witness } from '../../log/log.ts';
-import { timeFault } from '../../log/voting.ts';
 import { blockOf, evaluate, lastDecided, type Tip } from '../chain.ts';
 import { evaluated } from '../decide.ts';
 import type { Environment } from '../environment.ts';
 import type { State } from '../state.ts';
+import { timeFault } from './time-fault.ts';
 
 export interface Verdict {
   readonly fits: boolean;
   /** Index of the command that doesn't. */
   readonly command?: number;
+  /** Code of the testimony or of the time's fault. */
+  readonly code?: string;
   readonly why?: string;
 }
 export interface Case {
@@ -69,11 +71,17 @@ export const caseOf = (
 export const judge = async ({ witness, clockBoundMs, clock, random }: JudgeOptions, it: Case, signal: AbortSignal): Promise<Verdict> => {
   const { block } = it;
   const late = timeFault(block.time, it.parent.time, it.arrived, clockBoundMs, it.again);
-  if (late) return { fits: false, why: late.code };
+  if (late) return { fits: false, code: late.code, why: late.code };
   for (let look = 1; ; look += 1) {
     const testimony = await witness.check(block, it.parent.records, it.after);
     if (testimony.kind === 'fits') return { fits: true };
-    const verdict = { fits: false, why: testimony.message, ...(testimony.command === undefined ? {} : { command: testimony.command }) };
+    const code = testimony.kind === 'refused' ? testimony.code : 'Unavailable';
+    const verdict = {
+      fits: false,
+      code,
+      why: testimony.message,
+      ...(testimony.command === undefined ? {} : { command: testimony.command }),
+    };
     if (testimony.kind === 'refused' || look === LOOKS || signal.aborted) return verdict;
     await clock.sleep(backoffMs(look, retry, random), signal);
   }

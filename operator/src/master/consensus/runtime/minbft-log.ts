@@ -55,7 +55,7 @@ export class MinbftLog extends ReplicaLog implements Log {
   constructor(options: MinbftOptions) {
     const { genesis, genesisDigest, disk, rules, index, seed, logger, clock } = options;
     const committee = committeeOf(genesis);
-    super({ disk, rules, genesis: genesisDigest, genesisTime: genesis.time, committee, index, seed, logger });
+    super({ disk, rules, genesis: genesisDigest, genesisTime: genesis.time, committee, logger });
     this.#o = options;
     this.#limits = { ...RUNTIME_LIMITS, ...options.limits };
     this.#committee = committee;

@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Certificate, GetBlobReplySchema, GetBlobRequestSchema, PutBlobReplySchema, PutBlobRequestSchema, SubmitReplySchema, SubmitRequestSchema, Vote } from "./masters_pb.ts";
+import type { GetBlobReplySchema, GetBlobRequestSchema, PutBlobReplySchema, PutBlobRequestSchema } from "./masters_pb.ts";
 import { file_scs_v1_masters } from "./masters_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -12,185 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file scs/v1/peers.proto.
  */
 export const file_scs_v1_peers: GenFile = /*@__PURE__*/
-  fileDesc("ChJzY3MvdjEvcGVlcnMucHJvdG8SBnNjcy52MSJeCg5Qcm9wb3NlUmVxdWVzdBINCgVibG9jaxgBIAEoDBISCgpzdGF0ZV9yb290GAIgASgMEhoKBHZvdGUYAyABKAsyDC5zY3MudjEuVm90ZRINCgVhZ2FpbhgEIAEoCCJqCgxQcm9wb3NlUmVwbHkSGgoEdm90ZRgBIAEoCzIMLnNjcy52MS5Wb3RlEgwKBGNvZGUYAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIOCgZoZWlnaHQYBCABKAQSDwoHY29tbWFuZBgFIAEoDSJICg1EZWNpZGVSZXF1ZXN0Eg0KBWJsb2NrGAEgASgMEigKC2NlcnRpZmljYXRlGAIgASgLMhMuc2NzLnYxLkNlcnRpZmljYXRlIh0KC0RlY2lkZVJlcGx5Eg4KBmhlaWdodBgBIAEoBCIgCg5HZXRWb3RlUmVxdWVzdBIOCgZoZWlnaHQYASABKAQiXQoMR2V0Vm90ZVJlcGx5Eg4KBmhlaWdodBgBIAEoBBINCgVibG9jaxgCIAEoDBISCgpzdGF0ZV9yb290GAMgASgMEhoKBHZvdGUYBCABKAsyDC5zY3MudjEuVm90ZSIiCgtTeW5jUmVxdWVzdBITCgtmcm9tX2hlaWdodBgBIAEoBCIzChBBZ3JlZW1lbnRNZXNzYWdlEg4KBmhlYWRlchgBIAEoDBIPCgdwYXlsb2FkGAIgASgMIgsKCVRlbGxSZXBseTLJAwoFUGVlcnMSNwoHUHJvcG9zZRIWLnNjcy52MS5Qcm9wb3NlUmVxdWVzdBoULnNjcy52MS5Qcm9wb3NlUmVwbHkSNAoGRGVjaWRlEhUuc2NzLnYxLkRlY2lkZVJlcXVlc3QaEy5zY3MudjEuRGVjaWRlUmVwbHkSNwoHR2V0Vm90ZRIWLnNjcy52MS5HZXRWb3RlUmVxdWVzdBoULnNjcy52MS5HZXRWb3RlUmVwbHkSNAoEU3luYxITLnNjcy52MS5TeW5jUmVxdWVzdBoVLnNjcy52MS5EZWNpZGVSZXF1ZXN0MAESNQoHRm9yd2FyZBIVLnNjcy52MS5TdWJtaXRSZXF1ZXN0GhMuc2NzLnYxLlN1Ym1pdFJlcGx5EjUKBFRlbGwSGC5zY3MudjEuQWdyZWVtZW50TWVzc2FnZRoRLnNjcy52MS5UZWxsUmVwbHkoARI5CglTdG9yZUJsb2ISFi5zY3MudjEuUHV0QmxvYlJlcXVlc3QaFC5zY3MudjEuUHV0QmxvYlJlcGx5EjkKCUZldGNoQmxvYhIWLnNjcy52MS5HZXRCbG9iUmVxdWVzdBoULnNjcy52MS5HZXRCbG9iUmVwbHliBnByb3RvMw", [file_scs_v1_masters]);
-
-/**
- * Without a vote it asks what the peer would say: nothing is signed or stored. `again` marks a block that was voted for before.
- *
- * @generated from message scs.v1.ProposeRequest
- */
-export type ProposeRequest = Message<"scs.v1.ProposeRequest"> & {
-  /**
-   * @generated from field: bytes block = 1;
-   */
-  block: Uint8Array;
-
-  /**
-   * @generated from field: bytes state_root = 2;
-   */
-  stateRoot: Uint8Array;
-
-  /**
-   * @generated from field: scs.v1.Vote vote = 3;
-   */
-  vote?: Vote | undefined;
-
-  /**
-   * @generated from field: bool again = 4;
-   */
-  again: boolean;
-};
-
-/**
- * Describes the message scs.v1.ProposeRequest.
- * Use `create(ProposeRequestSchema)` to create a new message.
- */
-export const ProposeRequestSchema: GenMessage<ProposeRequest> = /*@__PURE__*/
-  messageDesc(file_scs_v1_peers, 0);
-
-/**
- * `command` counts from 1: the command that the peer refuses, if it is one.
- *
- * @generated from message scs.v1.ProposeReply
- */
-export type ProposeReply = Message<"scs.v1.ProposeReply"> & {
-  /**
-   * @generated from field: scs.v1.Vote vote = 1;
-   */
-  vote?: Vote | undefined;
-
-  /**
-   * @generated from field: string code = 2;
-   */
-  code: string;
-
-  /**
-   * @generated from field: string message = 3;
-   */
-  message: string;
-
-  /**
-   * @generated from field: uint64 height = 4;
-   */
-  height: bigint;
-
-  /**
-   * @generated from field: uint32 command = 5;
-   */
-  command: number;
-};
-
-/**
- * Describes the message scs.v1.ProposeReply.
- * Use `create(ProposeReplySchema)` to create a new message.
- */
-export const ProposeReplySchema: GenMessage<ProposeReply> = /*@__PURE__*/
-  messageDesc(file_scs_v1_peers, 1);
-
-/**
- * @generated from message scs.v1.DecideRequest
- */
-export type DecideRequest = Message<"scs.v1.DecideRequest"> & {
-  /**
-   * @generated from field: bytes block = 1;
-   */
-  block: Uint8Array;
-
-  /**
-   * @generated from field: scs.v1.Certificate certificate = 2;
-   */
-  certificate?: Certificate | undefined;
-};
-
-/**
- * Describes the message scs.v1.DecideRequest.
- * Use `create(DecideRequestSchema)` to create a new message.
- */
-export const DecideRequestSchema: GenMessage<DecideRequest> = /*@__PURE__*/
-  messageDesc(file_scs_v1_peers, 2);
-
-/**
- * @generated from message scs.v1.DecideReply
- */
-export type DecideReply = Message<"scs.v1.DecideReply"> & {
-  /**
-   * @generated from field: uint64 height = 1;
-   */
-  height: bigint;
-};
-
-/**
- * Describes the message scs.v1.DecideReply.
- * Use `create(DecideReplySchema)` to create a new message.
- */
-export const DecideReplySchema: GenMessage<DecideReply> = /*@__PURE__*/
-  messageDesc(file_scs_v1_peers, 3);
-
-/**
- * @generated from message scs.v1.GetVoteRequest
- */
-export type GetVoteRequest = Message<"scs.v1.GetVoteRequest"> & {
-  /**
-   * @generated from field: uint64 height = 1;
-   */
-  height: bigint;
-};
-
-/**
- * Describes the message scs.v1.GetVoteRequest.
- * Use `create(GetVoteRequestSchema)` to create a new message.
- */
-export const GetVoteRequestSchema: GenMessage<GetVoteRequest> = /*@__PURE__*/
-  messageDesc(file_scs_v1_peers, 4);
-
-/**
- * @generated from message scs.v1.GetVoteReply
- */
-export type GetVoteReply = Message<"scs.v1.GetVoteReply"> & {
-  /**
-   * @generated from field: uint64 height = 1;
-   */
-  height: bigint;
-
-  /**
-   * @generated from field: bytes block = 2;
-   */
-  block: Uint8Array;
-
-  /**
-   * @generated from field: bytes state_root = 3;
-   */
-  stateRoot: Uint8Array;
-
-  /**
-   * @generated from field: scs.v1.Vote vote = 4;
-   */
-  vote?: Vote | undefined;
-};
-
-/**
- * Describes the message scs.v1.GetVoteReply.
- * Use `create(GetVoteReplySchema)` to create a new message.
- */
-export const GetVoteReplySchema: GenMessage<GetVoteReply> = /*@__PURE__*/
-  messageDesc(file_scs_v1_peers, 5);
-
-/**
- * @generated from message scs.v1.SyncRequest
- */
-export type SyncRequest = Message<"scs.v1.SyncRequest"> & {
-  /**
-   * @generated from field: uint64 from_height = 1;
-   */
-  fromHeight: bigint;
-};
-
-/**
- * Describes the message scs.v1.SyncRequest.
- * Use `create(SyncRequestSchema)` to create a new message.
- */
-export const SyncRequestSchema: GenMessage<SyncRequest> = /*@__PURE__*/
-  messageDesc(file_scs_v1_peers, 6);
+  fileDesc("ChJzY3MvdjEvcGVlcnMucHJvdG8SBnNjcy52MSIzChBBZ3JlZW1lbnRNZXNzYWdlEg4KBmhlYWRlchgBIAEoDBIPCgdwYXlsb2FkGAIgASgMIgsKCVRlbGxSZXBseTK0AQoFUGVlcnMSNQoEVGVsbBIYLnNjcy52MS5BZ3JlZW1lbnRNZXNzYWdlGhEuc2NzLnYxLlRlbGxSZXBseSgBEjkKCVN0b3JlQmxvYhIWLnNjcy52MS5QdXRCbG9iUmVxdWVzdBoULnNjcy52MS5QdXRCbG9iUmVwbHkSOQoJRmV0Y2hCbG9iEhYuc2NzLnYxLkdldEJsb2JSZXF1ZXN0GhQuc2NzLnYxLkdldEJsb2JSZXBseWIGcHJvdG8z", [file_scs_v1_masters]);
 
 /**
  * `header`: canonical JSON; `payload`: the bytes of the block or command that it speaks of.
@@ -214,7 +36,7 @@ export type AgreementMessage = Message<"scs.v1.AgreementMessage"> & {
  * Use `create(AgreementMessageSchema)` to create a new message.
  */
 export const AgreementMessageSchema: GenMessage<AgreementMessage> = /*@__PURE__*/
-  messageDesc(file_scs_v1_peers, 7);
+  messageDesc(file_scs_v1_peers, 0);
 
 /**
  * @generated from message scs.v1.TellReply
@@ -227,7 +49,7 @@ export type TellReply = Message<"scs.v1.TellReply"> & {
  * Use `create(TellReplySchema)` to create a new message.
  */
 export const TellReplySchema: GenMessage<TellReply> = /*@__PURE__*/
-  messageDesc(file_scs_v1_peers, 8);
+  messageDesc(file_scs_v1_peers, 1);
 
 /**
  * Between masters only (mutual TLS with registered keys). Blocks are canonical bytes (protocol/src/block.ts).
@@ -235,56 +57,6 @@ export const TellReplySchema: GenMessage<TellReply> = /*@__PURE__*/
  * @generated from service scs.v1.Peers
  */
 export const Peers: GenService<{
-  /**
-   * The Lease holder's proposal; the reply is the co-signer's persisted vote, or why not.
-   *
-   * @generated from rpc scs.v1.Peers.Propose
-   */
-  propose: {
-    methodKind: "unary";
-    input: typeof ProposeRequestSchema;
-    output: typeof ProposeReplySchema;
-  },
-  /**
-   * A decided block with its certificate.
-   *
-   * @generated from rpc scs.v1.Peers.Decide
-   */
-  decide: {
-    methodKind: "unary";
-    input: typeof DecideRequestSchema;
-    output: typeof DecideReplySchema;
-  },
-  /**
-   * What a new holder asks before it proposes: the peer's height, and its undecided vote with the block.
-   *
-   * @generated from rpc scs.v1.Peers.GetVote
-   */
-  getVote: {
-    methodKind: "unary";
-    input: typeof GetVoteRequestSchema;
-    output: typeof GetVoteReplySchema;
-  },
-  /**
-   * Decided blocks from a height on, for one that was away.
-   *
-   * @generated from rpc scs.v1.Peers.Sync
-   */
-  sync: {
-    methodKind: "server_streaming";
-    input: typeof SyncRequestSchema;
-    output: typeof DecideRequestSchema;
-  },
-  /**
-   * A command for the holder to propose.
-   *
-   * @generated from rpc scs.v1.Peers.Forward
-   */
-  forward: {
-    methodKind: "unary";
-    input: typeof SubmitRequestSchema;
-    output: typeof SubmitReplySchema;
-  },
   /**
    * Messages of the agreement (operator/src/master/consensus), as they come. One stream a peer: a new one ends the one before.
    *
