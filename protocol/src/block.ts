@@ -18,12 +18,30 @@ export const Block = z.strictObject({
 export type Block = z.infer<typeof Block>;
 export const MAX_BLOCK_BYTES = 8 * 1024 * 1024;
 
-export const encodeBlock = (block: Block): Uint8Array => encodeCanonical(block);
+/** Bytes and digests of blocks by the block, which nobody changes: each is asked for several times on its way to being decided. */
+const encoded = new WeakMap<Block, Uint8Array>();
+const digests = new WeakMap<Block, Digest<'block'>>();
+
+export const encodeBlock = (block: Block): Uint8Array => {
+  const known = encoded.get(block);
+  if (known) return known;
+  const bytes = encodeCanonical(block);
+  encoded.set(block, bytes);
+  return bytes;
+};
 export const decodeBlock = (bytes: Uint8Array): Block => {
   if (bytes.length > MAX_BLOCK_BYTES) throw new RangeError(`block of ${bytes.length} bytes exceeds ${MAX_BLOCK_BYTES}`);
-  return decodeCanonicalAs((value) => Block.parse(value), bytes);
+  const block = decodeCanonicalAs((value) => Block.parse(value), bytes);
+  encoded.set(block, bytes);
+  return block;
 };
-export const blockDigest = (block: Block): Digest<'block'> => digest('block', encodeBlock(block));
+export const blockDigest = (block: Block): Digest<'block'> => {
+  const known = digests.get(block);
+  if (known !== undefined) return known;
+  const made = digest('block', encodeBlock(block));
+  digests.set(block, made);
+  return made;
+};
 export const headOf = (block: Block, genesis: string, stateRoot: string): Head => ({
   genesis,
   generation: block.generation,

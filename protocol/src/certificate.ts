@@ -2,7 +2,6 @@
  * Certificates (rules G4, N6): one layout everywhere. Two of three masters sign, with durable keys, the same Head; all
  * else that the chain, a Vault, an agent or `verify` must believe is a leaf under `stateRoot` with its path.
  */
-import { bcs } from '@mysten/bcs';
 import { concat, equalBytes, fromHex, hex, utf8 } from './encoding/bytes.ts';
 import { isSignature, verifySignature } from './keys.ts';
 import { provesEntry } from './merkle.ts';
@@ -55,23 +54,21 @@ export const QUORUM = 2;
 /** Generation of the committee that genesis names (`scs::committee`). */
 export const FIRST_GENERATION = 0n;
 
-const Digest32 = bcs.fixedArray(32, bcs.u8());
-const HeadBcs = bcs.struct('Head', {
-  genesis: Digest32,
-  generation: bcs.u64(),
-  height: bcs.u64(),
-  state_root: Digest32,
-  block: Digest32,
-});
-
-export const encodeHead = (head: Head): Uint8Array =>
-  HeadBcs.serialize({
-    genesis: [...fromHex(head.genesis)],
-    generation: head.generation,
-    height: head.height,
-    state_root: [...fromHex(head.stateRoot)],
-    block: [...fromHex(head.block)],
-  }).toBytes();
+const U64_MOST = 2n ** 64n - 1n;
+const digest32 = (digits: string): Uint8Array => {
+  const bytes = fromHex(digits);
+  if (bytes.length !== 32) throw new RangeError('a digest has 32 bytes');
+  return bytes;
+};
+const u64 = (value: bigint): Uint8Array => {
+  if (value < 0n || value > U64_MOST) throw new RangeError(`not a u64: ${value}`);
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, value, true);
+  return bytes;
+};
+/** BCS of the struct { genesis, generation, height, state_root, block }, written out: it is signed and verified with every vote. */
+export const encodeHead = ({ genesis, generation, height, stateRoot, block }: Head): Uint8Array =>
+  concat(digest32(genesis), u64(generation), u64(height), digest32(stateRoot), digest32(block));
 
 /** What a decide vote signs: the tag keeps it apart from every other use of a durable key. */
 export const decideMessage = (head: Head): Uint8Array => concat(utf8('SCS::decide::v1'), encodeHead(head));

@@ -1,7 +1,9 @@
 /** Bytes and hex, without Buffer so that the rules run anywhere. Hex is lowercase and bare, except addresses (0x). */
 
-export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
-export const fromUtf8 = (bytes: Uint8Array): string => new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+const encoder = new TextEncoder();
+const strict = new TextDecoder('utf-8', { fatal: true });
+export const utf8 = (text: string): Uint8Array => encoder.encode(text);
+export const fromUtf8 = (bytes: Uint8Array): string => strict.decode(bytes);
 
 const DIGITS = utf8('0123456789abcdef');
 /** By byte: the character codes of its two digits. By character code: the digit's value, or NONE. */

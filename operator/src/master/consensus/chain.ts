@@ -2,7 +2,7 @@
  * The blocks: certified ones, decided ones above them, and what candidates would make of the state (rules X1, X2). A decided
  * block is final here; a certified one is final for everybody, since a correct master voted for it.
  */
-import { decodeBlock, headOf, hex, type Block, type Certificate, type Head, type State as Records } from '@scs/protocol';
+import { blockDigest, decodeBlock, encodeBlock, headOf, hex, type Block, type Certificate, type Head, type State as Records } from '@scs/protocol';
 import type { Environment } from './environment.ts';
 import { admit, type Roster } from './roster.ts';
 
@@ -44,6 +44,12 @@ export const blockOf = (bytes: Uint8Array): Block | undefined => {
   const block = decodedOnce(bytes);
   decoded.set(bytes, { block });
   return block;
+};
+/** A block of this master's own: what it spells it need not decode. */
+export const madeBlock = (block: Block): { readonly digest: string; readonly block: Block; readonly bytes: Uint8Array } => {
+  const bytes = encodeBlock(block);
+  decoded.set(bytes, { block });
+  return { digest: blockDigest(block), block, bytes };
 };
 const decodedOnce = (bytes: Uint8Array): Block | undefined => {
   try {

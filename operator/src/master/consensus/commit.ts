@@ -13,7 +13,13 @@ interface Offer {
   readonly prepared: Prepared;
 }
 const offerAt = (leader: Stream, view: number, height: bigint): Offer | undefined => {
-  for (const [counter, prepared] of leader.prepares) if (prepared.view === view && prepared.height === height) return { counter, prepared };
+  // heights ascend in a view: from the end it is near, or not there yet
+  for (let at = leader.tail.length - 1; at >= 0; at -= 1) {
+    const { body, ui } = leader.tail[at]!;
+    if (body.kind !== 'prepare') continue;
+    if (body.view === view && body.height === height) return { counter: ui.counter, prepared: body };
+    if (body.view < view || body.height < height) return undefined;
+  }
   return undefined;
 };
 

@@ -5,6 +5,16 @@ import { broadcast, set, type Turn } from './state.ts';
 
 export const commandDigest = (bytes: Uint8Array): string => digest('command', bytes);
 
+/** Of a command that was decoded, which nobody changes. */
+const digests = new WeakMap<Command, string>();
+const digestOf = (command: Command): string => {
+  const known = digests.get(command);
+  if (known !== undefined) return known;
+  const made = commandDigest(encodeCommand(command));
+  digests.set(command, made);
+  return made;
+};
+
 /** Decoded commands by their bytes: one that waits is looked at again and again. */
 const decoded = new WeakMap<Uint8Array, Command>();
 const commandOf = (bytes: Uint8Array): Command | undefined => {
@@ -67,7 +77,7 @@ export const dropDecided = (turn: Turn, block: Block): void => {
   const pool = new Map(turn.state.pool);
   const doubted = new Map(turn.state.doubted);
   for (const command of block.commands) {
-    const id = commandDigest(encodeCommand(command));
+    const id = digestOf(command);
     doubted.delete(pool.get(id)?.from ?? -1);
     pool.delete(id);
   }

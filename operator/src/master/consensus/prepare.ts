@@ -2,8 +2,8 @@
  * The primary offers blocks, one after the other without waiting, as far as the window goes (MinBFT section 4.2; rule T5). First what
  * its view must offer again, then batches of what waits, cut by size or delay.
  */
-import { blockDigest, encodeBlock, type Block } from '@scs/protocol';
-import { decidedHeight, lastDecided, type Tip } from './chain.ts';
+import type { Block } from '@scs/protocol';
+import { decidedHeight, lastDecided, madeBlock, type Tip } from './chain.ts';
 import { believed } from './commit.ts';
 import { evaluated } from './decide.ts';
 import { commandsFor } from './pool.ts';
@@ -53,12 +53,11 @@ const looked = (turn: Turn, parent: Tip, draft: NonNullable<State['draft']>): In
  */
 const stamped = (turn: Turn, parent: Tip, draft: NonNullable<State['draft']>): NonNullable<State['draft']> => {
   if (turn.state.now - draft.block.time <= STALE_MS) return draft;
-  const made = draftOf({ ...draft.block, time: Math.max(parent.time, turn.state.now) });
+  const made = madeBlock({ ...draft.block, time: Math.max(parent.time, turn.state.now) });
   if (!evaluated(turn, parent, made.digest, made.bytes).ok) return draft;
   set(turn, { judged: with1(turn.state.judged, made.digest, 'fits') });
   return made;
 };
-const draftOf = (block: Block): NonNullable<State['draft']> => ({ digest: blockDigest(block), block, bytes: encodeBlock(block) });
 
 const fresh = (turn: Turn, own: Stream, next: bigint): Intent | undefined => {
   const { env, state } = turn;
@@ -76,7 +75,7 @@ const fresh = (turn: Turn, own: Stream, next: bigint): Intent | undefined => {
   }
   const { generation } = env;
   const block: Block = { height: next, generation, parent: parent.head.block, time, proposer: env.index, commands: [...commands] };
-  const made = draftOf(block);
+  const made = madeBlock(block);
   set(turn, { draft: made });
   return looked(turn, parent, made);
 };

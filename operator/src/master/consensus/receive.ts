@@ -6,7 +6,7 @@ import { digest } from '@scs/protocol';
 import type { Kept, Message } from './messages.ts';
 import { latestOf, identityOf } from './roster.ts';
 import { checkpointHolds, primaryOf, type Read, readAgain, readNext, uiDigest, type Reader } from './read-stream.ts';
-import { set, type Turn } from './state.ts';
+import { set, type State, type Turn } from './state.ts';
 import { anchored, type Stream, with1 } from './stream.ts';
 
 /** A stream that has not moved for so many statuses refers to what nobody here has any more. */
@@ -170,6 +170,16 @@ export const readStored = (turn: Turn, key: string, stored: ReadonlyMap<number, 
   return turn.state.streams.get(key)?.next !== before?.next;
 };
 
+/** What truncation asks of a tail: its checkpoints and new views, few among many messages. */
+const rare = new WeakMap<readonly Message[], readonly Message[]>();
+const rareOf = ({ tail }: Stream): readonly Message[] => {
+  const known = rare.get(tail);
+  if (known) return known;
+  const found = tail.filter(({ body }) => body.kind === 'checkpoint' || body.kind === 'new-view');
+  rare.set(tail, found);
+  return found;
+};
+
 /**
  * A view that was read, or may still have to be, rests on a view change before this counter: some new view that was read names it, or
  * the primary of its view has, as far as it was read here, neither opened that view nor gone on. Long silent streams hold up nobody.
@@ -179,7 +189,7 @@ const stillNeeded = (turn: Turn, { key, changes }: Stream, counter: number): boo
   const recent = chain.certified.head.height - 3n * BigInt(turn.env.limits.checkpointEvery);
   const live = [...streams.values()].filter((s) => s.low >= recent);
   const named = live.some((s) =>
-    s.tail.some(({ body }) => body.kind === 'new-view' && body.quorum.some((q) => q.key === key && q.counter < counter)),
+    rareOf(s).some(({ body }) => body.kind === 'new-view' && body.quorum.some((q) => q.key === key && q.counter < counter)),
   );
   const awaited = [...changes].some(
     ([view, change]) =>
@@ -194,11 +204,21 @@ const isVouched = (turn: Turn, { key, master }: Stream, counter: number): boolea
     (s) =>
       s.master !== master &&
       s.fault === undefined &&
-      s.tail.some(({ body }) => body.kind === 'checkpoint' && body.seen.some((r) => r.key === key && r.counter === counter)),
+      rareOf(s).some(({ body }) => body.kind === 'checkpoint' && body.seen.some((r) => r.key === key && r.counter === counter)),
   );
+
+/** Streams from which nothing could be dropped, and the certified height then: what says so is in these alone. */
+const whole = new WeakMap<State['streams'], bigint>();
 
 /** Drops what lies before each stream's last vouched checkpoint. */
 export const truncate = (turn: Turn): void => {
+  const { streams, chain } = turn.state;
+  const { height } = chain.certified.head;
+  if (whole.get(streams) === height) return;
+  cutStreams(turn);
+  if (turn.state.streams === streams) whole.set(streams, height);
+};
+const cutStreams = (turn: Turn): void => {
   for (const stream of turn.state.streams.values()) {
     const first = stream.tail[0]?.ui.counter ?? 0;
     const last = stream.checkpoints.findLast(({ counter }) => counter > first && isVouched(turn, stream, counter));

@@ -1,5 +1,5 @@
 /** The state machine's surroundings in a real master: signatures by the durable key, certificates by the committee (G4), admissions (N8). */
-import { certificateFault, decideMessage, generationAfter, sign, verifySignature, type Committee } from '@scs/protocol';
+import { certificateFault, decideMessage, generationAfter, signerOf, verifySignature, type Committee } from '@scs/protocol';
 import type { Rules } from '../../log/rules-port.ts';
 import type { Environment, Limits } from '../environment.ts';
 import { uiHolds } from '../usig.ts';
@@ -16,25 +16,29 @@ export interface EnvironmentOptions {
   readonly formation: string | undefined;
 }
 
-export const environmentOf = ({ index, genesisDigest, seed, rules, committee, limits, formation }: EnvironmentOptions): Environment => ({
-  index,
-  genesis: genesisDigest,
-  generation: committee.generation,
-  generationAfter: (head) => generationAfter(committee, head),
-  formation: formation ?? genesisDigest,
-  limits,
-  rules,
-  holds: {
-    ui: uiHolds,
-    vote: (head, { master, signature }) => verifySignature(committee.keys[master] ?? '', decideMessage(head), signature),
-    certificate: (certificate) => certificateFault(certificate, genesisDigest, committee) === undefined,
-  },
-  sign: (head) => ({ master: index, signature: sign(seed, decideMessage(head)) }),
-  admitted: (records) =>
-    [0, 1, 2].flatMap((master) => {
-      const counter = records.get('counter', String(master));
-      return counter ? [{ master, key: counter.key, height: counter.height }] : [];
-    }),
-  admissions: (block) =>
-    block.commands.flatMap((c) => (c.type === 'counter.admit' ? [{ master: c.statement.master, key: c.statement.key }] : [])),
-});
+export const environmentOf = (o: EnvironmentOptions): Environment => {
+  const { index, genesisDigest, seed, rules, committee, limits, formation } = o;
+  const sign = signerOf(seed);
+  return {
+    index,
+    genesis: genesisDigest,
+    generation: committee.generation,
+    generationAfter: (head) => generationAfter(committee, head),
+    formation: formation ?? genesisDigest,
+    limits,
+    rules,
+    holds: {
+      ui: uiHolds,
+      vote: (head, { master, signature }) => verifySignature(committee.keys[master] ?? '', decideMessage(head), signature),
+      certificate: (certificate) => certificateFault(certificate, genesisDigest, committee) === undefined,
+    },
+    sign: (head) => ({ master: index, signature: sign(decideMessage(head)) }),
+    admitted: (records) =>
+      [0, 1, 2].flatMap((master) => {
+        const counter = records.get('counter', String(master));
+        return counter ? [{ master, key: counter.key, height: counter.height }] : [];
+      }),
+    admissions: (block) =>
+      block.commands.flatMap((c) => (c.type === 'counter.admit' ? [{ master: c.statement.master, key: c.statement.key }] : [])),
+  };
+};
