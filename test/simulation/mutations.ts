@@ -306,7 +306,7 @@ const snapshots = inFile('fetch.ts', [
     'asks the same peer for ever',
     'const offers = new Map([...fetch.offers].filter(([other]) => other !== fetch.from));',
     'const { offers } = fetch;',
-    away(13),
+    away(6),
   ],
 ]);
 
