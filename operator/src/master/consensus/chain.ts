@@ -2,7 +2,17 @@
  * The blocks: certified ones, decided ones above them, and what candidates would make of the state (rules X1, X2). A decided
  * block is final here; a certified one is final for everybody, since a correct master voted for it.
  */
-import { blockDigest, decodeBlock, encodeBlock, headOf, hex, type Block, type Certificate, type Head, type State as Records } from '@scs/protocol';
+import {
+  blockDigest,
+  decodeBlock,
+  encodeBlock,
+  headOf,
+  hex,
+  type Block,
+  type Certificate,
+  type Head,
+  type State as Records,
+} from '@scs/protocol';
 import type { Environment } from './environment.ts';
 import { admit, type Roster } from './roster.ts';
 
