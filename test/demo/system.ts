@@ -221,7 +221,7 @@ export const diagnose = async (kubeconfig: string): Promise<string> => {
   return [
     await ask('get', 'pods', '-A', '-o', 'wide'),
     await ask('get', 'scp', '-A'),
-    await ask('get', 'events', '-A', '--sort-by=.lastTimestamp'),
+    (await ask('get', 'events', '-A', '--sort-by=.lastTimestamp')).split('\n').slice(-100).join('\n'),
   ].join('\n');
 };
 

@@ -109,8 +109,20 @@ export class Masters {
     await this.#scene.kubectl('set', 'image', '-n', SYSTEM, `statefulset/scs-master-${index}`, `master=${image}`);
     await this.#scene.kubectl('rollout', 'status', '-n', SYSTEM, `statefulset/scs-master-${index}`, '--timeout=120s');
   }
-  async logs(index: number): Promise<string> {
-    return this.#scene.kubectl('logs', '-n', SYSTEM, this.podOf(index), '--tail=-1');
+  /** Waits until one of these has it in its log, since it was started or before. */
+  async untilSaid(by: readonly number[], words: string): Promise<void> {
+    const log = (index: number, ...more: readonly string[]) =>
+      this.#scene.kubectl('logs', '-n', SYSTEM, this.podOf(index), '--tail=-1', ...more).catch(() => ''); // no log of before, or no pod yet
+    await until(`a log that says ${words}`, 2 * MINUTES, async () => {
+      const logs = await Promise.all(by.flatMap((i) => [log(i), log(i, '--previous')]));
+      return logs.some((text) => text.includes(words)) ? true : undefined;
+    });
+  }
+  /** The end of its log, and of the log before a restart; what can't be read is empty. */
+  async lastWords(index: number, lines = 80): Promise<string> {
+    const read = (...more: readonly string[]) =>
+      this.#scene.kubectl('logs', '-n', SYSTEM, this.podOf(index), `--tail=${lines}`, ...more).catch(String);
+    return `${await read('--previous')}\n-- restarted --\n${await read()}`;
   }
 
   /** What `replay` says of a master's log, read from its pod (X1). */

@@ -52,6 +52,24 @@ test('a slice is stored by its Vault’s enterprise, here and at a peer', async 
   expect(stored.get(sliceName(world))).toEqual(bytes);
 });
 
+/** Takes connections and never answers. */
+const still: BlobPeer = { index: 2, storeBlob: () => new Promise(() => undefined), fetchBlob: () => new Promise(() => undefined) };
+test('N7: a peer that stands still keeps nobody waiting: neither who stores nor who reads', async () => {
+  const stored = new Map<string, Uint8Array>();
+  const { world, disk, blobs } = setup([still, peerWith(stored)]);
+  expect(await blobs.put(address('alder'), uid, sliceName(world), bytes)).toBe(blobDigest(bytes));
+  disk.dropBlobs(uid);
+  expect(await blobs.find(uid, sliceName(world))).toEqual(bytes);
+});
+
+test('copies that nobody takes do not pile up', async () => {
+  let asked = 0;
+  const standing: BlobPeer = { ...still, storeBlob: () => ((asked += 1), new Promise<void>(() => undefined)) };
+  const { world, blobs } = setup([standing, peerWith(new Map())]);
+  for (let i = 0; i < 100; i += 1) await blobs.put(address('alder'), uid, sliceName(world), utf8(`sealed ${i}`));
+  expect(asked).toBe(32);
+});
+
 describe('refused', () => {
   test.each([
     ['another enterprise', 'birch', (w: World) => sliceName(w), bytes, /not a Vault of yours/],

@@ -18,6 +18,8 @@ export interface BlobPeer {
 const LIMIT = { slice: 512 * 1024, result: 500 * 1024 } as const;
 /** Results beside the one that is decided: an aggregator that starts anew seals anew. */
 const MOST_RESULTS = 16;
+/** Copies under way to one peer: nobody waits for a slow one, so it alone would not slow down what is put. */
+const MOST_COPYING = 32;
 
 type BlobName =
   { readonly kind: 'slice'; readonly vault: string; readonly sealKey: string } | { readonly kind: 'result'; readonly digest: string };
@@ -33,11 +35,20 @@ const sliceFolder = (vault: string): string => `slice/${vault}/`;
 const isCurrent = ({ aggregatorEnclave }: TaskRecord, name: BlobName | undefined): boolean =>
   name?.kind === 'slice' && name.sealKey === aggregatorEnclave?.sealKey;
 
+/** The first that is something, without waiting for the others, one of which may stand still; undefined when none is. They never reject. */
+const firstOf = <T>(asked: readonly Promise<T | undefined>[]): Promise<T | undefined> => {
+  const { promise, resolve } = Promise.withResolvers<T | undefined>();
+  for (const one of asked) void one.then((found) => found !== undefined && resolve(found));
+  void Promise.all(asked).then(() => resolve(undefined));
+  return promise;
+};
+
 export class Blobs {
   readonly #disk: Disk;
   readonly #tasks: TaskIndex;
   readonly #peers: readonly BlobPeer[];
   readonly #logger: Logger;
+  readonly #copying = new Map<BlobPeer, number>();
   constructor(disk: Disk, tasks: TaskIndex, peers: readonly BlobPeer[], logger: Logger) {
     this.#disk = disk;
     this.#tasks = tasks;
@@ -59,18 +70,23 @@ export class Blobs {
       if (this.#results(task, name) >= MOST_RESULTS) this.#disk.dropBlobs(task, 'result/');
     }
     this.#disk.putBlob({ task, name, bytes });
-    const stored = await Promise.all(this.#peers.map((peer) => this.#copyTo(peer, task, name, bytes)));
-    if (!stored.includes(true)) throw notNow('no other master could store the blob');
+    const stored = await firstOf(this.#peers.map((peer) => this.#copyTo(peer, task, name, bytes)));
+    if (!stored) throw notNow('no other master could store the blob');
     return blobDigest(bytes);
   }
 
-  async #copyTo(peer: BlobPeer, task: string, name: string, bytes: Uint8Array): Promise<boolean> {
+  async #copyTo(peer: BlobPeer, task: string, name: string, bytes: Uint8Array): Promise<true | undefined> {
+    const underWay = this.#copying.get(peer) ?? 0;
+    if (underWay >= MOST_COPYING) return undefined;
+    this.#copying.set(peer, underWay + 1);
     try {
       await peer.storeBlob(task, name, bytes);
       return true;
     } catch (thrown) {
       this.#logger.info({ peer: peer.index, ...errorFields(thrown) }, 'a blob could not be copied to a peer');
-      return false;
+      return undefined;
+    } finally {
+      this.#copying.set(peer, (this.#copying.get(peer) ?? 1) - 1);
     }
   }
 
@@ -123,13 +139,9 @@ export class Blobs {
   async find(task: string, name: string): Promise<Uint8Array | undefined> {
     const here = this.local(task, name);
     if (here || !parseName(name)) return here;
-    for (const peer of this.#peers) {
-      const bytes = await this.#fetchFrom(peer, task, name);
-      if (!bytes) continue;
-      this.#keepFetched(task, name, bytes);
-      return bytes;
-    }
-    return undefined;
+    const bytes = await firstOf(this.#peers.map((peer) => this.#fetchFrom(peer, task, name)));
+    if (bytes) this.#keepFetched(task, name, bytes);
+    return bytes;
   }
 
   /** What a peer gave is kept where it could have been stored; else a lying one could fill the disk. */
