@@ -5,6 +5,7 @@
  *   evidence.json    canonical {aggregate, slices}: the signed evidence, slices in the order of the survivors
  *   task.leaf        canonical CertifiedLeaf of task/<uid>; envelope.leaf and batch.leaf (once settled) likewise
  *   catalogue.json   the semantic catalogue that resolved the task, where it isn't the genesis'
+ *   own.leaf         certified attributes of the one Vault that was asked, where the task used its own (S3)
  *   settlement.json  canonical {index, count, path}: the task's place under the batch's root, once settled
  */
 import { z } from 'zod';
@@ -42,6 +43,7 @@ export interface Bundle {
   readonly batch: CertifiedLeaf | undefined;
   readonly settlement: z.infer<typeof SettlementFile> | undefined;
   readonly catalogue?: Catalogue | undefined;
+  readonly own?: CertifiedLeaf | undefined;
 }
 export type Files = Readonly<Record<string, Uint8Array>>;
 
@@ -69,6 +71,7 @@ export const decodeBundle = (files: Files): Bundle => ({
   batch: files['batch.leaf'] && decoded(LeafFile, files, 'batch.leaf'),
   settlement: files['settlement.json'] && decoded(SettlementFile, files, 'settlement.json'),
   catalogue: files['catalogue.json'] && decoded(Catalogue, files, 'catalogue.json'),
+  own: files['own.leaf'] && decoded(LeafFile, files, 'own.leaf'),
 });
 
 const fileOf = (files: Files, name: string): Uint8Array => {

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve as path } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { encodeGenesis, planDigest } from '@scs/protocol';
+import { encodeGenesis, OwnAttribute, ownOfManifest, planDigest } from '@scs/protocol';
 import { aCatalogue, aCatalogueOfNumbers, aGenesis, aPolicy } from '@scs/protocol/testing/genesis.ts';
 import { epsilonOfRho } from '@scs/protocol/mechanisms/accounting.ts';
 import { aTask, type TaskBuilder } from '@scs/protocol/testing/task.ts';
@@ -32,6 +32,26 @@ test('without size bands: from the fewest and smallest to the most and largest',
     { over: '2 Vaults of the smallest size band', amount: 420_000_000n },
     { over: '3 Vaults of the largest size band', amount: 750_000_000n },
   ]);
+});
+test('S3: a Vault’s own attributes, by its manifest: that Vault alone, at a quorum of one', () => {
+  const own = ownOfManifest([
+    OwnAttribute.parse({
+      name: 'is_big',
+      domain: 'retail.purchase',
+      local: 'ID',
+      type: 'string',
+      kind: 'boolean',
+      values: ['1'],
+      groupable: true,
+    }),
+  ]);
+  const of = (vault: string) => (vault === 'alder/shoppers' ? own : undefined);
+  const asking = aTask().asking({ groupBy: 'alder/shoppers/is_big' });
+  const told = resolveTask(asking.quorum(1).spec(), aGenesis(), undefined, of);
+  expect(told.quotes).toHaveLength(1);
+  expect(resolvedLines(told)).toContain('vault             alder/shoppers alone, of whose own the query asks');
+  expect(() => resolveTask(asking.quorum(2).spec(), aGenesis(), undefined, of)).toThrow('set spec.coordination.quorum to 1');
+  expect(() => resolveTask(asking.quorum(1).spec(), aGenesis(), undefined)).toThrow('There is no query attribute alder/shoppers/is_big');
 });
 test('S7: a deprecated attribute is a warning', () => {
   const catalogue = aCatalogue();

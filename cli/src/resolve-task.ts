@@ -15,6 +15,7 @@ import {
   semanticVersion,
   termsOf,
   type Genesis,
+  type OwnAttributesOf,
   type Plan,
   type PlanMeasure,
   type Policy,
@@ -22,6 +23,7 @@ import {
   type TaskSpec,
 } from '@scs/protocol';
 import { epsilonOfRho } from '@scs/protocol/mechanisms/accounting.ts';
+import { oneVault } from '@scs/protocol/rules/vault-selection.ts';
 import { specProblem } from '@scs/protocol/rules/task-spec.ts';
 import { CliError } from './errors.ts';
 import { measureName } from './result-measures.ts';
@@ -50,10 +52,16 @@ const refuse = (rejection: Rejection): never => {
 };
 
 /**
- * `sizeBands`: the public size band of each Vault that would be asked; undefined when they are unknown.
+ * `sizeBands`: the public size band of each Vault that would be asked; undefined when they are unknown. `own`: what is known of the
+ * Vaults' own attributes (S3).
  * Throws CliError with the code and the sentence with which the masters would reject the task.
  */
-export const resolveTask = (spec: TaskSpec, genesis: Genesis, sizeBands: readonly number[] | undefined): ResolvedTask => {
+export const resolveTask = (
+  spec: TaskSpec,
+  genesis: Genesis,
+  sizeBands: readonly number[] | undefined,
+  own: OwnAttributesOf = () => undefined,
+): ResolvedTask => {
   const { policy, catalogue } = genesis;
   if (spec.class !== 'query') refuse({ code: 'ClassNotSupported', class: spec.class });
   const problem = specProblem(spec, policy);
@@ -61,9 +69,11 @@ export const resolveTask = (spec: TaskSpec, genesis: Genesis, sizeBands: readonl
   const asked = parseEpsilon(spec.privacy.epsilon);
   const maximum = policy.privacy.maxEpsilonPerTask;
   if (asked > maximum) refuse({ code: 'EpsilonAboveMaximum', asked, maximum });
-  const resolution = resolveQuery(termsOf(spec), catalogue, policy, SOME_EPOCH);
+  const resolution = resolveQuery(termsOf(spec), catalogue, policy, SOME_EPOCH, own);
   if (!resolution.ok) return refuse(resolution.rejection);
   const { plan, warnings } = resolution.value;
+  const { quorum } = spec.coordination;
+  if (plan.vault !== undefined && quorum > 1) refuse({ code: 'QuorumUnreachable', quorum, possible: 1, why: oneVault(plan.vault) });
   const quotes = quotesOf(spec, genesis, plan, sizeBands);
   const maxFee = parseSym(spec.maxFee);
   const least = quotes[0]!.amount;
@@ -108,6 +118,7 @@ const quotesOf = (
       refuse({ code: 'QuorumUnreachable', quorum, possible: sizeBands.length, why: 'no more Vaults were given in --vaults' });
     return [{ over: `${sizeBands.length} Vaults of size bands ${sizeBands.join(', ')}`, amount: price(sizeBands) }];
   }
+  if (plan.vault !== undefined) return [{ over: `Vault ${plan.vault}, at the largest size band`, amount: price([bands - 1]) }];
   const most = Math.max(quorum, plan.overlapBound);
   return [
     { over: `${quorum} Vaults of the smallest size band`, amount: price(Array.from({ length: quorum }, () => 0)) },
@@ -159,6 +170,8 @@ export const resolvedLines = ({
   line('semantic version', version),
   line('policy version', String(policyVersion)),
   line('domain', `${plan.domain}, for ${plan.usage}`),
+  ...(plan.vault === undefined ? [] : [line('vault', `${plan.vault} alone, of whose own the query asks`)]),
+  ...(plan.crossed ?? []).map(({ column, domain }) => line('across', `${column}, from the subject's records of ${domain}`)),
   line('count', plan.count),
   ...plan.where.map((alternatives) => line('where', alternatives.map(predicateText).join(' or '))),
   ...plan.group.cells.map((cell) => line('cell', cellText(cell, plan.group.column))),

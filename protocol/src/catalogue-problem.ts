@@ -48,7 +48,8 @@ const sourceTypes: { readonly [K in QueryAttribute['derivation']['kind']]: reado
   aggregate: ['date', 'integer'],
 };
 
-const derivationProblem = (attribute: QueryAttribute, source: CanonicalAttribute): string | undefined => {
+/** What is wrong with a derivation from this source, as the end of a sentence. */
+export const derivationProblem = (attribute: QueryAttribute, source: CanonicalAttribute): string | undefined => {
   const { derivation, granularity, groupable, measure } = attribute;
   const { kind } = derivation;
   if (!sourceTypes[kind].includes(source.type)) return `${kind} does not begin from a ${source.type}`;

@@ -28,7 +28,7 @@ export const CanonicalAttribute = z.strictObject({
   description: z.string().max(500),
 });
 /** Beyond any total that people deal in, and far from where integers end. */
-const MOST = 1_000_000_000_000;
+export const MOST_NUMBER = 1_000_000_000_000;
 /** How a query attribute derives from canonical ones, and how fine a predicate on it may be (S2). */
 export const DerivationRule = z.discriminatedUnion('kind', [
   /** A finite list of groups; a raw value that none lists falls into `otherwise`, if given. */
@@ -50,7 +50,7 @@ export const DerivationRule = z.discriminatedUnion('kind', [
     /** Band below the first bound. */
     below: z.string().min(1).max(64),
     bands: z
-      .array(z.strictObject({ name: z.string().min(1).max(64), atLeast: z.int().min(-MOST).max(MOST) }))
+      .array(z.strictObject({ name: z.string().min(1).max(64), atLeast: z.int().min(-MOST_NUMBER).max(MOST_NUMBER) }))
       .min(1)
       .max(32),
   }),
@@ -64,11 +64,11 @@ export type DerivationRule = z.infer<typeof DerivationRule>;
 export const MeasureBounds = z
   .strictObject({
     /** A total below counts as this much. */
-    low: z.int().min(-MOST).max(0),
+    low: z.int().min(-MOST_NUMBER).max(0),
     /** A total above counts as this much. */
-    high: z.int().min(0).max(MOST),
+    high: z.int().min(0).max(MOST_NUMBER),
     /** Ascending; quantiles are among these. Without it there are none. */
-    grid: z.array(z.int().min(-MOST).max(MOST)).min(2).max(64).optional(),
+    grid: z.array(z.int().min(-MOST_NUMBER).max(MOST_NUMBER)).min(2).max(64).optional(),
   })
   .refine(({ low, high }) => low < high, 'low must be below high')
   .refine(({ grid = [] }) => grid.every((value, i) => i === 0 || value > grid[i - 1]!), 'grid must ascend');

@@ -8,6 +8,7 @@ import { decodeCanonicalAs, encodeCanonical } from './encoding/canonical.ts';
 import { CatalogueChange } from './catalogue-change.ts';
 import { ReleaseReceipt, SignedAggregateEvidence, SignedSliceEvidence } from './evidence.ts';
 import { taskClasses, usages } from './policy.ts';
+import { OwnAttribute } from './resources/own-attribute.ts';
 import { TaskSpec } from './resources/task.ts';
 
 const uid = z.string().regex(/^[0-9a-f-]{1,64}$/);
@@ -61,6 +62,8 @@ export const VaultOffer = z.strictObject({
   journal: z.strictObject({ sequence: z.bigint().min(0n), head: key }),
   /** S3: what gathered in the Vault and is not canonical: never values. */
   localAttributes: z.array(LocalAttribute).max(64).exactOptional(),
+  /** S3: query attributes of this Vault's own. */
+  attributes: z.array(OwnAttribute).min(1).max(32).exactOptional(),
 });
 /**
  * `journal` (here and in ReleaseReceipt) is the journal's head when the statement was signed. Masters refuse one behind the last

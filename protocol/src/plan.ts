@@ -51,6 +51,8 @@ export const Plan = z.strictObject({
     .min(1)
     .max(64)
     .exactOptional(),
+  /** S3: the one Vault that may be asked: the query uses attributes of its own. */
+  vault: z.string().max(128).exactOptional(),
   count: z.literal('subjects'),
   where: z.array(z.array(PlanPredicate).min(1).max(8)).max(24),
   /** Cells in order; `values` absent = the otherwise cell. One cell named "all" when the query does not group (column absent). */

@@ -21,6 +21,7 @@ export type Rejection =
   | { readonly code: 'UnknownBucket'; readonly attribute: string; readonly bucket: string; readonly known: readonly string[] }
   | { readonly code: 'AttributeRetired'; readonly attribute: string; readonly successor?: string }
   | { readonly code: 'CrossDomainNotApproved'; readonly attribute: string; readonly domain: string; readonly wanted: string }
+  | { readonly code: 'VaultScopeMixed'; readonly attribute: string; readonly vault: string; readonly other: string }
   | { readonly code: 'PredicateInvalid'; readonly attribute: string; readonly problem: string }
   | { readonly code: 'GranularityExceeded'; readonly attribute: string; readonly asked: string; readonly finest: string }
   | { readonly code: 'NotGroupable'; readonly attribute: string }
@@ -78,6 +79,8 @@ const explanations: { readonly [C in RejectionCode]: (r: Extract<Rejection, { co
   AttributeRetired: (r) => `Attribute ${r.attribute} is no longer served.${r.successor ? ` Use ${r.successor}.` : ''}`,
   CrossDomainNotApproved: (r) =>
     `Attribute ${r.attribute} needs values of domain ${r.domain} in a query of ${r.wanted}, and governance has not approved that. Leave it out, ask ${r.domain} itself, or propose it (approveCrossDomain).`,
+  VaultScopeMixed: (r) =>
+    `Attribute ${r.attribute} is Vault ${r.vault}'s own, and the query uses one of ${r.other} too; each can be asked by itself alone. Make two tasks.`,
   PredicateInvalid: (r) => `The predicate on ${r.attribute} is not valid: ${r.problem}.`,
   GranularityExceeded: (r) => `The predicate on ${r.attribute} asks for ${r.asked}; the finest allowed is ${r.finest}. Widen it.`,
   NotGroupable: (r) =>

@@ -9,6 +9,7 @@ import { decodeCanonical, encodeCanonical } from './encoding/canonical.ts';
 import { fromHex } from './encoding/bytes.ts';
 import { MerkleMap } from './merkle.ts';
 import type { LeafKind } from './leaf-kinds.ts';
+import type { OwnAttributesRecord } from './own-attributes.ts';
 import type { Plan } from './plan.ts';
 import type { TaskSpec, TaskState } from './resources/task.ts';
 import type { Rejection } from './rejection.ts';
@@ -226,6 +227,8 @@ export interface Records {
   canonical: CanonicalAttribute;
   attribute: QueryAttribute;
   vault: VaultRecord;
+  /** Query attributes of a Vault's own (S3). */
+  own: OwnAttributesRecord;
   task: TaskRecord;
   escrow: EscrowRecord;
   odometer: OdometerRecord;
@@ -254,7 +257,7 @@ export interface Records {
 export type RecordKind = keyof Records;
 
 /**
- * keys: meta/ · semantics/ · catalogue/<semantic version> · domain/, canonical/, attribute/<name> · actor/<address> · vault/<ns>/<name> · task/<uid> · escrow/<address> · odometer/<ns>/<name>/<usage>/<domain> ·
+ * keys: meta/ · semantics/ · catalogue/<semantic version> · domain/, canonical/, attribute/<name> · actor/<address> · vault/, own/<ns>/<name> · task/<uid> · escrow/<address> · odometer/<ns>/<name>/<usage>/<domain> ·
  * replenishment/<usage> ·
  * epoch/<n> · settlement/<n> · settlement/<leaf kind>-<n> · economy/ · bond/enterprise/<address> · bond/master/<public key> · work/<epoch>/<address> · pot/<epoch>/<ns>/<name> · credit/<address> · offence/<uid>/<what>/<who> · conduct/<address> · nonce/<address>/<nonce> · journal/<ns>/<name> · counter/<master> · version/<master> · upgrade/ · queue/<name> · index/<name> · and raw BCS: envelope/<uid> · batch/<n> · <leaf kind>/<n> · committee/<generation>
  */

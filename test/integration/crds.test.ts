@@ -376,6 +376,22 @@ describe('G7: projections', () => {
     expect(stored).toMatchObject({ spec });
   });
 
+  test.each([
+    { kind: 'boolean', from: 'purchase.store', buckets: ['true'], otherwise: 'false' },
+    { kind: 'threshold', from: 'purchase.cents', buckets: ['low', 'high'] },
+    { kind: 'hash', from: 'purchase.store', groups: 8 },
+  ])('S2, S3, S4: a query attribute of kind $kind, of a Vault and across domains, too', async (derivation) => {
+    const crossDomain = { from: 'bank.account', approved: true, why: 'proposal 7' };
+    const spec = { ...samples.QueryAttribute, name: 'alder/shoppers/x', vault: 'alder/shoppers', derivation, crossDomain };
+    const stored = await cluster.apply({
+      apiVersion,
+      kind: 'QueryAttribute',
+      metadata: { name: `alder.shoppers--${derivation.kind}` },
+      spec,
+    } as KubeObject);
+    expect(stored).toMatchObject({ spec });
+  });
+
   test.each<[ScpKind, Json, string]>([
     [
       'PolicyVersion',

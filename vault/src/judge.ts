@@ -9,6 +9,8 @@ import {
   encodePlan,
   equalBytes,
   instantMs,
+  ownNameOf,
+  ownOfManifest,
   parseSym,
   resolveQuery,
   termsOf,
@@ -27,6 +29,8 @@ export interface Judge {
   readonly genesis: Genesis;
   readonly genesisDigest: string;
   readonly manifest: VaultSpec;
+  /** Whose manifest it is: `namespace/name`. */
+  readonly store: { readonly vault: string };
   /** Beside the genesis' catalogue, those that governance has made since. */
   readonly catalogues?: Pick<Catalogues, 'of' | 'learn'>;
 }
@@ -51,8 +55,21 @@ const authorizationRefusal = ({ namespace, name, spec }: TaskRecord, { genesis, 
       );
 };
 
+/** S3, C5: an attribute of this Vault's own is served while the manifest has it. */
+const ownRefusal = ({ spec }: TaskRecord, { manifest, store }: Judge): Refusal | undefined => {
+  const { where = [], anyOf = [], measures = [], groupBy } = spec.query ?? {};
+  const asked = [...where, ...anyOf.flat(), ...measures].map(({ attribute }) => attribute);
+  const missing = [...asked, ...(groupBy === undefined ? [] : [groupBy])].find((name) => {
+    const scoped = ownNameOf(name);
+    return scoped && !(scoped.vault === store.vault && manifest.attributes.some((kept) => kept.name === scoped.own));
+  });
+  return missing === undefined
+    ? undefined
+    : refusal('AttributeNotOffered', `this Vault serves no attribute ${missing}; its operator may, in spec.attributes`);
+};
+
 /** S6: the plan follows from the terms, the catalogue and the policy; the Vault resolves it by itself. */
-const planRefusal = (record: TaskRecord, plan: Plan, { genesis, catalogues }: Judge): Refusal | undefined => {
+const planRefusal = (record: TaskRecord, plan: Plan, { genesis, catalogues, manifest, store }: Judge): Refusal | undefined => {
   if (record.policyVersion !== genesis.policy.version)
     return refusal(
       'PolicyUnknown',
@@ -65,7 +82,10 @@ const planRefusal = (record: TaskRecord, plan: Plan, { genesis, catalogues }: Ju
       'CatalogueUnknown',
       `semantic version ${version} is not known here: submit the task again once this Vault has heard of it`,
     );
-  const own = resolveQuery(termsOf(record.spec), catalogue, genesis.policy, record.epoch);
+  const attributes = ownOfManifest(manifest.attributes);
+  const own = resolveQuery(termsOf(record.spec), catalogue, genesis.policy, record.epoch, (vault) =>
+    vault === store.vault ? attributes : undefined,
+  );
   return own.ok && equalBytes(encodePlan(own.value.plan), encodePlan(plan))
     ? undefined
     : refusal(
@@ -82,11 +102,16 @@ export const taskRefusal = (record: TaskRecord, judge: Judge): Refusal | undefin
   const use = { submitter: spec.submitter, class: spec.class, usage: plan.usage };
   // C1: for each record touched, so of each domain read (S4).
   const unfit = domainsRead(plan).map((domain) => useRefusal(judge.manifest, { ...use, domain }));
-  return unfit.find((refused) => refused !== undefined) ?? authorizationRefusal(record, judge) ?? planRefusal(record, plan, judge);
+  return (
+    unfit.find((refused) => refused !== undefined) ??
+    authorizationRefusal(record, judge) ??
+    ownRefusal(record, judge) ??
+    planRefusal(record, plan, judge)
+  );
 };
 
 /** B1, C5: micro-rho that a subject may lose of the usage here. */
-export const limitOf = (plan: Pick<Plan, 'usage' | 'overlapBound'>, { genesis, manifest }: Judge): bigint => {
+export const limitOf = (plan: Pick<Plan, 'usage' | 'overlapBound'>, { genesis, manifest }: Pick<Judge, 'genesis' | 'manifest'>): bigint => {
   const own = manifest.limits.find(({ usage }) => usage === plan.usage)?.microRho;
   return subjectLimit(genesis.policy, plan.usage, plan.overlapBound, own === undefined ? undefined : wholeMicroRho(own));
 };

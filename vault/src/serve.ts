@@ -194,6 +194,7 @@ const opened = async (
     httpfs: env.SCS_HTTPFS,
     catalogue: genesis.catalogue,
     domains: manifest.domains.map(({ name }) => name),
+    attributes: manifest.attributes,
     ...(journalCopy && { journalCopy, journalLost: manifest.journal?.lost ?? false }),
     memoryLimitBytes: config.memoryLimitBytes,
     threads: config.threads,

@@ -1,5 +1,6 @@
 /** `resolve`: what a task would ask and cost; a dry run that charges nothing. */
-import type { Catalogue, Plan, TaskSpec } from '@scs/protocol';
+import { z } from 'zod';
+import { OwnAttribute, ownOfManifest, type Catalogue, type OwnAttributesOf, type Plan, type TaskSpec } from '@scs/protocol';
 import { readCatalogue } from '../catalogue-file.ts';
 import type { Command, Invocation } from '../command.ts';
 import { CliError, UsageError } from '../errors.ts';
@@ -11,10 +12,16 @@ import { readManifestFile } from '../manifest-file.ts';
 import { formatOf } from '../options.ts';
 import { resolvedJson, resolvedLines, resolveTask } from '../resolve-task.ts';
 import { completeSpec, readManifest } from '../sign-task.ts';
+import { checked, parseYaml } from '../yaml-file.ts';
 
 /** In place of what only the key folder knows: no part of the plan or the price depends on it. */
 const NOBODY = { submitter: `0x${'0'.repeat(64)}`, resultKey: '0'.repeat(64) };
 
+const VaultManifest = z.object({
+  kind: z.literal('Vault'),
+  metadata: z.object({ namespace: z.string().max(63), name: z.string().max(253) }),
+  spec: z.object({ attributes: z.array(OwnAttribute).max(32).default([]) }),
+});
 const sizeBandsOf = (invocation: Invocation): readonly number[] | undefined => {
   const text = invocation.text('vaults');
   if (text === undefined) return undefined;
@@ -36,6 +43,16 @@ const catalogueFile = async (invocation: Invocation): Promise<Catalogue | undefi
   return file === undefined ? undefined : readCatalogue(await readText(file, 'a semantic catalogue'), file, 'CatalogueInvalid');
 };
 
+/** S3: own attributes as a Vault's manifest says them; in force or about to be. */
+const ownAttributes = async (invocation: Invocation): Promise<OwnAttributesOf | undefined> => {
+  const file = invocation.text('vault-manifest');
+  if (file === undefined) return undefined;
+  const code = 'VaultManifestInvalid';
+  const { metadata, spec } = checked(VaultManifest, parseYaml(await readText(file, 'a Vault manifest'), file, code), file, code);
+  const own = ownOfManifest(spec.attributes);
+  return (vault) => (vault === `${metadata.namespace}/${metadata.name}` ? own : undefined);
+};
+
 export const resolve: Command = {
   words: ['resolve'],
   summary: 'say what a task would ask and cost at most; charges nothing',
@@ -48,6 +65,7 @@ more such tasks they allow; spec.submitter's share of the epoch counts if the ma
 
   -f, --file FILE       manifest of the Task; - reads standard input
   --catalogue FILE      a later catalogue than the genesis', such as one about to be approved; YAML or JSON
+  --vault-manifest FILE manifest of the Vault whose own attributes the query names
   --vaults BANDS        public size band of each Vault that would be asked, such as 1,1,2
   --budget              read the public odometers of the domain
   -o, --output FORMAT   text or json
@@ -59,6 +77,7 @@ ${KUBE_HELP}`,
     file: { type: 'string', short: 'f' },
     vaults: { type: 'string' },
     catalogue: { type: 'string' },
+    'vault-manifest': { type: 'string' },
     budget: { type: 'boolean' },
     output: { type: 'string', short: 'o', default: 'text' },
   },
@@ -69,7 +88,7 @@ ${KUBE_HELP}`,
     const { genesis } = await findGenesis(invocation, () => connect(invocation));
     const spec = completeSpec(readManifest(yaml, file).spec, NOBODY, file);
     const catalogue = await catalogueFile(invocation);
-    const resolved = resolveTask(spec, catalogue ? { ...genesis, catalogue } : genesis, sizeBands);
+    const resolved = resolveTask(spec, catalogue ? { ...genesis, catalogue } : genesis, sizeBands, await ownAttributes(invocation));
     const budget = invocation.flag('budget') ? await budgetOf(connect(invocation), resolved.plan, spec) : undefined;
     if (format === 'json') invocation.out(resolvedJson(resolved, budget && estimateJson(budget)));
     else for (const line of [...resolvedLines(resolved), ...(budget ? estimateLines(budget) : [])]) invocation.out(line);

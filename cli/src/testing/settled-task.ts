@@ -16,21 +16,23 @@ import {
   genesisDigest,
   headOf,
   hex,
+  ownName,
   settlementLeafOf,
   sign,
   type CatalogueChange,
   type CertifiedLeaf,
   type Genesis,
+  type OwnAttribute,
   type Task,
   type TaskRecord,
   type TaskResult,
 } from '@scs/protocol';
 import { encodeTaskResult, envelopeAad } from '@scs/protocol/slice-input.ts';
 import { listPath } from '@scs/protocol/settlement-layout.ts';
-import { aGenesis } from '@scs/protocol/testing/genesis.ts';
+import { aGenesis, vaultNames } from '@scs/protocol/testing/genesis.ts';
 import { aCatalogueChange } from '@scs/protocol/testing/catalogue-change.ts';
 import { actorKey, masterKey } from '@scs/protocol/testing/keys.ts';
-import { aggregateCommand } from '@scs/protocol/testing/statements.ts';
+import { aggregateCommand, anOffer, registerCommand } from '@scs/protocol/testing/statements.ts';
 import { aTask, type AdmitCommand, type TaskBuilder } from '@scs/protocol/testing/task.ts';
 import { World } from '@scs/protocol/testing/world.ts';
 import { packSealed, seal } from '@scs/proto/sealing.ts';
@@ -130,13 +132,20 @@ export interface SettleOptions {
   readonly at?: number;
   /** Of the catalogue, before the admission. */
   readonly changes?: CatalogueChange[];
+  /** The first Vault's own, in force before the admission; the task is grouped by the first of them. */
+  readonly attributes?: OwnAttribute[];
   /** Lands the batch on a chain; else it is only said to have landed. */
   readonly land?: (batch: CertifiedLeaf) => Promise<{ readonly transaction: string; readonly version: bigint }>;
 }
 
 /** The world that a task is about to enter, and that ends in. */
-const startedWorld = ({ genesis = aGenesis(), at, changes }: SettleOptions): World => {
+const startedWorld = ({ genesis = aGenesis(), at, changes, attributes }: SettleOptions): World => {
   const world = World.ready(genesis);
+  if (attributes) {
+    world.block(registerCommand(world, anOffer(vaultNames[0]!, { revision: 1, attributes })));
+    world.advance(genesis.policy.epoch.lengthMs);
+    world.observe();
+  }
   if (changes) {
     world.block(aCatalogueChange(world, changes));
     world.advance(genesis.policy.epoch.lengthMs);
@@ -170,7 +179,10 @@ const settle = async (world: World, uid: string, land: SettleOptions['land']): P
 export const settledTask = async (options: SettleOptions = {}): Promise<SettledTask> => {
   const { name = 'coffee-by-age', resultKey = newResultKey(), admit, land } = options;
   const world = startedWorld(options);
-  const uid = work(world, admit ?? aTask().named(name).with({ resultKey: resultKey.publicKey }));
+  const [own] = options.attributes ?? [];
+  const plain = aTask().named(name).with({ resultKey: resultKey.publicKey });
+  const built = own ? plain.asking({ groupBy: ownName(vaultNames[0]!, own.name) }).quorum(1) : plain;
+  const uid = work(world, admit ?? built);
   const other = work(world, aTask().named(`${name}-other`));
   const result = resultOf(world.task(uid));
   const blob = await sealed(result, resultKey.publicKey);
@@ -205,6 +217,7 @@ export const settledTask = async (options: SettleOptions = {}): Promise<SettledT
       'batch.leaf': encodeCanonical(batch),
       'settlement.json': settlementFile(world, record),
       ...(options.changes && { 'catalogue.json': world.state.map.get(`catalogue/${record.semanticVersion}`)! }),
+      ...(own && { 'own.leaf': encodeCanonical(certifiedLeaf(world, `own/${vaultNames[0]!}`)) }),
     },
     chain: {
       chainId: genesis.chain.chainId,

@@ -2,6 +2,7 @@
 import {
   authorizationMessage,
   decodeEnvelope,
+  decodeRecord,
   encodeEnvelope,
   encodePlan,
   envelopeDigest,
@@ -156,7 +157,14 @@ export const plan = (subject: Subject): Check =>
     const { semanticVersion: version, policyVersion, plan: bytes } = decoded();
     const catalogue = catalogueOf(subject, version);
     if (!catalogue) return `the catalogue of semantic version ${version} is neither the genesis' nor in the proof`;
-    const resolved = resolveQuery(termsOf(task.spec), catalogue, policyOf(genesis, Number(policyVersion)), record().epoch);
+    const vault = record().plan?.vault;
+    const { own } = subject.bundle;
+    const unproven = vault !== undefined && own ? leafProblem(subject, own, `own/${vault}`) : undefined;
+    if (unproven !== undefined) return `the attributes of Vault ${vault}: ${unproven}`;
+    const attributes = own && decodeRecord('own', own.value);
+    const resolved = resolveQuery(termsOf(task.spec), catalogue, policyOf(genesis, Number(policyVersion)), record().epoch, (of) =>
+      of === vault ? attributes : undefined,
+    );
     if (!resolved.ok) return 'the manifest does not resolve';
     return differs('the plan', hex(encodePlan(resolved.value.plan)) === bytes);
   });

@@ -1,7 +1,7 @@
 /** One byte a line: whatever a line of `verify` says holds, fails when a byte underneath is another. */
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { decodeCanonical, encodeCanonical, fromHex, sign, type CertifiedLeaf, type Task } from '@scs/protocol';
+import { decodeCanonical, encodeCanonical, fromHex, OwnAttribute, sign, type CertifiedLeaf, type Task } from '@scs/protocol';
 import { aCatalogue, aGenesis, aPolicy } from '@scs/protocol/testing/genesis.ts';
 import { masterKey, testKey } from '@scs/protocol/testing/keys.ts';
 import { decodeBundle, type Files } from '../bundle.ts';
@@ -48,6 +48,17 @@ test('S6: resolved by a later catalogue: the proof brings it, and its digest is 
   expect(failing(await inputOf(later, { ...later.files, 'catalogue.json': Buffer.from(altered) }))).toEqual(['plan']);
 });
 
+test('S3, S6: resolved by a Vault’s own attribute: the proof brings them, certified', async () => {
+  const of = { name: 'is_big', domain: 'retail.purchase', local: 'STORE_ID', type: 'string', kind: 'boolean', values: ['1'] };
+  const own = await settledTask({ attributes: [OwnAttribute.parse({ ...of, groupable: true })] });
+  expect(own.record.survivors).toEqual(['alder/shoppers']);
+  expect(failing(await inputOf(own))).toEqual([]);
+  const { 'own.leaf': _own, ...without } = own.files;
+  expect(failing(await inputOf(own, without))).toEqual(['plan']);
+  const altered = inLeaf(own.files, 'own.leaf', 'STORE_ID', 'STORE_IX');
+  expect(failing(await inputOf(own, altered))).toEqual(['plan']);
+});
+
 /** The digit's neighbour: another hex digit, another decimal digit, always another byte. */
 const other = (digit: string): string => (digit === '0' ? '1' : '0');
 const flip = (text: string, at = 0): string => text.slice(0, at) + other(text[at]!) + text.slice(at + 1);
@@ -55,11 +66,12 @@ const flipByte = (bytes: Uint8Array, at: number): Uint8Array => bytes.map((b, i)
 
 const leaf = (files: Files, name: string): CertifiedLeaf => decodeCanonical(files[name]!) as CertifiedLeaf;
 /** One byte of the decoded record, by replacing a text that occurs in its canonical JSON. */
-const inRecord = (files: Files, from: string, to: string): Files => {
-  const found = leaf(files, 'task.leaf');
+const inRecord = (files: Files, from: string, to: string): Files => inLeaf(files, 'task.leaf', from, to);
+const inLeaf = (files: Files, name: string, from: string, to: string): Files => {
+  const found = leaf(files, name);
   const text = new TextDecoder().decode(fromHex(found.value));
   if (!text.includes(from)) throw new Error(`the record has no ${from}`);
-  return { ...files, 'task.leaf': encodeCanonical({ ...found, value: Buffer.from(text.replace(from, to)).toString('hex') }) };
+  return { ...files, [name]: encodeCanonical({ ...found, value: Buffer.from(text.replace(from, to)).toString('hex') }) };
 };
 const inJson = (files: Files, name: string, change: (text: string) => string): Files => ({
   ...files,

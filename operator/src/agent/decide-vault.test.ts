@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Vault, VaultRecord } from '@scs/protocol';
+import { OwnAttribute, type Vault, type VaultRecord } from '@scs/protocol';
 import { decideVault, type VaultHealth, type VaultInput } from './decide-vault.ts';
 
 const enterprise = `0x${'a'.repeat(64)}`;
@@ -17,6 +17,7 @@ const vault: Vault = {
     limits: [],
     storage: { size: '1Gi' },
     sources: [],
+    attributes: [],
     quotas: [],
   },
 };
@@ -116,4 +117,12 @@ test('S3: local attributes are shown and offered; a change of them is a new revi
   const changed = decide({ health: { ...health, localAttributes: [{ ...one, coverage: 'some' }] }, certified: known });
   expect(changed.register).toMatchObject({ revision: 3, localAttributes: [{ coverage: 'some' }] });
   expect(decide({ certified: known }).register).toMatchObject({ revision: 3 });
+});
+
+test('S3: what the manifest promotes goes into the offer', () => {
+  const attributes = [
+    OwnAttribute.parse({ name: 'is_big', domain: 'retail.purchase', local: 'ID', type: 'string', kind: 'boolean', values: ['1'] }),
+  ];
+  expect(decide({ vault: { ...vault, spec: { ...vault.spec, attributes } } }).register).toMatchObject({ attributes });
+  expect(decide({}).register).not.toHaveProperty('attributes');
 });

@@ -139,6 +139,7 @@ const offerOf = ({ vault, enterprise, certified }: VaultInput, health: VaultHeal
       (certified?.revision ?? 0) + (certified && isAnother(certified, vault, health) ? 1 : 0),
     ),
     journal: health.journal,
+    ...(spec.attributes.length > 0 && { attributes: spec.attributes }),
     ...(health.localAttributes?.length && { localAttributes: [...health.localAttributes] }),
   };
 };

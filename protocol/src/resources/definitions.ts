@@ -338,6 +338,7 @@ export const QueryAttribute = projection(
     { name: 'Domain', jsonPath: '.spec.domain', description: 'Domain that it belongs to.' },
     { name: 'From', jsonPath: '.spec.derivation.from', description: 'Canonical attribute that it derives from.' },
     { name: 'Groupable', jsonPath: '.spec.groupable', type: 'boolean', description: 'Whether results may be grouped by it.' },
+    { name: 'Vault', jsonPath: '.spec.vault', priority: 1, description: 'The Vault whose own it is.' },
     {
       name: 'Across',
       jsonPath: '.spec.crossDomain.approved',

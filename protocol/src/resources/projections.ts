@@ -196,6 +196,7 @@ export const CanonicalAttributeStatus = z.object(attributeStatus);
 export const QueryAttributeSpec = z.object({
   name: attributeName.describe('Name in the semantic catalogue.'),
   domain: attributeName.describe('Domain that it belongs to.'),
+  vault: z.string().max(128).optional().describe("The Vault whose own it is, on a local attribute (S3); absent = the catalogue's."),
   derivation: z
     .object({
       kind: z.enum(['bucket', 'boolean', 'threshold', 'hash', 'aggregate']).describe('How values are derived (S2).'),

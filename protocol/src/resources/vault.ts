@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { taskClasses, usages } from '../policy.ts';
 import { Backup, Encryption, Journal, Quota, Source } from './vault-storage.ts';
+import { OwnAttribute } from './own-attribute.ts';
 import { Address, Condition, Decimal, DigestHex, Hex, Proof, PublicKey, type Resource } from './common.ts';
 import { RightsSpec } from './rights.ts';
 
@@ -57,6 +58,11 @@ export const VaultSpec = z.object({
   backup: Backup.optional().describe('Encrypted backups of the whole Vault; without them, none are made.'),
   sources: z.array(Source).max(32).default([]).describe('Files loaded at start.'),
   quotas: z.array(Quota).max(256).default([]).describe('Limits of what actors may ask for, beside the privacy budget.'),
+  attributes: z
+    .array(OwnAttribute)
+    .max(32)
+    .default([])
+    .describe("Local attributes promoted to query attributes of this Vault's own (S3): queries that name one ask this Vault alone."),
   importVolumeClaim: z
     .string()
     .max(253)

@@ -1,5 +1,5 @@
 /**
- * vault.register (rules N3, B1, B6, C5): what an enterprise's agent says of a Vault, signed by the enterprise's actor key. A
+ * vault.register (rules N3, S3, B1, B6, C5): what an enterprise's agent says of a Vault, signed by the enterprise's actor key. A
  * revision counts upwards, so that an old offer can't come back; the noise key's commitment and the enterprise never change.
  */
 import type { Command, VaultOffer } from '../commands.ts';
@@ -10,6 +10,7 @@ import type { VaultRecord } from '../state.ts';
 import { fault, policyOf, type Fault, type RuleContext } from './context.ts';
 import type { Draft } from './draft.ts';
 import { journalFault, noteJournal } from './journal.ts';
+import { ownAfter } from './own-attributes.ts';
 import { catalogueInForce } from './semantics.ts';
 import { joinedIndex, offeringIndex } from './vault-selection.ts';
 
@@ -86,6 +87,9 @@ export const registerVault = (draft: Draft, command: Register, ctx: RuleContext)
     offerFault(draft, offer, ctx) ??
     journalFault(draft, offer.vault, offer.journal);
   if (found) return found;
+  const own = ownAfter(draft.get('own', offer.vault), offer, draft.must('meta').epoch + 1);
+  if (!own.ok) return fault('OfferInvalid', own.problem);
+  if (own.record) draft.put('own', offer.vault, own.record);
   changeIndex(draft, offer.vault, domainNames(known), domainNames(offer));
   draft.put('vault', offer.vault, { ...offer, registeredAt: ctx.height });
   noteJournal(draft, offer.vault, offer.journal);

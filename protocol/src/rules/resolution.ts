@@ -1,5 +1,5 @@
 /**
- * Resolution (rules S2, S4, S5, S6, S7, S8): a query in the catalogue's words becomes a plan in canonical terms. A pure function
+ * Resolution (rules S2, S3, S4, S5, S6, S7, S8): a query in the catalogue's words becomes a plan in canonical terms. A pure function
  * of terms, catalogue, policy and epoch; neither the catalogue's order nor the order of predicates changes the plan's digest.
  */
 import { parseEpsilon } from '../amounts.ts';
@@ -7,6 +7,7 @@ import { lineageOf, semanticVersion, type CanonicalAttribute, type Catalogue, ty
 import { hex } from '../encoding/bytes.ts';
 import { encodeCanonical } from '../encoding/canonical.ts';
 import { rhoOfParts } from '../mechanisms/output-noise.ts';
+import { ownDerived, ownName, ownNameOf, stateIn, type OwnAttributesOf } from '../own-attributes.ts';
 import { domainsRead, type Plan, type PlanMeasure } from '../plan.ts';
 import type { Policy } from '../policy.ts';
 import type { Rejection } from '../rejection.ts';
@@ -20,6 +21,9 @@ import { refused, resolved, type Derived, type Resolved } from './resolved.ts';
 /** What resolution sees of the world (S6). */
 interface Semantics {
   readonly catalogue: Catalogue;
+  readonly own: OwnAttributesOf;
+  /** Of admission. */
+  readonly epoch: number;
   readonly keyOf: HashKeyOf;
 }
 export interface Resolution {
@@ -41,7 +45,10 @@ const unknownAttribute = (catalogue: Catalogue, attribute: string): Rejection =>
 };
 
 /** S1, S4, S7: the attribute exists, is served, and it and its source belong to the query's domain or one above it. */
-const derive = (catalogue: Catalogue, wanted: string, name: string): Resolved<Derived> => {
+const derive = (semantics: Semantics, wanted: string, name: string): Resolved<Derived> => {
+  const scoped = ownNameOf(name);
+  if (scoped) return deriveOwn(semantics, wanted, name, scoped);
+  const { catalogue } = semantics;
   const attribute = catalogue.queryAttributes.find((a) => a.name === name);
   const source = attribute ? attribute.derivation.from : name;
   const canonical = catalogue.canonicalAttributes.find((a) => a.name === source && (attribute !== undefined || a.directlyQueryable));
@@ -53,6 +60,37 @@ const derive = (catalogue: Catalogue, wanted: string, name: string): Resolved<De
   const crosses = foreign !== undefined && isApproved(attribute, lineage, canonical);
   if (foreign !== undefined && !crosses) return refused({ code: 'CrossDomainNotApproved', attribute: name, domain: foreign, wanted });
   return resolved({ attribute, canonical, crosses });
+};
+/** S3: of the Vault that the name begins with, as it was in the epoch of admission (S6). */
+const deriveOwn = (
+  { own, epoch }: Semantics,
+  wanted: string,
+  name: string,
+  { vault, own: ofVault }: { readonly vault: string; readonly own: string },
+): Resolved<Derived> => {
+  const { attributes = [] } = own(vault) ?? {};
+  const found = attributes.find(({ definition }) => definition.name === ofVault);
+  const state = found && stateIn(found, epoch);
+  const derived = found && state && ownDerived(vault, found.definition, state);
+  if (derived === undefined || typeof derived === 'string') {
+    const nearest = nearestName(
+      name,
+      attributes.map(({ definition }) => ownName(vault, definition.name)).filter((known) => known !== name),
+    );
+    return refused({ code: 'UnknownAttribute', attribute: name, ...(nearest === undefined ? {} : { nearest }) });
+  }
+  const { attribute, canonical } = derived;
+  const retired = stateRejection(name, attribute);
+  if (retired) return refused(retired);
+  if (attribute.domain !== wanted) return refused({ code: 'CrossDomainNotApproved', attribute: name, domain: attribute.domain, wanted });
+  return resolved({ attribute, canonical, crosses: false, vault });
+};
+/** S3: the Vault whose own attributes are used, if any; of one alone. */
+const scopeOf = (used: readonly Derived[]): Resolved<string | undefined> => {
+  const [first, ...rest] = used.filter(({ vault }) => vault !== undefined);
+  const other = rest.find(({ vault }) => vault !== first!.vault);
+  if (!other) return resolved(first?.vault);
+  return refused({ code: 'VaultScopeMixed', attribute: nameOf(other), vault: other.vault!, other: first!.vault! });
 };
 /** S4: only the input may be of another domain, and only of the one that was approved. */
 const isApproved = (attribute: QueryAttribute | undefined, lineage: readonly string[], { domain }: CanonicalAttribute): boolean =>
@@ -105,30 +143,30 @@ const byColumn = (a: Plan['where'][number], b: Plan['where'][number]): number =>
   return a[0]!.column < b[0]!.column ? -1 : 1;
 };
 
-const resolveWhere = ({ catalogue, keyOf }: Semantics, query: Query): Resolved<{ where: Plan['where']; used: readonly Derived[] }> => {
+const resolveWhere = (semantics: Semantics, query: Query): Resolved<{ where: Plan['where']; used: readonly Derived[] }> => {
   const conditions = conditionsOf(query);
-  const used = all(conditions.map((condition) => all(condition.map(({ attribute }) => derive(catalogue, query.domain, attribute)))));
+  const used = all(conditions.map((condition) => all(condition.map(({ attribute }) => derive(semantics, query.domain, attribute)))));
   if (!used.ok) return used;
   const combined = combinedRejection(used.value);
   if (combined) return refused(combined);
-  const where = all(conditions.map((condition, i) => alternativesOf(used.value[i]!, condition, keyOf)));
+  const where = all(conditions.map((condition, i) => alternativesOf(used.value[i]!, condition, semantics.keyOf)));
   return where.ok ? resolved({ where: where.value.toSorted(byColumn), used: used.value.flat() }) : where;
 };
 
 const resolveMeasures = (
-  catalogue: Catalogue,
+  semantics: Semantics,
   { domain, measures = [] }: Query,
 ): Resolved<{ measures: readonly PlanMeasure[]; used: readonly Derived[] }> => {
-  const used = all(measures.map(({ attribute }) => derive(catalogue, domain, attribute)));
+  const used = all(measures.map(({ attribute }) => derive(semantics, domain, attribute)));
   if (!used.ok) return used;
   const found = all(measures.map((measure, i) => measureOf(used.value[i]!, measure)));
   return found.ok ? resolved({ measures: found.value, used: used.value }) : found;
 };
 
 const ALL: Plan['group'] = { cells: [{ label: 'all' }] };
-const resolveGroup = (catalogue: Catalogue, query: Query): Resolved<{ group: Plan['group']; used: readonly Derived[] }> => {
+const resolveGroup = (semantics: Semantics, query: Query): Resolved<{ group: Plan['group']; used: readonly Derived[] }> => {
   if (query.groupBy === undefined) return resolved({ group: ALL, used: [] });
-  const derived = derive(catalogue, query.domain, query.groupBy);
+  const derived = derive(semantics, query.domain, query.groupBy);
   if (!derived.ok) return derived;
   const { attribute } = derived.value;
   const group = attribute ? groupOf(attribute) : refused<Plan['group']>({ code: 'NotGroupable', attribute: query.groupBy });
@@ -158,24 +196,37 @@ const unknownDomain = (catalogue: Catalogue, domain: string): Rejection => {
   return { code: 'UnknownDomain', domain, ...(nearest === undefined ? {} : { nearest }) };
 };
 
-/** `terms` are of a valid query (`specProblem`); `epoch` is that of admission. A subject enters k cells (S8), one if the task doesn't say: the slice clips to its first. */
-export const resolveQuery = (terms: TaskTerms, catalogue: Catalogue, policy: Policy, epoch: number): Resolved<Resolution> => {
+/**
+ * `terms` are of a valid query (`specProblem`); `epoch` is that of admission; `own` gives the Vaults' own attributes. A subject enters k
+ * cells (S8), one if the task doesn't say: the slice clips to its first.
+ */
+export const resolveQuery = (
+  terms: TaskTerms,
+  catalogue: Catalogue,
+  policy: Policy,
+  epoch: number,
+  own: OwnAttributesOf = () => undefined,
+): Resolved<Resolution> => {
   const query = terms.query!;
   const keyOf: HashKeyOf = (attribute) => semanticHashKey(semanticVersion(catalogue), epoch, attribute);
   if (!catalogue.domains.some(({ name }) => name === query.domain)) return refused(unknownDomain(catalogue, query.domain));
-  const where = resolveWhere({ catalogue, keyOf }, query);
+  const semantics: Semantics = { catalogue, keyOf, own, epoch };
+  const where = resolveWhere(semantics, query);
   if (!where.ok) return where;
-  const group = resolveGroup(catalogue, query);
+  const group = resolveGroup(semantics, query);
   if (!group.ok) return group;
-  const measured = resolveMeasures(catalogue, query);
+  const measured = resolveMeasures(semantics, query);
   if (!measured.ok) return measured;
   const measures = [...measured.value.measures];
   const budget = { epsilon: parseEpsilon(terms.privacy.epsilon), ...(measures.length > 0 && { measures }) };
   const used = [...where.value.used, ...group.value.used, ...measured.value.used];
+  const scope = scopeOf(used);
+  if (!scope.ok) return scope;
   const crossed = crossedBy(used);
   const place = { domain: query.domain, ...(crossed.length > 0 && { crossed }) };
   const plan: Plan = {
     ...place,
+    ...(scope.value !== undefined && { vault: scope.value }),
     usage: terms.usage,
     count: 'subjects',
     where: [...where.value.where],

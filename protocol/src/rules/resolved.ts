@@ -10,6 +10,8 @@ export const refused = <T>(rejection: Rejection): Resolved<T> => ({ ok: false, r
 export interface Derived {
   readonly attribute: QueryAttribute | undefined;
   readonly canonical: CanonicalAttribute;
+  /** Whose own it is (S3). */
+  readonly vault?: string;
   /** Its values are of another domain's records (S4). */
   readonly crosses: boolean;
 }

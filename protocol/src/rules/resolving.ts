@@ -42,7 +42,9 @@ export const resolveTask = (draft: Draft, uid: string, ctx: RuleContext): Fault 
   if (task.state !== 'accepted') return fault('AlreadyDecided', `task ${uid} is ${task.state}`);
   const policy = policyOf(ctx.genesis, task.policyVersion);
   // S6, S7: the catalogue that it was admitted under, whatever came since.
-  const resolution = resolveQuery(termsOf(task.spec), catalogueOf(draft, task.semanticVersion), policy, task.epoch);
+  const resolution = resolveQuery(termsOf(task.spec), catalogueOf(draft, task.semanticVersion), policy, task.epoch, (vault) =>
+    draft.get('own', vault),
+  );
   if (!resolution.ok) return end(draft, task, resolution.rejection, ctx);
   const { plan, warnings } = resolution.value;
   const selection = selectVaults(draft, task, plan, policy);

@@ -45,6 +45,8 @@ const notOffered = (vaults: readonly VaultRecord[], wanted: Wanted): Rejection =
   const offered = [...new Set(inDomain.flatMap(({ usages }) => usages))].toSorted();
   return { code: 'UsageNotOffered', usage: plan.usage, domain, offered };
 };
+/** Why no quorum above one can be reached, when a query uses a Vault's own attributes (S3). */
+export const oneVault = (vault: string): string => `the query uses attributes of Vault ${vault} alone; set spec.coordination.quorum to 1`;
 const tooFew = (plan: Plan): string => `no more Vaults offer ${plan.usage} on ${domainsRead(plan).join(' and ')}`;
 const budgetExhausted = (exhausted: readonly { vault: VaultRecord; room: Room }[], { plan }: Wanted): Rejection => {
   const fullest = exhausted.reduce((best, next) => (next.room.left > best.room.left ? next : best));
@@ -59,7 +61,9 @@ const no = (rejection: Rejection): Selection => ({ ok: false, rejection });
 export const selectVaults = (state: Readable, task: TaskRecord, plan: Plan, policy: Policy): Selection => {
   const wanted: Wanted = { task, plan, policy, quorum: task.spec.coordination.quorum };
   const { quorum } = wanted;
-  const inDomain = vaultsOf(state, plan.domain);
+  // S3: of whose own the query asks, alone.
+  if (plan.vault !== undefined && quorum > 1) return no({ code: 'QuorumUnreachable', quorum, possible: 1, why: oneVault(plan.vault) });
+  const inDomain = vaultsOf(state, plan.domain).filter(({ vault }) => plan.vault === undefined || vault === plan.vault);
   const offering = inDomain.filter((vault) => offers(vault, wanted));
   if (offering.length === 0) return no(notOffered(inDomain, wanted));
   if (offering.length < quorum)

@@ -21,6 +21,7 @@ export const aVault: Vault = {
     limits: [],
     storage: { size: '1Gi' },
     sources: [],
+    attributes: [],
     quotas: [],
   },
 };

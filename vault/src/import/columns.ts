@@ -4,7 +4,7 @@
  */
 import type { Mapping } from '@scs/protocol';
 import { named, quoted } from '../store/database.ts';
-import { sqlType, type Column } from '../store/schema.ts';
+import { sqlType, type Column, type LocalColumn } from '../store/schema.ts';
 import { MAX_SUBJECT_LENGTH } from '../store/subjects.ts';
 
 /** Why a record does not map. */
@@ -24,6 +24,8 @@ export interface Expected {
   /** SQL over the file's columns. */
   readonly value: (fileType: string) => string;
   readonly checks: (fileType: string) => readonly Check[];
+  /** SQL of the value where the file has no such column; without it, it must. */
+  readonly ifAbsent?: string;
   /** For people: what is expected. */
   readonly says: string;
 }
@@ -97,6 +99,13 @@ export const attributeColumn = (column: Column, mapping: Mapping['attributes'][n
           : `a date as ${mapping.dateFormat}`,
   };
 };
+
+/** S3: a column that the manifest keeps though it is not canonical; files may come without it. */
+export const localAttributeColumn = (column: LocalColumn): Expected => ({
+  ...attributeColumn({ ...column, name: column.local }, undefined),
+  name: column.name,
+  ifAbsent: `NULL::${sqlType(column)}`,
+});
 
 /** Text that must be there. */
 const required = (name: string, from: string, condition: string, reason: Unmatched, says: string): Expected => {

@@ -19,7 +19,16 @@ import { columnsOf, keysTable, recordsTable } from '../store/schema.ts';
 import { dropStaged, stagedRows, unstage } from '../store/staged.ts';
 import { enrol, NO_ACCOUNTS, piecesOf, raiseVersion, recordsVersion, type AccountRange, type NewAccounts } from '../store/subjects.ts';
 import type { VaultStore } from '../store/vault-store.ts';
-import { attributeColumn, choiceColumn, constantColumn, keyColumn, producerColumn, subjectColumn, timeColumn } from './columns.ts';
+import {
+  attributeColumn,
+  localAttributeColumn,
+  choiceColumn,
+  constantColumn,
+  keyColumn,
+  producerColumn,
+  subjectColumn,
+  timeColumn,
+} from './columns.ts';
 import { ImportError } from './import-error.ts';
 import { noteLocal } from './local-attributes.ts';
 import { recordReport } from './report.ts';
@@ -125,7 +134,7 @@ export const rulesOf = (store: VaultStore, domain: string, mapping: Mapping | un
   const producer = mapping?.producer === undefined ? producerColumn(mapping?.producerColumn) : constantColumn('producer', mapping.producer);
   const key = mapping?.key === undefined ? [] : [keyColumn(mapping.key)];
   return {
-    expected: [...attributes, subjectColumn(mapping?.subject), producer, ...key],
+    expected: [...attributes, ...store.localColumns(domain).map(localAttributeColumn), subjectColumn(mapping?.subject), producer, ...key],
     others: mapping ? 'ignore' : 'refuse',
     unmatched: mapping?.unmatched ?? 'refuse',
     local: mapping?.others === 'report',
@@ -165,7 +174,7 @@ export const importRecords = (
   { mapping, name = '' }: { readonly mapping?: Mapping | undefined; readonly name?: string } = {},
 ): Promise<Imported> => {
   const rules = rulesOf(store, domain, mapping);
-  const names = columnsOf(store.catalogue, domain).map((column) => named(column.name));
+  const names = store.columnsOf(domain).map((column) => named(column.name));
   return importOnce(store, { kind: 'records', domain, file, name, rules }, progress, async (sql, seen) => {
     const { subjectKey } = store.keys;
     const erased = erasedCount(mapping?.subject ?? 'subject', await leaveOutErased(sql, seen, subjectKey));

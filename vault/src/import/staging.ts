@@ -122,17 +122,29 @@ const columnTypes = async (sql: Sql, source: string): Promise<ReadonlyMap<string
   return types;
 };
 
+/** Columns that a file need not have, and has not, are constants. */
+const withoutAbsent = (rules: StagingRules, types: ReadonlyMap<string, string>): StagingRules => ({
+  ...rules,
+  expected: rules.expected.map((e) => {
+    const { from, ifAbsent } = e;
+    if (ifAbsent === undefined || from === undefined || types.has(from)) return e;
+    return { ...e, from: undefined, value: () => ifAbsent, checks: () => [] };
+  }),
+});
+
 /**
  * Makes the temporary view or table `staged`: the expected columns, and `number` (from 1). Throws ImportError that names the first wrong
  * column and row; where unmatched rows are skipped, counts them instead.
  */
-export const stage = (sql: Sql, file: ImportFile, rules: StagingRules): Promise<Staged> =>
+export const stage = (sql: Sql, file: ImportFile, given: StagingRules): Promise<Staged> =>
   reading(file, async () => {
     const faults: { readonly expected: Expected; readonly reason: Unmatched }[] = [];
     const source = await sourceOf(file);
     const types = await columnTypes(sql, source);
+    const rules = withoutAbsent(given, types);
     checkColumns(types, rules);
-    const read = new Set(rules.expected.flatMap(({ from }) => from ?? []));
+    // S3: a local attribute that this Vault keeps is still none of the catalogue's, and reported as before.
+    const read = new Set(rules.expected.flatMap(({ from, ifAbsent }) => (ifAbsent === undefined ? (from ?? []) : [])));
     const local = rules.local ? await countLocal(sql, source, types, read) : [];
     const typeOf = ({ from }: Expected): string => (from === undefined ? '' : types.get(from)!);
     const columns = rules.expected.map((e) => `${e.value(typeOf(e))} AS ${named(e.name)}`).join(', ');

@@ -63,7 +63,7 @@ const scopesOf = ({ genesis, manifest }: RightsContext): readonly { domain: stri
     return offered.map((usage) => ({
       domain: name,
       usage,
-      limit: limitOf({ usage, overlapBound }, { genesis, genesisDigest: '', manifest }),
+      limit: limitOf({ usage, overlapBound }, { genesis, manifest }),
     }));
   });
 const usesAnswer = ({ uses, spendings, accesses }: SubjectUses, context: RightsContext): z.infer<typeof Uses> => ({

@@ -1,5 +1,5 @@
 /** Tables of the Vault. Migrations are only ever added; each runs once, in one transaction with its entry. */
-import { lineageOf, type Catalogue } from '@scs/protocol';
+import { lineageOf, localColumn, type Catalogue, type OwnAttribute } from '@scs/protocol';
 import { named, type Database, type Sql } from './database.ts';
 
 /**
@@ -105,6 +105,10 @@ export interface Column {
   readonly name: string;
   readonly type: keyof typeof SQL_TYPES;
 }
+export interface LocalColumn extends Column {
+  /** Column of the files. */
+  readonly local: string;
+}
 export const sqlType = ({ type }: Column): (typeof SQL_TYPES)[keyof typeof SQL_TYPES] => SQL_TYPES[type];
 /** Columns of a domain's records: canonical attributes, its own and those of the domains above it, that were ever in force, by name (S4). */
 export const columnsOf = (catalogue: Catalogue, domain: string): readonly Column[] =>
@@ -113,14 +117,27 @@ export const columnsOf = (catalogue: Catalogue, domain: string): readonly Column
     .map(({ name, type }) => ({ name, type }))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
 
+/** Columns of a domain's local attributes that the manifest keeps (S3), each once, by name. */
+export const localColumnsOf = (
+  kept: readonly Pick<OwnAttribute, 'domain' | 'local' | 'type'>[],
+  domain: string,
+): readonly LocalColumn[] => {
+  const columns = kept.flatMap((a) => (a.domain === domain ? [{ name: localColumn(a), type: a.type, local: a.local }] : []));
+  return [...new Map(columns.map((column) => [column.name, column])).values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+};
+
 const schemaVersion = async (sql: Sql): Promise<number> => {
   await sql.run('CREATE TABLE IF NOT EXISTS migrations (version BIGINT NOT NULL, applied BIGINT NOT NULL)');
   const [row] = await sql.rows('SELECT coalesce(max(version), 0) AS version FROM migrations');
   return Number(row!['version']);
 };
 
-/** Brings the file to this program's schema, and each offered domain's table to the catalogue's columns. Throws on a newer file. */
-export const migrate = async (database: Database, catalogue: Catalogue, domains: readonly string[], now: number): Promise<void> => {
+/** Brings the file to this program's schema, and each offered domain's table to its columns. Throws on a newer file. */
+export const migrate = async (
+  database: Database,
+  domains: readonly { readonly name: string; readonly columns: readonly Column[] }[],
+  now: number,
+): Promise<void> => {
   const from = await database.write(schemaVersion);
   if (from > SCHEMA_VERSION) throw new Error(`the file has schema ${from}, this program knows ${SCHEMA_VERSION}: run a newer one`);
   for (const [i, statements] of migrations.entries())
@@ -129,7 +146,7 @@ export const migrate = async (database: Database, catalogue: Catalogue, domains:
         for (const statement of statements) await sql.run(statement);
         await sql.run('INSERT INTO migrations VALUES ($version, $now)', { version: i + 1, now });
       });
-  for (const domain of domains) await database.write(async (sql) => void (await addDomain(sql, domain, columnsOf(catalogue, domain))));
+  for (const { name, columns } of domains) await database.write(async (sql) => void (await addDomain(sql, name, columns)));
 };
 
 /** True when the domain's table had columns added. */

@@ -1,5 +1,5 @@
 /** What a Vault's store is opened with. */
-import type { Catalogue } from '@scs/protocol';
+import type { Catalogue, OwnAttribute } from '@scs/protocol';
 import type { JournalCopy } from '../journal/copy.ts';
 import type { DatabaseOptions } from './database.ts';
 import type { VaultKeys } from './keys.ts';
@@ -16,6 +16,8 @@ export interface StoreOptions extends Pick<DatabaseOptions, 'key' | 'file' | 'ht
   readonly importFolder?: string;
   readonly catalogue: Catalogue;
   readonly domains: readonly string[];
+  /** S3: local attributes of the manifest whose values are kept. */
+  readonly attributes?: readonly Pick<OwnAttribute, 'domain' | 'local' | 'type'>[];
   /** B8: the journal's copy outside the volume, once the Vault's keys are known. Without it the chain is local. */
   readonly journalCopy?: (keys: VaultKeys) => JournalCopy;
   /** B8: the operator declares the copy lost. */

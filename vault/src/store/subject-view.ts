@@ -3,7 +3,7 @@ import { usages, type Usage } from '@scs/protocol';
 import { keysOf } from './subject-keys.ts';
 import { LATEST } from './consents.ts';
 import { named, type Row, type Sql } from './database.ts';
-import { columnsOf, recordsTable } from './schema.ts';
+import { recordsTable } from './schema.ts';
 import { subjectId } from './subjects.ts';
 import type { VaultStore } from './vault-store.ts';
 
@@ -53,7 +53,7 @@ const textOf = (value: unknown): string | null => {
 const timeOf = (value: unknown): string | null => (value === null || value === undefined ? null : new Date(Number(value)).toISOString());
 
 const recordsOf = async (sql: Sql, store: VaultStore, id: bigint, domain: string, limit: number): Promise<HeldRecords> => {
-  const columns = columnsOf(store.catalogue, domain).map(({ name }) => name);
+  const columns = store.columnsOf(domain).map(({ name }) => name);
   const table = recordsTable(domain);
   const [count] = await sql.rows(`SELECT count(*) AS total FROM ${table} WHERE subject = $id::BIGINT`, { id });
   const rows = await sql.rows(

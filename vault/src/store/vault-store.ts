@@ -22,7 +22,7 @@ import { hasRevoked, Revocations } from './revocations.ts';
 import { full, isFull, roomOf, type Room } from './room.ts';
 import { FIRST_FILE, nextFile, removeOtherFiles } from './files.ts';
 import { Mutex } from './mutex.ts';
-import { addDomain, columnsOf, keysTable, migrate, recordsTable } from './schema.ts';
+import { addDomain, columnsOf, keysTable, localColumnsOf, migrate, recordsTable, type Column, type LocalColumn } from './schema.ts';
 import { forgetSnapshots, openSnapshot, removeOrphans, snapshotById, type Snapshot, type SnapshotFolders } from './snapshots.ts';
 import type { StoreOptions } from './store-options.ts';
 import { addKey, removeKey, type KeyChange, type KeyChanged } from './subject-keys.ts';
@@ -85,7 +85,12 @@ export class VaultStore {
     for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true, mode: 0o700 });
     const readable = [folders.scratch, folders.incoming, ...(options.importFolder === undefined ? [] : [options.importFolder])];
     const database = await Database.open({ ...options, folders: readable });
-    await migrate(database, options.catalogue, options.domains, (options.now ?? Date.now)());
+    const { catalogue, attributes = [] } = options;
+    const domains = options.domains.map((name) => ({
+      name,
+      columns: [...columnsOf(catalogue, name), ...localColumnsOf(attributes, name)],
+    }));
+    await migrate(database, domains, (options.now ?? Date.now)());
     const store = new VaultStore(options, database, await vaultKeys(database, options.key), folders);
     try {
       await store.#adopt();
@@ -116,6 +121,14 @@ export class VaultStore {
   /** Of those it knows, the one with the most canonical attributes in force: they are never taken back. */
   get catalogue(): Catalogue {
     return this.#catalogue;
+  }
+  /** Local attributes that the manifest keeps (S3). */
+  localColumns(domain: string): readonly LocalColumn[] {
+    return localColumnsOf(this.#options.attributes ?? [], domain);
+  }
+  /** All that a record of the domain has here. */
+  columnsOf(domain: string): readonly Column[] {
+    return [...columnsOf(this.#catalogue, domain), ...this.localColumns(domain)];
   }
   /** A catalogue that governance made since: its canonical attributes become columns, and the next snapshots have them (S1). */
   async learn(catalogue: Catalogue): Promise<void> {
@@ -298,7 +311,7 @@ export class VaultStore {
       ...hand,
       vault: this.vault,
       folders: this.folders,
-      columnsOf: (domain) => columnsOf(this.#catalogue, domain).map(({ name }) => name),
+      columnsOf: (domain) => this.columnsOf(domain).map(({ name }) => name),
       now: () => this.#now(),
       onStep: this.#options.onStep,
     };

@@ -1,5 +1,5 @@
 /** Genesis and log as cluster-scoped objects (rule G7): what each should look like, one at a time. */
-import { digest, encodeCanonical, formatEpsilon, formatSym, usages, type Actor, type State } from '@scs/protocol';
+import { digest, encodeCanonical, formatEpsilon, formatSym, ownDerived, stateIn, usages, type Actor, type State } from '@scs/protocol';
 import { catalogueInForce } from '@scs/protocol/rules/semantics.ts';
 import { creditOf } from '@scs/protocol/rules/credits.ts';
 import { bondedBy } from '@scs/protocol/rules/economy.ts';
@@ -154,7 +154,23 @@ const canonicalAttribute = (sources: Sources, name: string): Wanted | undefined 
   const { state, ...spec } = found;
   return { spec, status: attributeStatus(sources, `canonical/${found.name}`, state) };
 };
+/** S3: `NAMESPACE.VAULT--NAME`, which no name of the catalogue becomes: theirs have no two dashes in a row, an own name has none. */
+export const ownObjectName = (vault: string, name: string): string => `${vault.replace('/', '.')}--${catalogueName(name)}`;
+const ownAttribute = ({ state, leaf }: Sources, objectName: string): Wanted | undefined => {
+  const at = objectName.lastIndexOf('--');
+  const vault = objectName.slice(0, at).replace('.', '/');
+  const found = state.get('own', vault)?.attributes.find(({ definition }) => ownObjectName(vault, definition.name) === objectName);
+  const life = found && stateIn(found, state.must('meta').epoch);
+  const derived = found && life && ownDerived(vault, found.definition, life);
+  if (derived === undefined || typeof derived === 'string') return undefined;
+  const { state: _state, derivation, ...rest } = derived.attribute;
+  return {
+    spec: { ...rest, vault, derivation: { ...flatRule(derivation), from: found!.definition.local } },
+    status: { observedGeneration: 1, state: life!, ...proved(leaf(`own/${vault}`)) },
+  };
+};
 const queryAttribute = (sources: Sources, name: string): Wanted | undefined => {
+  if (name.includes('--')) return ownAttribute(sources, name);
   const found = catalogueInForce(sources.state).queryAttributes.find((a) => catalogueName(a.name) === name);
   if (!found) return undefined;
   const { state, derivation, ...rest } = found;
@@ -184,9 +200,19 @@ export const wantedNames = ({ genesis, state }: Sources): readonly (readonly [Cl
     ...settlementNames(state).map((name) => ['Settlement', name] as const),
     ...genesis.actors.map((a) => ['Actor', actorName(a)] as const),
     ...catalogueNames(state),
+    ...ownNames(state),
   ];
 };
 const domainNames = (state: State) => catalogueInForce(state).domains.map((d) => ['Domain', catalogueName(d.name)] as const);
+const ownNamesOf = (state: State, vault: string) => {
+  const { epoch } = state.must('meta');
+  const shown = state.get('own', vault)?.attributes.filter((record) => stateIn(record, epoch) !== undefined) ?? [];
+  return shown.map(({ definition }) => ['QueryAttribute', ownObjectName(vault, definition.name)] as const);
+};
+const ownNames = (state: State): readonly (readonly [ClusterKind, string])[] => {
+  const joined = catalogueInForce(state).domains.flatMap(({ name }) => state.get('index', joinedIndex(name)) ?? []);
+  return [...new Set(joined)].flatMap((vault) => ownNamesOf(state, vault));
+};
 const catalogueNames = (state: State): readonly (readonly [ClusterKind, string])[] => [
   ...domainNames(state),
   ...catalogueInForce(state).canonicalAttributes.map((a) => ['CanonicalAttribute', catalogueName(a.name)] as const),
@@ -200,7 +226,9 @@ export const objectsOfKey = (
 ): readonly (readonly [ClusterKind, string])[] => {
   const slash = key.indexOf('/');
   const [kind, name] = [key.slice(0, slash), key.slice(slash + 1)];
-  if (kind === 'epoch') return [['Epoch', `epoch-${name}`]];
+  // S3: what Vaults said of their own attributes begins with it.
+  if (kind === 'epoch') return [['Epoch', `epoch-${name}`], ...ownNames(state)];
+  if (kind === 'own') return ownNamesOf(state, name);
   if (kind === 'settlement') return [['Settlement', `settlement-${name}`]];
   const holder =
     kind === 'actor' || kind === 'credit' || kind === 'conduct' ? name : kind === 'bond' ? name.replace(/^enterprise\//, '') : undefined;

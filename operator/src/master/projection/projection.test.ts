@@ -12,6 +12,7 @@ import {
   EpochStatus,
   fromHex,
   hex,
+  OwnAttribute,
   PolicyVersionSpec,
   QueryAttributeSpec,
   QueryAttributeStatus,
@@ -31,6 +32,7 @@ import {
 import { vaultNames } from '@scs/protocol/testing/genesis.ts';
 import { masterKey } from '@scs/protocol/testing/keys.ts';
 import { aCatalogueChange } from '@scs/protocol/testing/catalogue-change.ts';
+import { anOffer, registerCommand } from '@scs/protocol/testing/statements.ts';
 import { aTask } from '@scs/protocol/testing/task.ts';
 import { World } from '@scs/protocol/testing/world.ts';
 import { clusterKinds, objectsOfKey, wantedNames, wantedObject, type Sources } from './cluster-objects.ts';
@@ -279,6 +281,26 @@ describe('G7: cluster-scoped objects', () => {
     const changed = objectsOfKey('semantics/', sourcesOf(world));
     expect(changed).toContainEqual(['QueryAttribute', name]);
     expect(changed).toContainEqual(['Domain', 'retail.purchase']);
+  });
+  test('S3: a Vault’s own attribute is shown from the epoch that it begins with, under a name that no other object has', () => {
+    const world = World.ready();
+    const vault = vaultNames[0]!;
+    const attributes = [
+      OwnAttribute.parse({ name: 'is_big', domain: 'retail.purchase', local: 'STORE ID', type: 'string', kind: 'boolean', values: ['1'] }),
+    ];
+    world.block(registerCommand(world, anOffer(vault, { revision: 1, attributes })));
+    const shown = () => wantedNames(sourcesOf(world)).filter(([, name]) => name.includes('--'));
+    expect(shown()).toEqual([]);
+    world.advance(world.genesis.policy.epoch.lengthMs);
+    expect(shown()).toEqual([['QueryAttribute', 'alder.shoppers--is-big']]);
+    const wanted = wantedObject(sourcesOf(world), 'QueryAttribute', 'alder.shoppers--is-big')!;
+    expect(QueryAttributeSpec.parse(wanted.spec)).toEqual(wanted.spec);
+    expect(wanted.spec).toMatchObject({ name: 'alder/shoppers/is_big', vault, derivation: { kind: 'boolean', from: 'STORE ID' } });
+    expect(JSON.stringify(wanted.spec)).not.toContain('local/');
+    expect(QueryAttributeStatus.parse(wanted.status)).toMatchObject({ state: 'active', proof: { key: `own/${vault}` } });
+    expect(objectsOfKey(`own/${vault}`, sourcesOf(world))).toEqual(shown());
+    expect(objectsOfKey('epoch/1', sourcesOf(world))).toContainEqual(shown()[0]);
+    expect(wantedObject(sourcesOf(world), 'QueryAttribute', 'alder.shoppers--nothing')).toBeUndefined();
   });
   test('P1: a batch is shown from its first waiting task on, in each of its states', () => {
     const world = World.ready();

@@ -79,6 +79,7 @@ export const resultFiles = (
   const batch = record.batch === undefined ? undefined : log.leaf(batchKey(record.batch));
   const settlement = settlementFile(record, log);
   const catalogue = catalogueFile(record, log.state());
+  const own = record.plan?.vault === undefined ? undefined : log.leaf(`own/${record.plan.vault}`);
   return {
     binaryData: { 'result.sealed': Buffer.from(sealed).toString('base64') },
     data: {
@@ -88,6 +89,7 @@ export const resultFiles = (
       ...(batch && { 'batch.leaf': leafFile(batch) }),
       ...(settlement && { 'settlement.json': settlement }),
       ...(catalogue !== undefined && { 'catalogue.json': catalogue }),
+      ...(own && { 'own.leaf': leafFile(own) }),
       provisional: String(record.readyAt === undefined),
     },
   };
