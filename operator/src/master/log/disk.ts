@@ -39,6 +39,15 @@ export interface Disk {
    * can be decided again, and as no other, if all of them lose power at once.
    */
   append(block: StoredBlock, changes: Iterable<StateChange>): void;
+  /**
+   * Blocks of these heights are kept elsewhere: they go, and with them the votes. At or below the last of them no vote is stored any
+   * more (G4): whoever voted there has a certified block above it.
+   */
+  truncate(first: bigint, last: bigint): void;
+  /** The highest height whose votes are gone; 0 before. */
+  votesBelow(): bigint;
+  /** The first height from which on every block is here; 0 without blocks. */
+  wholeFrom(): bigint;
   /** Replaces all entries, for a state rebuilt from the blocks. */
   replaceEntries(entries: Iterable<readonly [string, Uint8Array]>): void;
   vote(generation: bigint, height: bigint): StoredVote | undefined;

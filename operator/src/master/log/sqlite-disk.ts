@@ -37,6 +37,7 @@ class SqliteDisk implements Disk, DeferredWrites {
   readonly #file: SqliteFile;
   readonly #waiting = new WaitingWrites();
   #defers = false;
+  #votesBelow: bigint | undefined;
   #beforeClose: () => void = () => {};
   constructor(file: SqliteFile) {
     this.#file = file;
@@ -103,6 +104,33 @@ class SqliteDisk implements Disk, DeferredWrites {
       this.#file.run('INSERT INTO entries (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value', key, value);
     else this.#file.run('DELETE FROM entries WHERE key = ?', key);
   }
+  truncate(first: bigint, last: bigint): void {
+    this.flush();
+    this.transaction(true, () => {
+      this.#file.run('DELETE FROM blocks WHERE height >= ? AND height <= ?', first, last);
+      this.#file.run('DELETE FROM votes WHERE height >= ? AND height <= ?', first, last);
+      if (last > this.votesBelow()) this.#setAbout('votes-below', last);
+    });
+    this.#votesBelow = undefined;
+  }
+  votesBelow(): bigint {
+    const row = this.#file.get("SELECT value FROM about WHERE key = 'votes-below'");
+    return (this.#votesBelow ??= row ? BigInt(textOf(row, 'value')) : 0n);
+  }
+  wholeFrom(): bigint {
+    this.flush();
+    const row = this.#file.get(
+      'SELECT max(height) AS height FROM blocks AS b WHERE NOT EXISTS (SELECT 1 FROM blocks WHERE height = b.height - 1)',
+    );
+    return typeof row?.['height'] === 'bigint' ? row['height'] : 0n;
+  }
+  #setAbout(key: string, value: bigint): void {
+    this.#file.run(
+      'INSERT INTO about (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
+      key,
+      value.toString(),
+    );
+  }
   replaceEntries(entries: Iterable<readonly [string, Uint8Array]>): void {
     this.flush();
     this.transaction(true, () => {
@@ -123,6 +151,11 @@ class SqliteDisk implements Disk, DeferredWrites {
     else this.#storeVote(vote);
   }
   #isStored({ generation, height, stateRoot, block }: StoredVote): boolean {
+    if (height <= this.votesBelow())
+      throw new DiskError(
+        'VoteExists',
+        `votes up to height ${this.votesBelow()} are given and their blocks in the archive; not one more at ${height}`,
+      );
     const known = this.#file.get('SELECT state_root, block FROM votes WHERE generation = ? AND height = ?', generation, height);
     if (known && (known['state_root'] !== stateRoot || known['block'] !== block))
       throw new DiskError('VoteExists', `a vote for another block is stored at generation ${generation}, height ${height}`);
@@ -144,10 +177,7 @@ class SqliteDisk implements Disk, DeferredWrites {
     return row && BigInt(textOf(row, 'value'));
   }
   setBar(height: bigint): void {
-    this.#file.run(
-      "INSERT INTO about (key, value) VALUES ('bar', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-      height.toString(),
-    );
+    this.#setAbout('bar', height);
   }
 
   storeOffence({ master, height, proof }: { master: number; height: bigint; proof: Uint8Array }): void {

@@ -64,6 +64,7 @@ const begin = (primary: boolean) => {
     log,
     tasks: () => ({ byUid: () => object, uids: () => [task.uid].values() }),
     blobs: { find: async () => undefined },
+    blockAt: async () => undefined,
     events: { record: () => written.resolve() },
     genesis: world.genesis,
     genesisDigest: world.genesisDigest,

@@ -37,7 +37,7 @@ import { aTask } from '@scs/protocol/testing/task.ts';
 import { World } from '@scs/protocol/testing/world.ts';
 import { clusterKinds, objectsOfKey, wantedNames, wantedObject, type Sources } from './cluster-objects.ts';
 import { taskConditions } from './conditions.ts';
-import { resultFiles, sameFiles } from './result-files.ts';
+import { evidenceFound, evidenceHeight, evidenceIn, resultFiles, sameFiles } from './result-files.ts';
 import { sameStatus } from './same.ts';
 import { taskStatus } from './task-status.ts';
 
@@ -57,8 +57,12 @@ const sourcesOf = (world: World): Sources => ({ genesis: world.genesis, state: w
 const logOf = (world: World) => ({
   state: () => world.state,
   leaf: (key: string) => leafOf(world, key),
-  block: (height: bigint) => world.blocks.find((b) => b.height === height),
 });
+const evidenceOf = (world: World, record: TaskRecord): string | undefined =>
+  evidenceIn(
+    record,
+    world.blocks.find(({ height }) => height === evidenceHeight(record))!,
+  );
 
 type Stage = readonly [reached: string, record: TaskRecord];
 const stages = (): readonly Stage[] => {
@@ -192,7 +196,7 @@ describe('result', () => {
   test('P3: the files lead from the sealed bytes to the root in the batch', () => {
     const { world, uid } = completed();
     const record = world.task(uid);
-    const files = resultFiles(record, utf8('sealed'), logOf(world));
+    const files = resultFiles(record, utf8('sealed'), evidenceOf(world, record), logOf(world));
     expect(Object.keys(files.data ?? {}).toSorted()).toEqual([
       'batch.leaf',
       'envelope.leaf',
@@ -220,9 +224,20 @@ describe('result', () => {
     ['the sealed bytes', { binaryData: { 'result.sealed': 'AAAA' } }, false],
   ])('N6: with %s altered, they are written again: %o', (_what, change: { data?: object; binaryData?: object }, same) => {
     const { world, uid } = completed();
-    const wanted = resultFiles(world.task(uid), utf8('sealed'), logOf(world));
+    const wanted = resultFiles(world.task(uid), utf8('sealed'), evidenceOf(world, world.task(uid)), logOf(world));
     const found = { data: { ...wanted.data, ...change.data }, binaryData: { ...wanted.binaryData, ...change.binaryData } };
     expect(sameFiles(found, wanted, world.genesisDigest, committee)).toBe(same);
+  });
+
+  test('N6, X1: the evidence that lies there is believed by its certified digest, so that an old task needs no block out of the archive', () => {
+    const { world, uid } = completed();
+    const record = world.task(uid);
+    const text = evidenceOf(world, record)!;
+    expect(evidenceFound(record, { data: { 'evidence.json': text } })).toBe(text);
+    const other = { ...record, evidence: '0'.repeat(64) };
+    expect(evidenceFound(other, { data: { 'evidence.json': text } })).toBeUndefined();
+    for (const found of [undefined, {}, { data: { 'evidence.json': '{}' } }, { data: { 'evidence.json': text.slice(1) } }])
+      expect(evidenceFound(record, found)).toBeUndefined();
   });
 });
 

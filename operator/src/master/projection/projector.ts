@@ -2,7 +2,7 @@
  * Keeps the custom resources what the log says (rules N6, G7). The master that proposes writes at once; the others look a little
  * later, and find nothing to do unless it failed or lied. Cost is that of what changed.
  */
-import type { Committee, Genesis } from '@scs/protocol';
+import type { Block, Committee, Genesis } from '@scs/protocol';
 import type { Clock } from '../../kube/clock.ts';
 import type { Cluster } from '../../kube/client.ts';
 import type { EventRecorder } from '../../kube/events.ts';
@@ -24,6 +24,8 @@ export interface ProjectorOptions {
   readonly log: Log;
   readonly tasks: () => Pick<TaskObjects, 'byUid' | 'uids'>;
   readonly blobs: Pick<Blobs, 'find'>;
+  /** A decided block, from the log or its archive. */
+  readonly blockAt: (height: bigint) => Promise<Block | undefined>;
   readonly events: Pick<EventRecorder, 'record'>;
   readonly genesis: Genesis;
   readonly genesisDigest: string;

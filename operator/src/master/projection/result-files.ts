@@ -10,7 +10,9 @@ import {
   leafFault,
   listPath,
   settlementLeafOf,
+  taskEvidenceDigest,
   utf8,
+  type Block,
   type CertifiedLeaf,
   type Command,
   type Committee,
@@ -34,12 +36,24 @@ export interface ResultMap extends KubeObject {
   binaryData?: Record<string, string>;
 }
 type Evidence = Extract<Command, { type: 'aggregate.evidence' }>;
+type Signed = Pick<Evidence, 'aggregate' | 'slices'>;
 
-/** The command that brought the evidence, out of the block that decided it. */
-const evidenceOf = (record: TaskRecord, log: Pick<Log, 'block'>): Evidence | undefined => {
-  const height = record.history.find((h) => h.state === 'verifying')?.height;
-  const block = height === undefined ? undefined : log.block(height);
-  return block?.commands.find((c): c is Evidence => c.type === 'aggregate.evidence' && c.task === record.uid);
+/** Height of the block that decided the evidence. */
+export const evidenceHeight = (record: TaskRecord): bigint | undefined => record.history.find((h) => h.state === 'verifying')?.height;
+const evidenceText = ({ aggregate, slices }: Signed): string => fromUtf8(encodeCanonical({ aggregate, slices }));
+/** The evidence out of the block that decided it. */
+export const evidenceIn = (record: TaskRecord, block: Block): string | undefined => {
+  const command = block.commands.find((c): c is Evidence => c.type === 'aggregate.evidence' && c.task === record.uid);
+  return command && evidenceText(command);
+};
+/** What a result's files hold already, if it is the certified evidence: the block that decided it may be long in the archive. */
+export const evidenceFound = (record: TaskRecord, found: Pick<ResultMap, 'data'> | undefined): string | undefined => {
+  try {
+    const { aggregate, slices } = decodeCanonical(utf8(found?.data?.['evidence.json'] ?? '')) as Signed;
+    return taskEvidenceDigest(aggregate, slices) === record.evidence ? evidenceText({ aggregate, slices }) : undefined;
+  } catch {
+    return undefined; // it was altered, or is not there: the block tells
+  }
 };
 
 /** A batch never changes once it is decided; its tasks ask for the leaves one after the other. */
@@ -71,9 +85,9 @@ const catalogueFile = ({ semanticVersion }: TaskRecord, state: State): string | 
 export const resultFiles = (
   record: TaskRecord,
   sealed: Uint8Array,
-  log: Pick<Log, 'block' | 'leaf' | 'state'>,
+  evidence: string | undefined,
+  log: Pick<Log, 'leaf' | 'state'>,
 ): Pick<ResultMap, 'data' | 'binaryData'> => {
-  const evidence = evidenceOf(record, log);
   const task = log.leaf(`task/${record.uid}`);
   const envelope = log.leaf(envelopeKey(record.uid));
   const batch = record.batch === undefined ? undefined : log.leaf(batchKey(record.batch));
@@ -83,7 +97,7 @@ export const resultFiles = (
   return {
     binaryData: { 'result.sealed': Buffer.from(sealed).toString('base64') },
     data: {
-      ...(evidence && { 'evidence.json': fromUtf8(encodeCanonical({ aggregate: evidence.aggregate, slices: evidence.slices })) }),
+      ...(evidence !== undefined && { 'evidence.json': evidence }),
       ...(task && { 'task.leaf': leafFile(task) }),
       ...(envelope && { 'envelope.leaf': leafFile(envelope) }),
       ...(batch && { 'batch.leaf': leafFile(batch) }),

@@ -1,5 +1,5 @@
 /** One Task's projection (rules N6, T7, T8): gather what was decided and what is there, decide what differs, write that. */
-import { API_VERSION, isTerminal, type Committee, type TaskRecord, type TaskStatus } from '@scs/protocol';
+import { API_VERSION, isTerminal, type Block, type Committee, type TaskRecord, type TaskStatus } from '@scs/protocol';
 import type { Clock } from '../../kube/clock.ts';
 import type { Cluster } from '../../kube/client.ts';
 import type { EventRecorder } from '../../kube/events.ts';
@@ -9,7 +9,7 @@ import type { Blobs } from '../api/blobs.ts';
 import type { Log } from '../log/log.ts';
 import { seenTask, type TaskObject, type TaskObjects } from '../task-objects.ts';
 import { unadmittedCondition, type Reason } from './conditions.ts';
-import { isOurs, resultFiles, resultMap, sameFiles, type ResultMap } from './result-files.ts';
+import { evidenceFound, evidenceHeight, evidenceIn, isOurs, resultFiles, resultMap, sameFiles, type ResultMap } from './result-files.ts';
 import { sameStatus, sameJson } from './same.ts';
 import { resultName, taskStatus } from './task-status.ts';
 import { writeStatus } from './write-object.ts';
@@ -19,6 +19,8 @@ export interface TaskReconcilerOptions {
   readonly log: Log;
   readonly tasks: () => Pick<TaskObjects, 'byUid'>;
   readonly blobs: Pick<Blobs, 'find'>;
+  /** A decided block, from the log or its archive; undefined when it is in neither. */
+  readonly blockAt: (height: bigint) => Promise<Block | undefined>;
   readonly events: Pick<EventRecorder, 'record'>;
   readonly genesis: string;
   readonly committee: Committee;
@@ -114,12 +116,22 @@ export class TaskReconciler {
     if (looked?.record === bytes && looked !== undefined && now < looked.at + everyMs) return looked.at + everyMs - now;
     const sealed = await blobs.find(record.uid, `result/${record.sealedResult}`);
     if (!sealed) return everyMs; // no master has it any more; the ConfigMap, if there, is all there is
-    const wanted = resultFiles(record, sealed, log);
     const found = await cluster.get<ResultMap>({ kind: ConfigMap, namespace: record.namespace, name: resultName(record.name) });
+    const evidence = await this.#evidence(record, found);
+    if (evidence === undefined) return everyMs; // its block is not here (yet): another master writes it, or the ConfigMap is all there is
+    const wanted = resultFiles(record, sealed, evidence, log);
     if (found && !isOurs(found, record.uid)) this.#tellTaken(object);
     else if (!found || !sameFiles(found, wanted, genesis, committee)) await this.#writeResult(object, record, found, wanted);
     this.#looked.set(record.uid, { record: bytes, at: now });
     return everyMs;
+  }
+
+  async #evidence(record: TaskRecord, found: ResultMap | undefined): Promise<string | undefined> {
+    const known = evidenceFound(record, found);
+    const height = evidenceHeight(record);
+    if (known !== undefined || height === undefined) return known;
+    const block = await this.#o.blockAt(height);
+    return block && evidenceIn(record, block);
   }
 
   #tellTaken(object: TaskObject): void {

@@ -142,7 +142,7 @@ class Store implements AgreementStore {
     const height = disk.last()?.height ?? 0n;
     this.#unwritten = blocks.filter(({ certificate }) => certificate.head.height > height);
     disk.defer(() => journal.close());
-    for (const head of votes) this.#vote(head);
+    for (const head of votes) if (head.height > disk.votesBelow()) this.#vote(head);
     const tag = tagOf(this.opened());
     if (mirror.tag !== tag) this.#enter(tag);
   }

@@ -40,8 +40,8 @@ export const chainAtStart = (o: ChainOptions): Chain => {
     digests.set(certificate.head.height, certificate.head.block);
     if (certificate.head.height % BigInt(o.checkpointEvery) === 0n) marks.set(certificate.head.height, certificate);
   }
-  const [first] = o.disk.blocks(1n, 1);
-  const floor = (first?.height ?? height + 1n) - 1n;
+  const whole = o.disk.wholeFrom();
+  const floor = whole === 0n ? height : whole - 1n;
   return { certified, decided: [], digests, marks, roster: o.roster, snapshots: [certified], floor };
 };
 
