@@ -30,20 +30,31 @@ const row = (cells: readonly string[], widths: readonly number[]): string =>
     .trimEnd();
 
 const cellsOf = (index: number, figures: MasterFigures): readonly string[] => {
-  if (!figures) return [String(index), 'does not answer', '', '', '', ''];
+  if (!figures) return [String(index), 'does not answer', '', '', '', '', '', ''];
   const of = (name: string): string => String(figures.get(name) ?? '-');
   const halted = figures.get('scs_log_halted') === 1;
   const condition = labelOf(figures, 'scs_agreement_condition', 'code') ?? (halted ? 'Halted' : 'fine');
   const primary = figures.get('scs_log_primary') === 1 ? 'primary' : '';
   const counter = labelOf(figures, 'scs_agreement_counter_info', 'key') ?? '-';
-  return [String(index), of('scs_log_height'), of('scs_agreement_view'), primary, counter, condition];
+  const archive = mebibytes(figures.get('scs_archive_bytes'));
+  return [String(index), of('scs_log_height'), of('scs_log_live_from'), archive, of('scs_agreement_view'), primary, counter, condition];
 };
+const mebibytes = (bytes: number | undefined): string => (bytes === undefined ? '-' : `${(bytes / 1024 / 1024).toFixed(1)} MiB`);
+
+/** X1: of masters that lack blocks. While one other has them they come by themselves. */
+const lacking = (figures: MasterFigures, index: number): readonly string[] => {
+  const missing = figures?.get('scs_archive_missing_blocks') ?? 0;
+  return missing > 0
+    ? [`Master ${index} lacks ${missing} decided blocks and asks the others. See ArchiveIncomplete in docs/troubleshooting.md.`]
+    : [];
+};
+const COLUMNS = ['master', 'height', 'live from', 'archive', 'view', 'role', 'counter', 'condition'] as const;
 
 /** Lines of a table, and one that says what the whole group can do. */
 export const mastersLines = (masters: readonly MasterFigures[]): readonly string[] => {
-  const table = [['master', 'height', 'view', 'role', 'counter', 'condition'], ...masters.map((figures, i) => cellsOf(i, figures))];
-  const widths = [0, 1, 2, 3, 4, 5].map((column) => Math.max(...table.map((cells) => cells[column]?.length ?? 0)));
-  const fine = table.slice(1).filter((cells) => cells[5] === 'fine').length;
+  const table: (readonly string[])[] = [COLUMNS, ...masters.map((figures, i) => cellsOf(i, figures))];
+  const widths = COLUMNS.map((_, column) => Math.max(...table.map((cells) => cells[column]?.length ?? 0)));
+  const fine = table.slice(1).filter((cells) => cells.at(-1) === 'fine').length;
   const verdict =
     fine === 3
       ? 'One of three may fail.'
@@ -52,5 +63,5 @@ export const mastersLines = (masters: readonly MasterFigures[]): readonly string
         : 'Fewer than two take part: the group is read-only. See docs/troubleshooting.md by the condition.';
   const proven = masters.some((figures) => (figures?.get('scs_offences') ?? 0) > 0);
   const twice = 'There is proof that a master voted for two blocks at one height. See MasterVotedTwice in docs/troubleshooting.md.';
-  return [...table.map((cells) => row(cells, widths)), '', verdict, ...(proven ? [twice] : [])];
+  return [...table.map((cells) => row(cells, widths)), '', verdict, ...masters.flatMap(lacking), ...(proven ? [twice] : [])];
 };

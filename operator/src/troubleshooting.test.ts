@@ -43,6 +43,7 @@ const masters = [
   'MasterCutOff',
   'ViewsChangeOften',
   'MasterBehind',
+  'ArchiveIncomplete',
 ];
 
 test('the patterns find reasons', () => {

@@ -19,7 +19,7 @@ import { startInformer } from '@scs/operator/kube/informer.ts';
 import { ConfigMap, CustomResourceDefinition, scpKind } from '@scs/operator/kube/kinds.ts';
 import type { KubeObject } from '@scs/operator/kube/objects.ts';
 import { wantedObject } from '@scs/operator/master/projection/cluster-objects.ts';
-import { resultFiles, resultMap } from '@scs/operator/master/projection/result-files.ts';
+import { evidenceHeight, evidenceIn, resultFiles, resultMap } from '@scs/operator/master/projection/result-files.ts';
 import { taskStatus } from '@scs/operator/master/projection/task-status.ts';
 import { writeStatus } from '@scs/operator/master/projection/write-object.ts';
 import { aptosChain } from '@scs/operator/master/settlement/aptos-chain.ts';
@@ -273,11 +273,11 @@ describe('a task from submission to the chain', () => {
     const { world, record } = settled;
     const log = {
       state: () => world.state,
-      block: (height: bigint) => world.blocks[Number(height) - 1],
       leaf: (key: string) => certifiedLeaf(world, key),
     };
     await writeStatus(cluster, 'Task', object, taskStatus(record, log.leaf(`task/${record.uid}`)));
-    await cluster.apply(resultMap(object, record, resultFiles(record, settled.files['result.sealed']!, log)));
+    const evidence = evidenceIn(record, world.blocks[Number(evidenceHeight(record)) - 1]!);
+    await cluster.apply(resultMap(object, record, resultFiles(record, settled.files['result.sealed']!, evidence, log)));
   });
 
   test('status', async () => {

@@ -4,7 +4,7 @@ import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import { agreementMetrics, conditions } from './consensus/runtime/metrics.ts';
 import { TestGroup } from './consensus/runtime/testing/group.ts';
-import { masterMetrics } from './metrics.ts';
+import { archiveMetrics, masterMetrics } from './metrics.ts';
 import { TaskIndex } from './task-index.ts';
 
 const alerts = readFileSync(new URL('../../../charts/scs/templates/alerts.yaml', import.meta.url), 'utf8');
@@ -26,6 +26,7 @@ const toldBy = async (): Promise<string> => {
     waiting: () => 0,
   });
   agreementMetrics(registry, { log, links: new Map() });
+  archiveMetrics(registry, { figures: () => ({ files: 0, bytes: 0, blocks: 0, last: 0n }), live: () => 1n }, { missing: () => 0 });
   const told = await registry.metrics();
   await group.stopAll();
   return told;
@@ -46,6 +47,10 @@ test('every figure in an alert is told by masters', async () => {
     'scs_agreement_view_changes_total',
     'scs_agreement_peer_lag',
     'scs_agreement_counter_info',
+    'scs_log_live_from',
+    'scs_archive_height',
+    'scs_archive_files',
+    'scs_archive_bytes',
   ])
     expect(told).toContain(`# TYPE ${name} `);
 });

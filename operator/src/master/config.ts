@@ -26,6 +26,8 @@ const Environment = z.object({
   SCS_NAMESPACE: z.string().min(1).max(63),
   /** This master's own counter, `host:port`. */
   SCS_COUNTER: address,
+  /** Blocks that stay in the live log, at least; older ones go into the archive. */
+  SCS_LIVE_BLOCKS: z.coerce.number().int().min(1_024).max(1_000_000).default(8_192),
   SCS_PEERS_LISTEN: address.default('0.0.0.0:7443'),
   SCS_LISTEN: address.default('0.0.0.0:7444'),
   SCS_HEALTH_LISTEN: address.default('0.0.0.0:8080'),

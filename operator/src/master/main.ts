@@ -6,7 +6,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { pino } from 'pino';
-import { decodeGenesisFile, genesisDigest, publicKeyOf, type Genesis } from '@scs/protocol';
+import { committeeOf, decodeGenesisFile, genesisDigest, publicKeyOf, type Genesis } from '@scs/protocol';
 import { counterAuthorities } from '@scs/proto/tls.ts';
 import { realClock } from '../kube/clock.ts';
 import { createCluster } from '../kube/client.ts';
@@ -14,6 +14,8 @@ import { createRegistry, startHealth } from '../kube/health.ts';
 import { readConfig, type MasterConfig } from './config.ts';
 import { agreementStore } from './consensus/runtime/agreement-store.ts';
 import { connectCounter } from './consensus/runtime/grpc-counter.ts';
+import { Archive } from './log/archive/archive.ts';
+import { folderStore } from './log/archive/archive-store.ts';
 import { printLog, serveLog } from './log/log-socket.ts';
 import { openMasterFile } from './log/sqlite-disk.ts';
 import { startMaster } from './master.ts';
@@ -62,7 +64,14 @@ const run = async (config: MasterConfig): Promise<void> => {
     store: agreementStore(file, disk),
     counter: connectCounter(config.SCS_MASTER_INDEX, config.SCS_COUNTER, tls, counterAuthorities(genesis, config.SCS_MASTER_INDEX)),
   };
-  const door = await serveLog(config.SCS_DATA, disk, logger);
+  const archive = new Archive({
+    file,
+    disk,
+    store: folderStore(join(config.SCS_DATA, 'archive')),
+    genesis: digest,
+    committee: committeeOf(genesis),
+  });
+  const door = await serveLog(config.SCS_DATA, archive, logger);
   const master = await startMaster({
     genesis,
     genesisDigest: digest,
@@ -71,6 +80,8 @@ const run = async (config: MasterConfig): Promise<void> => {
     tls,
     disk,
     agreement,
+    archive,
+    liveBlocks: config.SCS_LIVE_BLOCKS,
     cluster: createCluster(kubeConfig, { fieldManager: MASTER_MANAGER }),
     chain: aptosChain({
       url: config.SCS_CHAIN_URL,

@@ -1,5 +1,5 @@
 /** One master, put together: log, witness, proposer, projection, settlement and the two services. */
-import { committeeOf, type Genesis } from '@scs/protocol';
+import { committeeOf, decodeBlock, type Genesis } from '@scs/protocol';
 import { Masters, Peers } from '@scs/proto';
 import { authoritiesOf, masterIdentity, serverCredentials, type TlsFiles } from '@scs/proto/tls.ts';
 import type { Registry } from 'prom-client';
@@ -23,10 +23,12 @@ import { PeerStreams } from './consensus/runtime/grpc-link.ts';
 import { agreementMetrics } from './consensus/runtime/metrics.ts';
 import { MinbftLog } from './consensus/runtime/minbft-log.ts';
 import { PeerLink } from './consensus/runtime/peer-link.ts';
+import type { Archive } from './log/archive/archive.ts';
+import { Archivist } from './log/archive/archivist.ts';
 import type { Disk } from './log/disk.ts';
 import { Duties } from './duties.ts';
 import type { DeferredWrites } from './log/waiting-writes.ts';
-import { masterMetrics } from './metrics.ts';
+import { archiveMetrics, masterMetrics } from './metrics.ts';
 import { Projector } from './projection/projector.ts';
 import { Proposer } from './proposer.ts';
 import { rulesOf } from './rules.ts';
@@ -50,6 +52,9 @@ export interface MasterOptions {
   readonly disk: Disk & DeferredWrites;
   /** What the agreement keeps beside the disk, and this master's counter. */
   readonly agreement: { readonly store: AgreementStore; readonly counter: CounterPort };
+  readonly archive: Archive;
+  /** Blocks that stay out of the archive, at least. */
+  readonly liveBlocks: number;
   readonly cluster: Cluster;
   readonly chain: Chain;
   /** Submitters' namespaces; the own one. */
@@ -81,6 +86,8 @@ const STUCK_MS = 120_000;
 const LATE_READING = 0.75;
 /** Calls a second of one enterprise, all its processes together; of one master. */
 const RATE = { enterprises: { perSecond: 1_000, burst: 4_000 }, masters: { perSecond: 5_000, burst: 10_000 } } as const;
+
+const lower = (a: bigint, b: bigint): bigint => (a < b ? a : b);
 
 /** Starts a master. Rejects when a port is taken or the disk isn't ours. */
 export const startMaster = async (o: MasterOptions): Promise<Master> => {
@@ -176,7 +183,16 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
     settlementStuck: () => effects.stuck() !== undefined,
     waiting: () => proposer.waiting(),
   });
+  const archivist = new Archivist({
+    archive: o.archive,
+    peers: others,
+    upTo: () => lower(log.floor(), log.height() - BigInt(o.liveBlocks)),
+    height: () => log.height(),
+    clock,
+    logger,
+  });
   agreementMetrics(registry, { log, links });
+  archiveMetrics(registry, o.archive, archivist);
   const events = createEventRecorder({
     cluster,
     controller: 'scp.symphony.foundation/master',
@@ -210,6 +226,10 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
     log,
     tasks: () => objects,
     blobs,
+    blockAt: async (height) => {
+      const stored = await o.archive.block(height);
+      return stored && decodeBlock(stored.bytes);
+    },
     events,
     genesis,
     genesisDigest,
@@ -271,7 +291,7 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
     await serve(o.listen.peers, credentials, [
       {
         service: Peers,
-        methods: peersService({ blobs, agreement: new PeerStreams(log) }, context(RATE.masters, isPeer)),
+        methods: peersService({ blobs, archive: o.archive, agreement: new PeerStreams(log) }, context(RATE.masters, isPeer)),
       },
     ]),
   );
@@ -292,6 +312,7 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
     sync(),
     sweep(),
     probe.run(stopping.signal),
+    archivist.run(stopping.signal),
     reader.run(stopping.signal),
     effects.run(stopping.signal),
     gas.run(stopping.signal),

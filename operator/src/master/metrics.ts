@@ -1,6 +1,8 @@
 /** A master's figures. Names and numbers only: nothing here depends on records or on who was in a result. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { MinbftLog } from './consensus/runtime/minbft-log.ts';
+import type { Archive } from './log/archive/archive.ts';
+import type { Archivist } from './log/archive/archivist.ts';
 import type { TaskIndex } from './task-index.ts';
 
 export interface MasterMetrics {
@@ -73,4 +75,19 @@ export const masterMetrics = (registry: Registry, m: Measured): MasterMetrics =>
     },
     chainFault: (code) => faults.inc({ code }),
   };
+};
+
+/** Where the log is: in the live file from one height on, below it in the archive, and what of it is nowhere here. */
+export const archiveMetrics = (
+  registry: Registry,
+  archive: Pick<Archive, 'figures' | 'live'>,
+  archivist: Pick<Archivist, 'missing'>,
+): void => {
+  gauge(registry, 'scs_log_live_from', 'Lowest height of which the block is in the live log.', () => Number(archive.live() ?? 0n));
+  gauge(registry, 'scs_archive_height', 'Highest height in the archive.', () => Number(archive.figures().last));
+  gauge(registry, 'scs_archive_files', 'Files of the archive.', () => archive.figures().files);
+  gauge(registry, 'scs_archive_bytes', 'Bytes of the archive.', () => archive.figures().bytes);
+  gauge(registry, 'scs_archive_missing_blocks', 'Decided blocks that are neither in the live log nor in the archive here.', () =>
+    archivist.missing(),
+  );
 };

@@ -67,7 +67,10 @@ const run = async (s: ReplicaSettings): Promise<void> => {
   const credentials = serverCredentials(s.tls, authorities);
   const noBlobs = { take: () => '', local: () => undefined } as Pick<Blobs, 'take' | 'local'> as Blobs;
   await serve(s.peers[s.index]!, credentials, [
-    { service: Peers, methods: peersService({ agreement: new PeerStreams(log), blobs: noBlobs }, context) },
+    {
+      service: Peers,
+      methods: peersService({ agreement: new PeerStreams(log), blobs: noBlobs, archive: { async *blocks() {} } }, context),
+    },
   ]);
   const submit = (call: ServerUnaryCall<SubmitRequest, SubmitReply>, reply: sendUnaryData<SubmitReply>): void => {
     void log.propose(decodeCommand(call.request.command)).then((d) => {

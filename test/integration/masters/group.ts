@@ -7,7 +7,7 @@ import { createAuthority, issue, type TlsIdentity } from '@scs/proto/authority.t
 import { grpcClient, Masters, Peers } from '@scs/proto';
 import { authoritiesOf, clientCredentials, counterAuthorities, enterpriseIdentity, masterIdentity } from '@scs/proto/tls.ts';
 import { createMasters } from '@scs/proto/masters-client.ts';
-import { encodeGenesis, genesisDigest, parseSym, type Genesis } from '@scs/protocol';
+import { committeeOf, encodeGenesis, genesisDigest, parseSym, type Genesis } from '@scs/protocol';
 import { customResourceDefinition } from '@scs/protocol/resources/crd.ts';
 import { definitions } from '@scs/protocol/resources/definitions.ts';
 import { aGenesis, aPolicy, enterprises } from '@scs/protocol/testing/genesis.ts';
@@ -18,6 +18,8 @@ import { createRegistry } from '@scs/operator/kube/health.ts';
 import type { KubeObject } from '@scs/operator/kube/objects.ts';
 import { agreementStore } from '@scs/operator/master/consensus/runtime/agreement-store.ts';
 import { connectCounter } from '@scs/operator/master/consensus/runtime/grpc-counter.ts';
+import { Archive } from '@scs/operator/master/log/archive/archive.ts';
+import { folderStore } from '@scs/operator/master/log/archive/archive-store.ts';
 import { openMasterFile } from '@scs/operator/master/log/sqlite-disk.ts';
 import { silentLogger } from '@scs/operator/master/log/testing/silent-logger.ts';
 import { type Master, startMaster } from '@scs/operator/master/master.ts';
@@ -141,6 +143,14 @@ export class Group {
         store: agreementStore(file, disk),
         counter: connectCounter(index, counter.address, tls, counterAuthorities(this.genesis, index)),
       },
+      archive: new Archive({
+        file,
+        disk,
+        store: folderStore(`${this.fileOf(index)}.archive`),
+        genesis: this.genesisDigest,
+        committee: committeeOf(this.genesis),
+      }),
+      liveBlocks: 8_192,
       cluster: this.clusterAs(this.plane.kubeconfig, 'scs-master'),
       chain: this.chain,
       namespaces: ['roastery'],

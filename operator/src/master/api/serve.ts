@@ -68,7 +68,8 @@ export const serverStream =
   (call: ServerWritableStream<MessageShape<I>, MessageShape<O>>): void => {
     call.on('error', () => call.end()); // the peer is gone; whoever writes looks at `destroyed`
     const run = async (): Promise<void> => handle(call, identified(call, context));
-    run().catch((thrown: unknown) => call.destroy(asServiceError(thrown, call.getPath(), context.logger)));
+    // grpc-js sends the status of an `error` event; a stream that is destroyed leaves its caller waiting
+    run().catch((thrown: unknown) => call.emit('error', asServiceError(thrown, call.getPath(), context.logger)));
   };
 
 /** A client stream; `handle` takes messages and resolves when it wants no more. What it throws ends the call. */

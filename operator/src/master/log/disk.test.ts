@@ -48,14 +48,12 @@ test('blocks, state and votes come back after a restart', () => {
     ['task/b', Uint8Array.of(3)],
   ]);
   first.storeVote(vote(3n));
-  first.setBar(7n);
   first.close();
   const again = open();
   expect(again.last()).toEqual({ height: 2n, bytes: Uint8Array.of(8), certificate: certificate(2n) });
   expect(again.blocks(1n, 10).map((b) => b.height)).toEqual([1n, 2n]);
   expect([...again.entries()]).toEqual([['task/b', Uint8Array.of(3)]]);
   expect(again.vote(0n, 3n)).toEqual(vote(3n));
-  expect(again.bar()).toBe(7n);
   again.close();
 });
 

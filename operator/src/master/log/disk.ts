@@ -53,9 +53,6 @@ export interface Disk {
   vote(generation: bigint, height: bigint): StoredVote | undefined;
   /** Throws DiskError `VoteExists` when another vote is stored for the same generation and height (G4). */
   storeVote(vote: StoredVote): void;
-  /** See `barAfterBlank`; undefined while the disk is blank and the bar unknown. */
-  bar(): bigint | undefined;
-  setBar(height: bigint): void;
   /** What proves that a master signed twice; kept for people and for slashing. */
   storeOffence(what: { readonly master: number; readonly height: bigint; readonly proof: Uint8Array }): void;
   offences(): number;

@@ -2,8 +2,8 @@
  * The local door to the log (rule X1): HTTP over a Unix socket of mode 0600 on the master's own volume, so that whoever may exec
  * into the pod can hand the log to `kubectl symphony replay`. Reading only; a slow reader is waited for, not buffered for.
  *
- *   GET /blocks?from=<height>    lines of canonical JSON, {"block":...,"certificate":...}, up to the last decided block; 410 and a
- *                                sentence when this master began with a snapshot above that height
+ *   GET /blocks?from=<height>    lines of canonical JSON, {"block":...,"certificate":...}, from the archive and the live log, up to the
+ *                                last decided block; 410 and a sentence when some of them are not here
  */
 import { once } from 'node:events';
 import { chmod, rm } from 'node:fs/promises';
@@ -13,41 +13,45 @@ import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { decodeBlock, encodeLogged } from '@scs/protocol';
 import { errorFields, type Logger } from '../../kube/logger.ts';
-import type { Disk } from './disk.ts';
+import type { Heights } from './archive/archive-index.ts';
+import type { StoredBlock } from './disk.ts';
 
 export const logSocket = (data: string): string => join(data, 'log.sock');
 
-const BLOCKS_AT_A_TIME = 50;
 const READERS = 4;
 const NEWLINE = '\n';
 
-const lines = function* (disk: Pick<Disk, 'blocks'>, from: bigint): Iterable<Uint8Array | string> {
-  for (let next = from; ; next += BigInt(BLOCKS_AT_A_TIME)) {
-    const blocks = disk.blocks(next, BLOCKS_AT_A_TIME);
-    for (const { bytes, certificate } of blocks) {
-      yield encodeLogged({ block: decodeBlock(bytes), certificate });
-      yield NEWLINE;
-    }
-    if (blocks.length < BLOCKS_AT_A_TIME) return;
+/** Where the log is read from: see `Archive`. */
+export interface LogSource {
+  blocks(from: bigint): AsyncIterable<StoredBlock>;
+  /** The first heights from this one on that are nowhere here, though later ones are. */
+  hole(from: bigint): Heights | undefined;
+}
+
+const lines = async function* (log: LogSource, from: bigint): AsyncIterable<Uint8Array | string> {
+  for await (const { bytes, certificate } of log.blocks(from)) {
+    yield encodeLogged({ block: decodeBlock(bytes), certificate });
+    yield NEWLINE;
   }
 };
 
-const serve = async (disk: Pick<Disk, 'blocks'>, request: http.IncomingMessage, reply: http.ServerResponse): Promise<void> => {
+const serve = async (log: LogSource, request: http.IncomingMessage, reply: http.ServerResponse): Promise<void> => {
   const from = /^\/blocks\?from=(\d{1,18})$/.exec(request.url ?? '')?.[1];
   if (request.method !== 'GET' || from === undefined) return void reply.writeHead(404).end();
-  const [first] = disk.blocks(BigInt(from), 1);
-  const begins = disk.blocks(1n, 1)[0]?.height;
-  if (first && begins !== undefined && first.height > BigInt(from) && BigInt(from) > 0n)
-    return void reply.writeHead(410).end(`this master began with a snapshot: its log starts at height ${begins}; ask another master`);
+  const hole = log.hole(BigInt(from));
+  if (hole)
+    return void reply
+      .writeHead(410)
+      .end(`blocks ${hole.first} to ${hole.last} are not here: this master fetches them from the others; ask another one, or later`);
   reply.writeHead(200, { 'content-type': 'application/jsonl' });
-  await pipeline(lines(disk, BigInt(from)), reply);
+  await pipeline(lines(log, BigInt(from)), reply);
 };
 
 /** Rejects when the socket can't be made. */
-export const serveLog = async (data: string, disk: Pick<Disk, 'blocks'>, logger: Logger): Promise<{ close(): Promise<void> }> => {
+export const serveLog = async (data: string, log: LogSource, logger: Logger): Promise<{ close(): Promise<void> }> => {
   const path = logSocket(data);
   const server = http.createServer((request, reply) => {
-    serve(disk, request, reply).catch((thrown: unknown) => {
+    serve(log, request, reply).catch((thrown: unknown) => {
       logger.warn(errorFields(thrown), 'a reader of the log went away');
       reply.destroy();
     });

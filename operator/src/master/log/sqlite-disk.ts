@@ -172,14 +172,6 @@ class SqliteDisk implements Disk, DeferredWrites {
     );
   }
 
-  bar(): bigint | undefined {
-    const row = this.#file.get("SELECT value FROM about WHERE key = 'bar'");
-    return row && BigInt(textOf(row, 'value'));
-  }
-  setBar(height: bigint): void {
-    this.#setAbout('bar', height);
-  }
-
   storeOffence({ master, height, proof }: { master: number; height: bigint; proof: Uint8Array }): void {
     this.#file.run(
       `INSERT OR IGNORE INTO offences (master, height, proof) SELECT ?1, ?2, ?3 WHERE (SELECT count(*) FROM offences WHERE master = ?1) < ${OFFENCES_MOST}`,

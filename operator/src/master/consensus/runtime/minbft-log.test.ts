@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { certificateFault, committeeOf, hex, type Command } from '@scs/protocol';
 import type { Decision } from '../../log/log.ts';
+import { openMasterFile } from '../../log/sqlite-disk.ts';
 import type { MinbftLog } from './minbft-log.ts';
 import { TestGroup } from './testing/group.ts';
 
@@ -128,6 +129,20 @@ describe('N1: three masters', () => {
     await g.stop(2);
     expect(g.start(2).height()).toBeGreaterThanOrEqual(height);
     await decide(g.log(2));
+    await sameState(g);
+    // what the archive has is not in the live log any more: masters start again from the rest, and go on
+    const floor = g.log(0).floor();
+    expect(floor).toBeGreaterThan(16n);
+    await g.stopAll();
+    for (const i of [0, 1]) {
+      const { disk } = openMasterFile({ file: fileOf(folder, i), genesis: g.genesisDigest, master: i });
+      disk.truncate(1n, floor);
+      expect(disk.wholeFrom()).toBe(floor + 1n);
+      disk.close();
+    }
+    g.startAll();
+    await decide(g.log(2));
+    expect(g.log(0).floor()).toBeGreaterThanOrEqual(floor);
     await sameState(g);
   }, 60_000);
 

@@ -347,6 +347,10 @@ export class MinbftLog extends ReplicaLog implements Log {
       machine,
     };
   }
+  /** Blocks up to here are sent to nobody any more: who lacks one is given a snapshot. */
+  floor(): bigint {
+    return this.#machine?.state().chain.floor ?? 0n;
+  }
   /** Blocks that a peer is behind, by its last word. */
   lagOf(peer: number): number {
     return Math.max(0, Number(this.height() - this.#heard.heightOf(peer)));

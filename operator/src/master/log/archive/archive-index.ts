@@ -48,19 +48,9 @@ export class ArchiveIndex {
     const range = row && rangeOf(row);
     return range && range.last >= height ? range : undefined;
   }
-  /** The range that begins next, from this height on. */
-  from(height: bigint): ArchivedRange | undefined {
-    const row = this.#file.get('SELECT * FROM archive WHERE first >= ? ORDER BY first LIMIT 1', height);
-    return row && rangeOf(row);
-  }
   /** The lowest height of which the block is in the live file. */
   live(): bigint | undefined {
-    const row = this.#file.get('SELECT min(height) AS height FROM blocks');
-    return typeof row?.['height'] === 'bigint' ? row['height'] : undefined;
-  }
-  liveFrom(height: bigint): bigint | undefined {
-    const row = this.#file.get('SELECT min(height) AS height FROM blocks WHERE height >= ?', height);
-    return typeof row?.['height'] === 'bigint' ? row['height'] : undefined;
+    return this.#liveFrom(1n);
   }
   figures(): ArchiveFigures {
     const row = this.#file.get(
@@ -93,35 +83,35 @@ export class ArchiveIndex {
     this.#file.run('DELETE FROM archive WHERE first = ?', first);
   }
 
-  /** Heights below `upTo` that are neither in the archive nor in the live file: what a master that began with a snapshot lacks. */
+  /** Heights up to this one that are neither in the archive nor in the live file: what a master that began with a snapshot lacks. */
   holes(upTo: bigint): readonly Heights[] {
     const holes: Heights[] = [];
     let next = 1n;
-    while (next <= upTo) {
-      const range = this.at(next);
-      if (range) {
-        next = range.last + 1n;
-        continue;
-      }
-      const run = this.#liveRun(next);
-      if (run !== undefined) {
-        next = run + 1n;
-        continue;
-      }
-      const ends = [this.from(next)?.first, this.liveFrom(next), upTo + 1n].filter((h) => h !== undefined);
-      const end = ends.reduce((a, b) => (b < a ? b : a));
-      holes.push({ first: next, last: end - 1n });
-      next = end;
+    for (const { first, last } of [...this.ranges(), { first: upTo + 1n, last: upTo }]) {
+      if (next < first && next <= upTo) holes.push(...this.#notLive({ first: next, last: first - 1n < upTo ? first - 1n : upTo }));
+      if (last >= next) next = last + 1n;
     }
     return holes;
   }
-  /** The last height of the unbroken run of live blocks from this one on; undefined when it is not live. */
-  #liveRun(from: bigint): bigint | undefined {
-    if (this.liveFrom(from) !== from) return undefined;
+  #notLive({ first, last }: Heights): readonly Heights[] {
+    const holes: Heights[] = [];
+    for (let next = first; next <= last;) {
+      const live = this.#liveFrom(next) ?? last + 1n;
+      if (live > next) holes.push({ first: next, last: live - 1n < last ? live - 1n : last });
+      next = live > last ? live : this.#liveRun(live) + 1n;
+    }
+    return holes;
+  }
+  #liveFrom(height: bigint): bigint | undefined {
+    const row = this.#file.get('SELECT min(height) AS height FROM blocks WHERE height >= ?', height);
+    return typeof row?.['height'] === 'bigint' ? row['height'] : undefined;
+  }
+  /** The last height of the unbroken run of live blocks from this one on. */
+  #liveRun(from: bigint): bigint {
     const row = this.#file.get(
       'SELECT min(height) AS height FROM blocks AS b WHERE height >= ? AND NOT EXISTS (SELECT 1 FROM blocks WHERE height = b.height + 1)',
       from,
     );
-    return row && integerOf(row, 'height');
+    return integerOf(row ?? {}, 'height');
   }
 }

@@ -50,6 +50,11 @@ export class Archive {
     return this.#index.holes(upTo);
   }
 
+  /** The first heights from this one on that are nowhere here, though later ones are. */
+  hole(from: bigint): Heights | undefined {
+    return this.holes(this.#o.disk.last()?.height ?? 0n).find(({ last }) => last >= from);
+  }
+
   /**
    * Moves one file's worth of the oldest live blocks, none above `upTo`; false when there is not that much. Rejects with DiskError, or with
    * ArchiveError when what is stored is not what was certified: then it stays where it is.

@@ -68,9 +68,10 @@ export class Archivist {
     for (let files = 0; files < FILES_A_TURN && !signal.aborted; files += 1) if (!(await archive.move(this.#o.upTo()))) break;
     this.#turns += 1;
     if (this.#turns % TURNS_A_CHECK === 0) await this.#lookAgain();
-    for (let files = 0; files < FILES_A_TURN && !signal.aborted; files += 1)
-      if (!(await this.#fetch(archive.holes(height()), signal))) break;
-    this.#missing = archive.holes(height()).reduce((sum, { first, last }) => sum + Number(last - first) + 1, 0);
+    let holes = archive.holes(height());
+    for (let files = 0; files < FILES_A_TURN && !signal.aborted && (await this.#fetch(holes, signal)); files += 1)
+      holes = archive.holes(height());
+    this.#missing = holes.reduce((sum, { first, last }) => sum + Number(last - first) + 1, 0);
   }
 
   async #reconcile(): Promise<void> {

@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { GetBlobReplySchema, GetBlobRequestSchema, PutBlobReplySchema, PutBlobRequestSchema } from "./masters_pb.ts";
+import type { Certificate, GetBlobReplySchema, GetBlobRequestSchema, PutBlobReplySchema, PutBlobRequestSchema } from "./masters_pb.ts";
 import { file_scs_v1_masters } from "./masters_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file scs/v1/peers.proto.
  */
 export const file_scs_v1_peers: GenFile = /*@__PURE__*/
-  fileDesc("ChJzY3MvdjEvcGVlcnMucHJvdG8SBnNjcy52MSIzChBBZ3JlZW1lbnRNZXNzYWdlEg4KBmhlYWRlchgBIAEoDBIPCgdwYXlsb2FkGAIgASgMIgsKCVRlbGxSZXBseTK0AQoFUGVlcnMSNQoEVGVsbBIYLnNjcy52MS5BZ3JlZW1lbnRNZXNzYWdlGhEuc2NzLnYxLlRlbGxSZXBseSgBEjkKCVN0b3JlQmxvYhIWLnNjcy52MS5QdXRCbG9iUmVxdWVzdBoULnNjcy52MS5QdXRCbG9iUmVwbHkSOQoJRmV0Y2hCbG9iEhYuc2NzLnYxLkdldEJsb2JSZXF1ZXN0GhQuc2NzLnYxLkdldEJsb2JSZXBseWIGcHJvdG8z", [file_scs_v1_masters]);
+  fileDesc("ChJzY3MvdjEvcGVlcnMucHJvdG8SBnNjcy52MSIzChBBZ3JlZW1lbnRNZXNzYWdlEg4KBmhlYWRlchgBIAEoDBIPCgdwYXlsb2FkGAIgASgMIgsKCVRlbGxSZXBseSIlCg5IaXN0b3J5UmVxdWVzdBITCgtmcm9tX2hlaWdodBgBIAEoBCJHCgxIaXN0b3J5QmxvY2sSDQoFYmxvY2sYASABKAwSKAoLY2VydGlmaWNhdGUYAiABKAsyEy5zY3MudjEuQ2VydGlmaWNhdGUy7wEKBVBlZXJzEjUKBFRlbGwSGC5zY3MudjEuQWdyZWVtZW50TWVzc2FnZRoRLnNjcy52MS5UZWxsUmVwbHkoARI5CglTdG9yZUJsb2ISFi5zY3MudjEuUHV0QmxvYlJlcXVlc3QaFC5zY3MudjEuUHV0QmxvYlJlcGx5EjkKCUZldGNoQmxvYhIWLnNjcy52MS5HZXRCbG9iUmVxdWVzdBoULnNjcy52MS5HZXRCbG9iUmVwbHkSOQoHSGlzdG9yeRIWLnNjcy52MS5IaXN0b3J5UmVxdWVzdBoULnNjcy52MS5IaXN0b3J5QmxvY2swAWIGcHJvdG8z", [file_scs_v1_masters]);
 
 /**
  * `header`: canonical JSON; `payload`: the bytes of the block or command that it speaks of.
@@ -52,6 +52,45 @@ export const TellReplySchema: GenMessage<TellReply> = /*@__PURE__*/
   messageDesc(file_scs_v1_peers, 1);
 
 /**
+ * @generated from message scs.v1.HistoryRequest
+ */
+export type HistoryRequest = Message<"scs.v1.HistoryRequest"> & {
+  /**
+   * @generated from field: uint64 from_height = 1;
+   */
+  fromHeight: bigint;
+};
+
+/**
+ * Describes the message scs.v1.HistoryRequest.
+ * Use `create(HistoryRequestSchema)` to create a new message.
+ */
+export const HistoryRequestSchema: GenMessage<HistoryRequest> = /*@__PURE__*/
+  messageDesc(file_scs_v1_peers, 2);
+
+/**
+ * @generated from message scs.v1.HistoryBlock
+ */
+export type HistoryBlock = Message<"scs.v1.HistoryBlock"> & {
+  /**
+   * @generated from field: bytes block = 1;
+   */
+  block: Uint8Array;
+
+  /**
+   * @generated from field: scs.v1.Certificate certificate = 2;
+   */
+  certificate?: Certificate | undefined;
+};
+
+/**
+ * Describes the message scs.v1.HistoryBlock.
+ * Use `create(HistoryBlockSchema)` to create a new message.
+ */
+export const HistoryBlockSchema: GenMessage<HistoryBlock> = /*@__PURE__*/
+  messageDesc(file_scs_v1_peers, 3);
+
+/**
  * Between masters only (mutual TLS with registered keys). Blocks are canonical bytes (protocol/src/block.ts).
  *
  * @generated from service scs.v1.Peers
@@ -82,6 +121,16 @@ export const Peers: GenService<{
     methodKind: "unary";
     input: typeof GetBlobRequestSchema;
     output: typeof GetBlobReplySchema;
+  },
+  /**
+   * Decided blocks from a height on, a file of the archive's worth, for one whose archive lacks them.
+   *
+   * @generated from rpc scs.v1.Peers.History
+   */
+  history: {
+    methodKind: "server_streaming";
+    input: typeof HistoryRequestSchema;
+    output: typeof HistoryBlockSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_scs_v1_peers, 0);
