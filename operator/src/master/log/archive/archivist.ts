@@ -96,7 +96,7 @@ export class Archivist {
 
   /** One file's worth of one hole from one peer; true when it came. */
   async #fetch(holes: readonly Heights[], signal: AbortSignal): Promise<boolean> {
-    const { peers, archive, logger } = this.#o;
+    const { peers, logger } = this.#o;
     const peer = peers[this.#tries % Math.max(1, peers.length)];
     const hole = holes[Math.floor(this.#tries / Math.max(1, peers.length)) % Math.max(1, holes.length)];
     if (!peer || !hole) return false;
