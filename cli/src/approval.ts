@@ -4,7 +4,7 @@ import { Command, genesisDigest, publicKeyOf, signStatement, statementFits, type
 import { CliError } from './errors.ts';
 
 /** Commands that carry approvals. */
-export const approvable = ['budget.replenish', 'catalogue.change', 'version.activate'] as const;
+export const approvable = ['budget.replenish', 'catalogue.change', 'version.activate', 'master.replace'] as const;
 const ApprovalFile = z.strictObject({
   type: z.enum(approvable),
   statement: z.unknown(),
@@ -19,9 +19,22 @@ type Approved = Extract<Command, { type: (typeof approvable)[number] }>;
 /** In place of missing ones, so that the statement can be checked before anybody signs. */
 const FILLER = [0, 1].map((master) => ({ master, signature: '0'.repeat(128) }));
 
+/** Numbers of a seat beyond what JSON counts in are written as canonical bytes write them: "#1". */
+const withGeneration = (content: ApprovalFile): ApprovalFile => {
+  if (content.type !== 'master.replace') return content;
+  const text = z.object({ terms: z.looseObject({ generation: z.string().regex(/^#(?:0|[1-9]\d{0,17})$/) }) }).loose();
+  const { success, data } = text.safeParse(content.statement);
+  return success
+    ? { ...content, statement: { ...data, terms: { ...data.terms, generation: BigInt(data.terms.generation.slice(1)) } } }
+    : content;
+};
+export const printApproval = (file: ApprovalFile): string =>
+  JSON.stringify(file, (_key, value: unknown) => (typeof value === 'bigint' ? `#${value}` : value), 2);
+
 /** The file, its statement being one that masters take. Throws CliError. */
 export const readApproval = (content: unknown, file: string): ApprovalFile => {
-  const parsed = ApprovalFile.safeParse(content);
+  const shaped = ApprovalFile.safeParse(content);
+  const parsed = shaped.success ? { ...shaped, data: withGeneration(shaped.data) } : shaped;
   const problem = parsed.success ? Command.safeParse({ ...parsed.data, approvals: FILLER }).error : parsed.error;
   if (problem || !parsed.success)
     throw new CliError('ApprovalInvalid', `${file} is nothing that masters approve:\n${problem ? z.prettifyError(problem) : ''}`);

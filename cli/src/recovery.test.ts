@@ -1,5 +1,5 @@
 /** N9: what of a recovery a person may be misled about, by files and by what the chain says. */
-import { genesisDigest, sign, type SuccessionLink } from '@scs/protocol';
+import { genesisDigest, sign, type RecoveryLink } from '@scs/protocol';
 import { recoveryMessage } from '@scs/protocol/recovery.ts';
 import { aGenesis } from '@scs/protocol/testing/genesis.ts';
 import { testKey } from '@scs/protocol/testing/keys.ts';
@@ -9,7 +9,7 @@ import { completed } from './recovery.ts';
 const recovery = [0, 1, 2].map((i) => testKey(`recovery of the test ${i}`));
 const genesis = { ...aGenesis(), recoveryKeys: recovery.map((k) => k.publicKey) };
 const keys = genesis.masters.map(({ publicKey }) => publicKey);
-const linkOf = (round: bigint, height: bigint): SuccessionLink => {
+const linkOf = (round: bigint, height: bigint): RecoveryLink => {
   const claim = { genesis: genesisDigest(genesis), round, generation: 1n, height, stateRoot: 'ab'.repeat(32), keys };
   return { claim, signatures: [0, 1].map((key) => ({ key, signature: sign(recovery[key]!.seed, recoveryMessage(claim)) })), seats: [] };
 };

@@ -8,6 +8,7 @@ import {
   encodeSuccession,
   fromHex,
   genesisDigest,
+  isReplacement,
   publicKeyOf,
   sign,
   signSeat,
@@ -16,8 +17,9 @@ import {
   type Genesis,
   type Head,
   type LoggedBlock,
+  type RecoveryLink,
   type Seat,
-  type SuccessionLink,
+  type Succession,
 } from '@scs/protocol';
 import { encodeRecoveryClaim, recoveryMessage } from '@scs/protocol/recovery.ts';
 import type { Call, Ledger } from './chain/ledger.ts';
@@ -29,15 +31,15 @@ const invalid = (why: string): never => {
 const reason = (cause: unknown): string => (cause instanceof Error ? cause.message.slice(0, 300) : String(cause));
 
 /** The file that goes from hand to hand. Throws CliError. */
-export const readLink = (text: string, from: string): SuccessionLink => {
+export const readLink = (text: string, from: string): RecoveryLink => {
   try {
     const [link] = decodeSuccession(new TextEncoder().encode(`[${text.trim()}]`));
-    return link ?? invalid(`${from} holds no claim.`);
+    return link && !isReplacement(link) ? link : invalid(`${from} holds no claim.`);
   } catch (cause) {
     return invalid(`${from} is not a recovery file: ${reason(cause)}`);
   }
 };
-export const writeLink = (link: SuccessionLink): string => `${new TextDecoder().decode(encodeSuccession([link])).slice(1, -1)}\n`;
+export const writeLink = (link: RecoveryLink): string => `${new TextDecoder().decode(encodeSuccession([link])).slice(1, -1)}\n`;
 
 /** What the last block of a master's log says. Throws CliError unless two masters of this genesis certified it. */
 export const headOfLine = (line: string, genesis: Genesis): Head => {
@@ -85,7 +87,7 @@ export interface NewMaster {
   readonly rewardAddress: string;
 }
 /** A claim for the next generation, unsigned. Throws CliError when the height lies below what the chain knows to be certified. */
-export const newClaim = (genesis: Genesis, status: RecoveryStatus, head: Head, replaced: readonly NewMaster[]): SuccessionLink => {
+export const newClaim = (genesis: Genesis, status: RecoveryStatus, head: Head, replaced: readonly NewMaster[]): RecoveryLink => {
   const { generation } = committeeOf(genesis);
   if (status.generation !== generation)
     invalid(
@@ -104,11 +106,11 @@ export const newClaim = (genesis: Genesis, status: RecoveryStatus, head: Head, r
   return { claim: { genesis: group, round: status.round + 1n, generation: next, height, stateRoot, keys }, signatures: [], seats };
 };
 
-const holds = (genesis: Genesis, claim: SuccessionLink['claim'], { key, signature }: SuccessionLink['signatures'][number]): boolean =>
+const holds = (genesis: Genesis, claim: RecoveryLink['claim'], { key, signature }: RecoveryLink['signatures'][number]): boolean =>
   verifySignature(genesis.recoveryKeys[key] ?? '', recoveryMessage(claim), signature);
 
 /** Throws CliError when the seed is of no recovery key of this genesis, or the claim of another genesis. */
-export const signLink = (genesis: Genesis, link: SuccessionLink, seed: string): SuccessionLink => {
+export const signLink = (genesis: Genesis, link: RecoveryLink, seed: string): RecoveryLink => {
   const { claim, signatures } = link;
   if (claim.genesis !== genesisDigest(genesis)) invalid('The claim is of another genesis.');
   const key = genesis.recoveryKeys.indexOf(publicKeyOf(seed));
@@ -119,7 +121,7 @@ export const signLink = (genesis: Genesis, link: SuccessionLink, seed: string): 
 };
 
 /** The call that opens the recovery. Throws CliError unless two recovery keys signed. */
-export const openCall = (genesis: Genesis, { claim, signatures }: SuccessionLink): Call => {
+export const openCall = (genesis: Genesis, { claim, signatures }: RecoveryLink): Call => {
   const sound = signatures.filter((s) => holds(genesis, claim, s));
   if (sound.length < 2) invalid('Two of the three recovery keys must sign the claim first: kubectl symphony recover sign.');
   return {
@@ -133,12 +135,7 @@ export const openCall = (genesis: Genesis, { claim, signatures }: SuccessionLink
 };
 
 /** The links with one more. Throws CliError unless the chain has completed just this recovery, and the whole holds. */
-export const completed = (
-  first: Genesis,
-  links: readonly SuccessionLink[],
-  link: SuccessionLink,
-  status: RecoveryStatus,
-): SuccessionLink[] => {
+export const completed = (first: Genesis, links: Succession, link: RecoveryLink, status: RecoveryStatus): Succession => {
   const { generation, keys } = link.claim;
   if (status.generation !== generation || keys.some((key, i) => key !== status.keys[i]))
     invalid(

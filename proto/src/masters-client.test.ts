@@ -13,6 +13,7 @@ import {
   sign,
   type CertifiedLeaf,
 } from '@scs/protocol';
+import { aGenesis } from '@scs/protocol/testing/genesis.ts';
 import { createAuthority, issue, type Authority } from './authority.ts';
 import { leafToWire } from './certified-leaf.ts';
 import {
@@ -64,6 +65,7 @@ const group = async (behaviours: readonly (Behaviour | 'down')[], rotateMs = 30_
   const enterpriseSeed = seed();
   const enterpriseAuthority = await createAuthority(enterpriseSeed, enterpriseIdentity(ENTERPRISE), notBefore, 1);
   const genesis = {
+    ...aGenesis(),
     masters: masterSeeds.map((s, i) => ({
       publicKey: publicKeyOf(s),
       tlsAuthority: authorities[i]!.certificatePem,

@@ -5,7 +5,7 @@
  * read the certified record.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { status, type ChannelCredentials } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import {
   blobDigest,
   encodeCommand,
@@ -19,6 +19,7 @@ import {
 import { leafFromWire } from './certified-leaf.ts';
 import { Masters as MastersService, type CertifiedLeaf as WireLeaf } from './gen/scs/v1/masters_pb.ts';
 import { grpcClient, type GrpcClient } from './grpc.ts';
+import { longerSuccession } from './succession.ts';
 import { authoritiesOf, clientCredentials, masterIdentity, type TlsFiles } from './tls.ts';
 
 export type Submitted =
@@ -56,7 +57,8 @@ export interface MastersOptions {
   /** `host:port` of the masters, in their index order. */
   readonly addresses: readonly string[];
   readonly tls: TlsFiles;
-  readonly genesis: Pick<Genesis, 'masters' | 'actors'>;
+  /** As far as is known: committees appointed since by governance are learnt from the masters (P5). */
+  readonly genesis: Genesis;
   /** Hex. */
   readonly genesisDigest: string;
   /** Told of each failed attempt; must not throw. For logs and metrics. */
@@ -151,19 +153,21 @@ class Floors {
 type Attempt<T> = { readonly done: true; readonly value: T } | { readonly done: false; readonly agree: T };
 
 class GrpcMasters implements Masters {
-  readonly #clients: readonly Client[];
+  readonly #clients: Client[];
   readonly #options: MastersOptions;
-  readonly #committee: Committee;
+  #genesis: Genesis;
+  #committee: Committee;
   readonly #floors = new Floors();
   readonly #words = new Witnesses();
   /** The master asked first: the last that answered, for a while: one that stands still or lies must not hide news. */
   #preferred: number;
   #preferredSince = Date.now();
 
-  constructor(options: MastersOptions, credentials: readonly ChannelCredentials[]) {
+  constructor(options: MastersOptions) {
     this.#options = options;
+    this.#genesis = options.genesis;
     this.#committee = committeeOf(options.genesis);
-    this.#clients = options.addresses.map((address, i) => grpcClient(MastersService, address, credentials[i]!));
+    this.#clients = options.addresses.map((_, i) => this.#clientOf(i));
     this.#preferred = Math.floor(Math.random() * this.#clients.length);
   }
 
@@ -182,7 +186,7 @@ class GrpcMasters implements Masters {
   getLeaf(key: string, waiting: Waiting = {}): Promise<CertifiedLeaf | undefined> {
     return this.#ask<CertifiedLeaf | undefined>({ what: `leaf ${key}` }, waiting, async (client, call) => {
       try {
-        return { done: true, value: this.#verified(await client.getLeaf({ key }, call), key) };
+        return { done: true, value: await this.#verified(client, await client.getLeaf({ key }, call), key) };
       } catch (error) {
         if (isNotFound(error)) return { done: false, agree: undefined };
         throw error;
@@ -219,8 +223,9 @@ class GrpcMasters implements Masters {
       const rotate = AbortSignal.timeout(this.#options.rotateMs ?? 30_000);
       const attempt = AbortSignal.any([signal, rotate]);
       try {
-        for await (const wire of this.#clients[master]!.watchTasks(uid === undefined ? {} : { uid }, { signal: attempt })) {
-          const leaf = this.#verified(wire);
+        const client = this.#clients[master]!;
+        for await (const wire of client.watchTasks(uid === undefined ? {} : { uid }, { signal: attempt })) {
+          const leaf = await this.#verified(client, wire);
           if (!leaf.key.startsWith('task/')) throw new LeafInvalid('WrongKey');
           failures = 0;
           const height = leaf.certificate.head.height;
@@ -280,10 +285,30 @@ class GrpcMasters implements Masters {
     throw new MastersUnavailable(what, failure);
   }
 
-  #verified(wire: WireLeaf, key = wire.key): CertifiedLeaf {
+  #clientOf(master: number): Client {
+    const { addresses, tls } = this.#options;
+    return grpcClient(MastersService, addresses[master]!, clientCredentials(tls, authoritiesOf(this.#genesis), masterIdentity(master)));
+  }
+
+  /** A certificate of a generation that is not known here: whoever shows it shows who appointed it, too, or is not believed. */
+  async #learn(client: Client): Promise<void> {
+    const before = this.#genesis;
+    const now = longerSuccession(before, (await client.succession({}, { timeoutMs: ATTEMPT_MS })).links);
+    if (!now || this.#genesis !== before) return; // another call has learnt it meanwhile
+    this.#genesis = now;
+    this.#committee = committeeOf(now);
+    for (const [i, { tlsAuthority }] of now.masters.entries()) {
+      if (before.masters[i]?.tlsAuthority === tlsAuthority) continue;
+      this.#clients[i]?.close();
+      this.#clients[i] = this.#clientOf(i);
+    }
+  }
+
+  async #verified(client: Client, wire: WireLeaf, key = wire.key): Promise<CertifiedLeaf> {
     const leaf = leafFromWire(wire);
     if (!leaf) throw new LeafInvalid('CertificateMissing');
     if (leaf.key !== key) throw new LeafInvalid('WrongKey');
+    if (leaf.certificate.head.generation > this.#committee.generation) await this.#learn(client);
     const fault = leafFault(leaf, this.#options.genesisDigest, this.#committee);
     if (fault) throw new LeafInvalid(fault.code);
     this.#floors.check(leaf);
@@ -305,9 +330,5 @@ class GrpcMasters implements Masters {
 export const createMasters = (options: MastersOptions): Masters => {
   if (options.addresses.length !== options.genesis.masters.length)
     throw new RangeError(`${options.addresses.length} addresses for ${options.genesis.masters.length} masters`);
-  const authorities = authoritiesOf(options.genesis);
-  return new GrpcMasters(
-    options,
-    options.addresses.map((_, i) => clientCredentials(options.tls, authorities, masterIdentity(i))),
-  );
+  return new GrpcMasters(options);
 };

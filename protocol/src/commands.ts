@@ -9,6 +9,7 @@ import { CatalogueChange } from './catalogue-change.ts';
 import { ReleaseReceipt, SignedAggregateEvidence, SignedSliceEvidence } from './evidence.ts';
 import { taskClasses, usages } from './policy.ts';
 import { OwnAttribute } from './resources/own-attribute.ts';
+import { Seat } from './seat.ts';
 import { TaskSpec } from './resources/task.ts';
 
 const uid = z.string().regex(/^[0-9a-f-]{1,64}$/);
@@ -193,6 +194,15 @@ export const Command = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('version.activate'),
     statement: VersionActivation,
+    approvals: z
+      .array(z.strictObject({ master: z.int().min(0).max(2), signature }))
+      .min(2)
+      .max(3),
+  }),
+  /** Another key for one of the three masters, from the end of the epoch on (G5, P5). */
+  z.strictObject({
+    type: z.literal('master.replace'),
+    statement: Seat,
     approvals: z
       .array(z.strictObject({ master: z.int().min(0).max(2), signature }))
       .min(2)

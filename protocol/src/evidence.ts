@@ -107,6 +107,7 @@ export type StatementKind =
   | 'enclave.ready'
   | 'counter.admit'
   | 'master.seat'
+  | 'master.replace'
   | 'budget.replenish'
   | 'catalogue.change'
   | 'version.announce'

@@ -24,6 +24,7 @@ export * from './keys.ts';
 export * from './leaf-kinds.ts';
 export * from './merkle.ts';
 export * from './merkle-parts.ts';
+export * from './seat.ts';
 export * from './succession.ts';
 export * from './move-abort.ts';
 export * from './mechanisms/accounting.ts';

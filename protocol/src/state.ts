@@ -2,6 +2,8 @@
  * The protocol's state (rules X2, N6): typed records over one Merkle map. A record is a leaf under the certified root, so
  * anyone may be shown one with its path. Keys are listed in `keys`; nothing else is in the map.
  */
+import type { Handover } from './succession.ts';
+import type { Seat } from './seat.ts';
 import type { CanonicalAttribute, Catalogue, Domain, QueryAttribute } from './catalogue.ts';
 import type { Actor } from './genesis.ts';
 import type { VaultOffer, EnclaveReady } from './commands.ts';
@@ -242,6 +244,10 @@ export interface Records {
   version: { readonly newest: number; readonly sequence: number };
   /** The version of the protocol that is to be active from the end of an epoch on. */
   upgrade: { readonly version: number };
+  /** Who is to take a master's seat at the end of the epoch (G5). */
+  replacement: Seat;
+  /** By the generation that is handed over to: its first block comes after block `last`. */
+  succession: Handover;
   queue: QueueRecord;
   economy: EconomyRecord;
   bond: BondRecord;
@@ -259,7 +265,7 @@ export type RecordKind = keyof Records;
 /**
  * keys: meta/ · semantics/ · catalogue/<semantic version> · domain/, canonical/, attribute/<name> · actor/<address> · vault/, own/<ns>/<name> · task/<uid> · escrow/<address> · odometer/<ns>/<name>/<usage>/<domain> ·
  * replenishment/<usage> ·
- * epoch/<n> · settlement/<n> · settlement/<leaf kind>-<n> · economy/ · bond/enterprise/<address> · bond/master/<public key> · work/<epoch>/<address> · pot/<epoch>/<ns>/<name> · credit/<address> · offence/<uid>/<what>/<who> · conduct/<address> · nonce/<address>/<nonce> · journal/<ns>/<name> · counter/<master> · version/<master> · upgrade/ · queue/<name> · index/<name> · and raw BCS: envelope/<uid> · batch/<n> · <leaf kind>/<n> · committee/<generation>
+ * epoch/<n> · settlement/<n> · settlement/<leaf kind>-<n> · economy/ · bond/enterprise/<address> · bond/master/<public key> · work/<epoch>/<address> · pot/<epoch>/<ns>/<name> · credit/<address> · offence/<uid>/<what>/<who> · conduct/<address> · nonce/<address>/<nonce> · journal/<ns>/<name> · counter/<master> · version/<master> · upgrade/ · replacement/ · succession/<generation> · queue/<name> · index/<name> · and raw BCS: envelope/<uid> · batch/<n> · <leaf kind>/<n> · committee/<generation>
  */
 export class State {
   readonly map: MerkleMap;

@@ -12,11 +12,10 @@ import {
   encodeSuccession,
   genesisAt,
   readGenesisFile,
-  signSeat,
   succeeded,
-  type SeatTerms,
-  type SuccessionLink,
+  type RecoveryLink,
 } from './succession.ts';
+import { signSeat, type SeatTerms } from './seat.ts';
 import { aGenesis } from './testing/genesis.ts';
 import { masterKey, testKey } from './testing/keys.ts';
 
@@ -26,7 +25,7 @@ const group = genesisDigest(genesis);
 const own = genesis.masters.map((m) => m.publicKey);
 const root = 'ab'.repeat(32);
 
-const claimOf = (change: Partial<SuccessionLink['claim']> = {}): SuccessionLink['claim'] => ({
+const claimOf = (change: Partial<RecoveryLink['claim']> = {}): RecoveryLink['claim'] => ({
   genesis: group,
   round: 1n,
   generation: 1n,
@@ -35,7 +34,7 @@ const claimOf = (change: Partial<SuccessionLink['claim']> = {}): SuccessionLink[
   keys: own,
   ...change,
 });
-const linkOf = (claim: SuccessionLink['claim'], signers = [0, 2], seats: SuccessionLink['seats'] = []): SuccessionLink => ({
+const linkOf = (claim: RecoveryLink['claim'], signers = [0, 2], seats: RecoveryLink['seats'] = []): RecoveryLink => ({
   claim,
   signatures: signers.map((key) => ({ key, signature: sign(recovery[key]!.seed, recoveryMessage(claim)) })),
   seats,

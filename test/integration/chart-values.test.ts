@@ -85,6 +85,19 @@ describe.each<[Chart, ChartOptions]>([
     expect(sha256(text)).toBe(sha256(encodeGenesis(genesis)));
   });
 
+  test('P5, N9: a file with a succession is taken like the genesis that it begins with, and arrives whole', async () => {
+    const text = `${new TextDecoder().decode(encodeGenesis(aGenesis()))}\n[]`;
+    const objects = await helm.template(chart, { ...options, genesis: text });
+    expect(theOne(objects, 'ConfigMap', 'scs-genesis').data?.['genesis.bin']).toBe(text);
+    const names = (all: typeof objects): string[] => all.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
+    expect(names(objects)).toEqual(names(await helm.template(chart, options)));
+    const counters = (all: typeof objects): string[] =>
+      all
+        .filter((o) => o.metadata.name.startsWith('scs-counter'))
+        .map((o) => (JSON.stringify(o.spec) ?? '').replaceAll(/"[0-9a-f]{64}"/g, ''));
+    expect(counters(objects)).toEqual(counters(await helm.template(chart, options)));
+  });
+
   test('no private key is in it, and no Secret', async () => {
     const objects = await helm.template(chart, options);
     expect(objects.filter((object) => object.kind === 'Secret')).toEqual([]);

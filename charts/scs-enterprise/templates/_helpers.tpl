@@ -1,6 +1,6 @@
 {{- define "enterprise.genesis" -}}
 {{- if not .Values.genesis }}{{ fail "genesis is required: --set-file genesis=genesis.bin" }}{{ end -}}
-{{- $g := .Values.genesis | fromJson -}}
+{{- $g := splitList "\n" .Values.genesis | first | fromJson -}}
 {{- if or (hasKey $g "Error") (not (dig "enclave" "kind" "" $g)) }}{{ fail "genesis is not a genesis file" }}{{ end -}}
 {{- if and (eq $g.enclave.kind "simulated") (not .Values.simulation) }}{{ fail "the genesis says simulated enclaves, which protect nothing from whoever runs the machines. Set simulation=true to accept that, for development only" }}{{ end -}}
 {{- if and (ne $g.enclave.kind "simulated") (not .Values.runtimeClassName) }}{{ fail "runtimeClassName is required: slices run in SEV-SNP or TDX guests (kata-qemu-snp, kata-qemu-tdx)" }}{{ end -}}

@@ -1,7 +1,7 @@
 {{/* The genesis, parsed; fails with advice when it is absent or asks for what the values forbid. */}}
 {{- define "scs.genesis" -}}
 {{- if not .Values.genesis }}{{ fail "genesis is required: --set-file genesis=genesis.bin (kubectl symphony genesis build)" }}{{ end -}}
-{{- $g := .Values.genesis | fromJson -}}
+{{- $g := splitList "\n" .Values.genesis | first | fromJson -}}
 {{- if or (hasKey $g "Error") (not (dig "enclave" "kind" "" $g)) }}{{ fail "genesis is not a genesis file: give the bytes that kubectl symphony genesis build wrote" }}{{ end -}}
 {{- if and (eq $g.enclave.kind "simulated") (not .Values.simulation) }}{{ fail "the genesis says simulated enclaves, which protect nothing from whoever runs the machines. Set simulation=true to accept that, for development only" }}{{ end -}}
 {{- if not (or .Values.chain.url .Values.devnet.enabled) }}{{ fail "chain.url is required (an Aptos fullnode, ending in /v1), or devnet.enabled=true for development" }}{{ end -}}

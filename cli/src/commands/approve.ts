@@ -1,13 +1,13 @@
 /** `approve` and `decide`: what needs two masters' word (rule G5), from the first signature to the masters' decision. */
-import { join } from 'node:path';
 import { genesisDigest } from '@scs/protocol';
 import { createMasters, MastersUnavailable } from '@scs/proto/masters-client.ts';
-import { commandOf, readApproval, withApproval } from '../approval.ts';
+import { commandOf, printApproval, readApproval, withApproval } from '../approval.ts';
 import type { Command, Invocation } from '../command.ts';
-import { CliError, UsageError } from '../errors.ts';
+import { CliError } from '../errors.ts';
 import { findGenesis, GENESIS_HELP, genesisOptions } from '../genesis-file.ts';
-import { readSeed, readText } from '../keys/key-folder.ts';
+import { readSeed } from '../keys/key-folder.ts';
 import { connect, KUBE_HELP, kubeOptions } from '../kube.ts';
+import { MASTERS_HELP, mastersOptions, wayToMasters } from '../masters-way.ts';
 import { readManifestFile } from '../manifest-file.ts';
 import { keysOf, keysOptions } from '../options.ts';
 import { parseYaml } from '../yaml-file.ts';
@@ -26,7 +26,7 @@ export const approve: Command = {
   help: `kubectl symphony approve -f statement.yaml --keys FOLDER > approval.json
 
 Signs the statement with the master's durable key and prints the file with all approvals so far; the next master runs it on that.
-Statements are budget.replenish, catalogue.change and version.activate:
+Statements are budget.replenish, catalogue.change, version.activate and master.replace (kubectl symphony replace propose writes it):
 
   type: budget.replenish
   statement: { usage: marketing, epoch: 12 }      the epoch that is open; it takes effect at its end
@@ -41,15 +41,8 @@ ${KUBE_HELP}`,
   run: async (invocation) => {
     const { approval, genesis } = await approvalOf(invocation);
     const approved = withApproval(approval, genesis, await readSeed(keysOf(invocation), 'durable.key'));
-    invocation.out(JSON.stringify(approved, null, 2));
+    invocation.out(printApproval(approved));
   },
-};
-
-const addressesOf = (invocation: Invocation): readonly string[] => {
-  const addresses = invocation.required('masters').split(',');
-  if (addresses.length !== 3 || addresses.some((address) => !/^[a-zA-Z0-9.-]{1,253}:\d{1,5}$/.test(address)))
-    throw new UsageError('--masters takes three addresses in the order of the genesis, such as a:7444,b:7444,c:7444.');
-  return addresses;
 };
 
 export const decide: Command = {
@@ -58,20 +51,14 @@ export const decide: Command = {
   help: `kubectl symphony decide -f approval.json --keys FOLDER --masters A:7444,B:7444,C:7444
 
   -f, --file FILE       what the second approve printed; - reads standard input
-  --keys FOLDER         key folder of a master or an enterprise: whose certificate opens the connection
-  --masters ADDRESSES   public ports of the three masters, in the order of the genesis; kubectl port-forward makes them reachable
+${MASTERS_HELP}
 ${GENESIS_HELP}
 ${KUBE_HELP}`,
-  options: { ...fileOptions, masters: { type: 'string' } },
+  options: { ...fileOptions, ...mastersOptions },
   run: async (invocation) => {
     const { approval, genesis } = await approvalOf(invocation);
     const command = commandOf(approval, genesis);
-    const keys = keysOf(invocation);
-    const tls = {
-      certificatePem: await readText(join(keys, 'tls.crt'), 'a TLS certificate'),
-      keyPem: await readText(join(keys, 'tls.key'), 'a TLS key'),
-    };
-    const masters = createMasters({ addresses: addressesOf(invocation), tls, genesis, genesisDigest: genesisDigest(genesis) });
+    const masters = createMasters({ ...(await wayToMasters(invocation)), genesis, genesisDigest: genesisDigest(genesis) });
     try {
       const reply = await masters.submit(command, { signal: invocation.signal });
       if (!reply.ok) throw new CliError(reply.code, `The masters do not take it: ${reply.message}.`);

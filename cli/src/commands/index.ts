@@ -6,6 +6,7 @@ import { genesisBuild, genesisShow } from './genesis.ts';
 import { keygen } from './keygen.ts';
 import { masters } from './masters.ts';
 import { recoverCommands } from './recover.ts';
+import { replaceCommands } from './replace.ts';
 import { replay } from './replay.ts';
 import { resolve } from './resolve.ts';
 import { result } from './result.ts';
@@ -44,5 +45,6 @@ export const commands: readonly Command[] = [
   supply,
   approve,
   decide,
+  ...replaceCommands,
   ...recoverCommands,
 ];

@@ -4,7 +4,8 @@ import { encodeGenesisFile, readGenesisFile } from '@scs/protocol';
 import type { Command, Invocation } from '../command.ts';
 import { CliError, UsageError } from '../errors.ts';
 import { findGenesis, GENESIS_HELP, genesisOptions } from '../genesis-file.ts';
-import { readPublic, readSeed, readText } from '../keys/key-folder.ts';
+import { readSeed, readText } from '../keys/key-folder.ts';
+import { readMasterFolder } from '../keys/master-folder.ts';
 import { connect, KUBE_HELP, kubeOptions } from '../kube.ts';
 import { CHAIN_HELP, chainOptions, openChain, printerOf, table } from '../money/money.ts';
 import { transact, TRANSACTION_HELP, transactionOptions } from '../money/transact.ts';
@@ -26,10 +27,7 @@ const write = (path: string, content: string | Uint8Array): Promise<void> =>
 const newMaster = async (word: string): Promise<NewMaster> => {
   const [, index, folder] = /^([012])=(.+)$/.exec(word) ?? [];
   if (!index || !folder) throw new UsageError(`--replace takes INDEX=FOLDER, such as 1=keys/master-1, not ${word}.`);
-  const { kind, tlsAuthority, gasAddress } = await readPublic(folder);
-  if (kind !== 'master' || !tlsAuthority || !gasAddress)
-    throw new CliError('KeyFolderKind', `${folder} is not the key folder of a master.`);
-  return { master: Number(index), seed: await readSeed(folder, 'durable.key'), tlsAuthority, rewardAddress: gasAddress };
+  return { master: Number(index), ...(await readMasterFolder(folder)) };
 };
 
 const recoverClaim: Command = {

@@ -190,6 +190,7 @@ test('P4: a batch whose landing was not heard of is landed again, once', async (
         if (calls.length === 1) throw new Error('the answer was lost');
         return { txHash: '0x1', version: 7n };
       },
+      appoint: async () => {},
       land: async () => {},
       mintDue: async () => {},
       report: async () => {},

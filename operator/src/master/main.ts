@@ -32,7 +32,14 @@ const secret = async (folder: string, file: string): Promise<string> => {
 /** The durable key must be the one that genesis names for this index: another would sign for nobody. */
 const durableSeed = async ({ SCS_KEYS, SCS_MASTER_INDEX }: MasterConfig, genesis: Genesis): Promise<string> => {
   const seed = await secret(SCS_KEYS, 'durable.key');
-  if (publicKeyOf(seed) !== genesis.masters[SCS_MASTER_INDEX]?.publicKey)
+  const key = publicKeyOf(seed);
+  const { generation, former = [] } = committeeOf(genesis);
+  const until = former.find(({ keys }) => keys[SCS_MASTER_INDEX] === key);
+  if (key !== genesis.masters[SCS_MASTER_INDEX]?.publicKey && until)
+    throw new Error(
+      `durable.key was the key of master ${SCS_MASTER_INDEX} up to block ${until.last}; in generation ${generation} another has its seat. Mount that one's Secret, or let this process be. See docs/troubleshooting.md#replacing-a-master.`,
+    );
+  if (key !== genesis.masters[SCS_MASTER_INDEX]?.publicKey)
     throw new Error(
       `durable.key is not the key that genesis names for master ${SCS_MASTER_INDEX}. Check SCS_MASTER_INDEX and the mounted Secret.`,
     );

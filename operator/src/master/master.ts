@@ -25,6 +25,7 @@ import { MinbftLog } from './consensus/runtime/minbft-log.ts';
 import { PeerLink } from './consensus/runtime/peer-link.ts';
 import type { Archive } from './log/archive/archive.ts';
 import { Archivist } from './log/archive/archivist.ts';
+import { linksOf, replacementsOf } from './links.ts';
 import type { Disk } from './log/disk.ts';
 import { Duties } from './duties.ts';
 import type { DeferredWrites } from './log/waiting-writes.ts';
@@ -170,6 +171,7 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
     clock,
     logger,
     offences: () => disk.offenceProofs(16).flatMap((stored) => equivocationIn(stored, genesisDigest, committee) ?? []),
+    replacements: replacementsOf(genesis),
     onLanded: () => reader.request(),
     onFault: (code) => metrics.chainFault(code),
   });
@@ -285,7 +287,7 @@ export const startMaster = async (o: MasterOptions): Promise<Master> => {
   });
   const isPeer = (identity: string): boolean => [0, 1, 2].some((i) => i !== index && identity === masterIdentity(i));
   const credentials = serverCredentials(o.tls, authorities);
-  const api = { log, tasks, blobs, streams, index, genesis: genesisDigest };
+  const api = { log, tasks, blobs, streams, index, genesis: genesisDigest, links: () => linksOf(genesis, log) };
   const servers: Serving[] = [];
   servers.push(
     await serve(o.listen.peers, credentials, [

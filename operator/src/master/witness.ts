@@ -145,6 +145,7 @@ export const createWitness = (o: WitnessOptions): Witness => {
       case 'catalogue.change':
       case 'version.announce':
       case 'version.activate':
+      case 'master.replace':
       case 'vault.register':
       case 'vault.dividends':
       case 'offence.report':

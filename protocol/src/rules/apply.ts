@@ -22,6 +22,7 @@ import { reportOffence } from './offences.ts';
 import { dequeue, firstItems } from './queue.ts';
 import { registerVault } from './registration.ts';
 import { releaseSlice } from './release.ts';
+import { generationFault, replaceMaster } from './replacement.ts';
 import { approveReplenishment } from './replenishment.ts';
 import { answerOfVault } from './reservation.ts';
 import { resolveTask } from './resolving.ts';
@@ -56,6 +57,7 @@ const first: Rules = {
   'catalogue.change': changeCatalogue,
   'version.announce': announceVersion,
   'version.activate': activateVersion,
+  'master.replace': replaceMaster,
   tick: (draft, _, ctx) => tick(draft, ctx),
   'settlement.batch': (draft, { number }, ctx) => settleBatch(draft, number, ctx),
   'chain.observed': chainObserved,
@@ -95,7 +97,7 @@ const blockFault = (state: State, block: Block): Fault | undefined => {
 export type GroupContext = Pick<RuleContext, 'genesis' | 'genesisDigest' | 'newest'>;
 /** All commands in order, or the first fault and the index of its command; then height, time and the block's digest (T5). */
 export const applyBlock = (state: State, block: Block, ctx: GroupContext): Applied & { readonly command?: number } => {
-  const found = versionFault(state, ctx) ?? blockFault(state, block);
+  const found = versionFault(state, ctx) ?? generationFault(state, block) ?? blockFault(state, block);
   if (found) return { ok: false, fault: found };
   const touched = new Set<string>();
   let next = state;

@@ -43,6 +43,7 @@ export type FaultCode =
   | 'NotAgreed'
   | 'ReadingBehind'
   | 'ProtocolVersionUnknown'
+  | 'GenerationOver'
   | 'HeightMismatch'
   | 'ParentMismatch'
   | 'TimeBackwards';

@@ -13,6 +13,7 @@ import { fault, policyOf, type Fault, type RuleContext } from './context.ts';
 import { proceedToDispatch } from './dispatch.ts';
 import type { Draft } from './draft.ts';
 import { earliestDue, takeDue } from './due-index.ts';
+import { handOver } from './replacement.ts';
 import { replenishDue } from './replenishment.ts';
 import { endTask, isReleased } from './ending.ts';
 import { moved, saveTask } from './lifecycle.ts';
@@ -131,6 +132,7 @@ const closeEpoch = (draft: Draft, ctx: RuleContext): boolean => {
   rewardNodes(draft, meta.epoch, ctx);
   closePots(draft, meta.epoch);
   recordEpoch(draft, meta.epoch, ctx);
+  handOver(draft, ctx);
   return true;
 };
 

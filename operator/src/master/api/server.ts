@@ -12,12 +12,14 @@ import {
   StatusReplySchema,
   StatusRequestSchema,
   SubmitReplySchema,
+  SuccessionReplySchema,
+  SuccessionRequestSchema,
   SubmitRequestSchema,
   WatchTasksRequestSchema,
   type CertifiedLeaf,
   type WatchTasksRequest,
 } from '@scs/proto';
-import { decodeCommand, hex, type Command } from '@scs/protocol';
+import { decodeCommand, encodeSuccession, hex, type Command, type Succession } from '@scs/protocol';
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Log } from '../log/log.ts';
 import { concerns, type TaskIndex } from '../task-index.ts';
@@ -41,6 +43,7 @@ const fromEnterprises: ReadonlySet<Command['type']> = new Set([
   'budget.replenish',
   'catalogue.change',
   'version.activate',
+  'master.replace',
 ]);
 
 /** Of the commands that wait (log/pool.ts), a quarter each at most. */
@@ -74,10 +77,12 @@ export interface MastersApi {
   readonly streams: TaskStreams;
   readonly index: number;
   readonly genesis: string;
+  /** Who the masters were and are since genesis. */
+  readonly links: () => Succession;
 }
 
 export const mastersService = (
-  { log, tasks, blobs, streams, index, genesis }: MastersApi,
+  { log, tasks, blobs, streams, index, genesis, links }: MastersApi,
   context: CallContext,
 ): UntypedServiceImplementation => {
   const mustSee = (identity: string, key: string): void => {
@@ -129,6 +134,7 @@ export const mastersService = (
       leader: log.isPrimary(),
       genesis,
     })),
+    succession: unary(SuccessionRequestSchema, SuccessionReplySchema, context, () => ({ links: encodeSuccession(links()) })),
   };
 };
 

@@ -45,6 +45,8 @@ export interface Environment {
   readonly generation: bigint;
   /** Of the block after this head; undefined when none may follow. Blocks of before a recovery have another than today's (N9). */
   generationAfter(head: Head): bigint | undefined;
+  /** The block that made this state is the last of its generation: nothing is offered on it (P5). Absent: none ever is. */
+  ended?(records: Records): boolean;
   /** Digest that names this formation of counters (N9). */
   readonly formation: string;
   readonly limits: Limits;

@@ -62,7 +62,7 @@ const stamped = (turn: Turn, parent: Tip, draft: NonNullable<State['draft']>): N
 const fresh = (turn: Turn, own: Stream, next: bigint): Intent | undefined => {
   const { env, state } = turn;
   const parent = parentOf(turn, own, next);
-  if (!parent) return undefined;
+  if (!parent || env.ended?.(parent.records)) return undefined;
   const { draft } = state;
   if (draft?.block.height === next && draft.block.parent === parent.head.block) return looked(turn, parent, draft);
   const time = Math.max(parent.time, state.now);

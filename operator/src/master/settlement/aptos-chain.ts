@@ -24,6 +24,7 @@ import type {
   ViewFunctionABI,
 } from '@aptos-labs/ts-sdk';
 import type { Equivocation } from '@scs/protocol/accountability.ts';
+import type { ReplacementLink } from '@scs/protocol/succession.ts';
 import type { CertifiedLeaf } from '@scs/protocol/certificate.ts';
 import { fromHex } from '@scs/protocol/encoding/bytes.ts';
 import { decodeBatch } from '@scs/protocol/settlement-layout.ts';
@@ -118,6 +119,9 @@ class AptosChain implements Chain {
   }
   land(kind: LeafKind, number: bigint, leaf: CertifiedLeaf): Promise<void> {
     return this.#inTurn(() => this.#economy.land(kind, number, leaf));
+  }
+  appoint(link: ReplacementLink): Promise<void> {
+    return this.#inTurn(() => this.#economy.appoint(link));
   }
   mintDue(): Promise<void> {
     return this.#inTurn(() => this.#economy.mintDue());

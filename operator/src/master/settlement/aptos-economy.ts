@@ -12,13 +12,15 @@ import type {
 } from '@aptos-labs/ts-sdk';
 import type { Equivocation } from '@scs/protocol/accountability.ts';
 import { encodeHead, type CertifiedLeaf } from '@scs/protocol/certificate.ts';
-import { fromHex } from '@scs/protocol/encoding/bytes.ts';
+import { fromHex, hex } from '@scs/protocol/encoding/bytes.ts';
+import { appointedBy, committeeLeaf, type ReplacementLink } from '@scs/protocol/succession.ts';
 import { stakeRoles } from '@scs/protocol/staking.ts';
 import { leafKinds, type LeafKind } from '@scs/protocol/leaf-kinds.ts';
 import { integer, integers, present, truth } from './aptos-answers.ts';
 import { ChainError } from './chain.ts';
 import type { ChainFault, ChainPoint, EconomyFigures, EconomyQuestion } from './chain.ts';
 import {
+  committeeAbi,
   doneAbi,
   dueAbi,
   equivocatedAbi,
@@ -128,6 +130,25 @@ export class AptosEconomy {
       maxGas: GAS_BASE + GAS_PER_TRANSFER * Math.ceil(bytes / 40),
     });
     unless(fault, doneBefore);
+  }
+
+  async appoint(link: ReplacementLink): Promise<void> {
+    if ((await this.#generation()) >= appointedBy(link)) return;
+    const { key, value } = committeeLeaf(link);
+    const leaf = { key, value: hex(value), siblings: link.committeePath, certificate: link.certificate };
+    const { fault } = await this.#node.transact({
+      name: 'committee::advance',
+      abi: settleAbi,
+      arguments: leafArguments(leaf),
+      maxGas: GAS_BASE,
+    });
+    // another master was quicker: then it is of a generation past
+    if (fault && (await this.#generation()) < appointedBy(link)) throw new ChainError(fault);
+  }
+  async #generation(): Promise<bigint> {
+    const { ledgerVersion } = await this.#node.ledger();
+    const [generation] = await this.#node.view('committee::current', committeeAbi, [], ledgerVersion);
+    return integer(generation);
   }
 
   async mintDue(): Promise<void> {

@@ -5,6 +5,7 @@
 import type { Equivocation } from '@scs/protocol/accountability.ts';
 import type { CertifiedLeaf } from '@scs/protocol/certificate.ts';
 import type { LeafKind } from '@scs/protocol/leaf-kinds.ts';
+import type { ReplacementLink } from '@scs/protocol/succession.ts';
 
 /** Base units of SYM. `withdrawing` is the part of `balance` that new tasks must not lock; `debt` comes beside balance 0. */
 export interface EscrowReading {
@@ -68,6 +69,11 @@ export interface Chain {
   economy(question: EconomyQuestion, at: ChainPoint): Promise<EconomyFigures>;
   /** Lands a certified leaf of that kind and number, or finds that it has landed: safe to repeat, from any master. Throws ChainError. */
   land(kind: LeafKind, number: bigint, leaf: CertifiedLeaf): Promise<void>;
+  /**
+   * Tells the contract of the next committee, unless it knows that generation (P5): before that it takes nothing which the next one
+   * certified. Throws ChainError.
+   */
+  appoint(link: ReplacementLink): Promise<void>;
   /** Mints what the schedule says is due, if anything is (K7): anyone may, and twice does no harm. Throws ChainError. */
   mintDue(): Promise<void>;
   /** Brings two decide votes of one master before the contract, unless that is on record (G4). Throws ChainError. */

@@ -3,7 +3,7 @@
  * of equivocation. Whoever proposes does it, one piece of each line at a time; twice does no harm. What it leaves, another master does after
  * a while, and says so.
  */
-import type { Equivocation } from '@scs/protocol';
+import type { Equivocation, ReplacementLink } from '@scs/protocol';
 import { backoffMs } from '../../kube/backoff.ts';
 import type { Clock } from '../../kube/clock.ts';
 import { type Logger, errorFields } from '../../kube/logger.ts';
@@ -14,6 +14,8 @@ import { lanesOf, type Lane, type LanesChain, type Work } from './lanes.ts';
 export interface SettlementEffectsOptions {
   readonly chain: LanesChain;
   readonly log: Pick<Log, 'state' | 'leaf' | 'isPrimary'>;
+  /** Committees since genesis, by governance, in order (P5). */
+  readonly replacements?: readonly ReplacementLink[];
   /** Proofs that a master signed twice. */
   readonly offences?: () => readonly Equivocation[];
   readonly clock: Clock;
@@ -52,8 +54,8 @@ export class SettlementEffects {
   #lastTurnAt: number;
   constructor(options: SettlementEffectsOptions) {
     this.#o = options;
-    const { chain, log, onLanded, offences = () => [] } = options;
-    this.#tracks = lanesOf({ chain, log, offences, onLanded }).map((lane) => ({ lane, failures: 0, notBefore: 0 }));
+    const { chain, log, onLanded, offences = () => [], replacements = [] } = options;
+    this.#tracks = lanesOf({ chain, log, replacements, offences, onLanded }).map((lane) => ({ lane, failures: 0, notBefore: 0 }));
     this.#lastTurnAt = options.clock.now();
   }
   lastTurnAt(): number {

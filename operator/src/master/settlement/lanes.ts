@@ -2,12 +2,21 @@
  * What the chain is to be told, one line of work beside the other (rules P2, P4, K6, K7, G4): each looks at the decided state for its
  * next piece and knows what has landed by its own doing. A line that is stuck holds up no other.
  */
-import { batchKey, leafKinds, type CertifiedLeaf, type Equivocation, type LeafKind, type State } from '@scs/protocol';
+import {
+  appointedBy,
+  batchKey,
+  leafKinds,
+  type ReplacementLink,
+  type CertifiedLeaf,
+  type Equivocation,
+  type LeafKind,
+  type State,
+} from '@scs/protocol';
 import { economyIn } from '@scs/protocol/rules/economy.ts';
 import type { Log } from '../log/log.ts';
 import type { Chain } from './chain.ts';
 
-export type LanesChain = Pick<Chain, 'settle' | 'land' | 'mintDue' | 'report'>;
+export type LanesChain = Pick<Chain, 'appoint' | 'settle' | 'land' | 'mintDue' | 'report'>;
 export interface Work {
   /** For the log: `batch/7`, `mint/3`. */
   readonly what: string;
@@ -23,6 +32,8 @@ export interface Lane {
 export interface LanesOptions {
   readonly chain: LanesChain;
   readonly log: Pick<Log, 'leaf'>;
+  /** Committees since genesis, by governance, in order. */
+  readonly replacements: readonly ReplacementLink[];
   /** Proofs that a master signed twice, at most a few. */
   readonly offences: () => readonly Equivocation[];
   readonly onLanded: (what: string) => void;
@@ -83,6 +94,28 @@ const leaves = (kind: LeafKind, o: LanesOptions): Lane =>
     (number, leaf) => o.chain.land(kind, number, leaf),
   );
 
+/** P5: the chain takes what this generation certifies only once it knows its committee. */
+const committees = (o: LanesOptions): Lane => {
+  const waiting = [...o.replacements];
+  const nameOf = (link: ReplacementLink): string => `committee/${appointedBy(link)}`;
+  return {
+    name: 'committee',
+    byAll: false,
+    next: () => {
+      const [link] = waiting;
+      if (!link) return undefined;
+      return {
+        what: nameOf(link),
+        run: async () => {
+          await o.chain.appoint(link);
+          waiting.shift();
+          o.onLanded(nameOf(link));
+        },
+      };
+    },
+  };
+};
+
 /** K7: once an epoch somebody mints what is due. The amount follows the chain's time, however often that is. */
 const minting = (o: LanesOptions): Lane => {
   let tried = 0;
@@ -126,6 +159,7 @@ const accusations = (o: LanesOptions): Lane => {
 };
 
 export const lanesOf = (o: LanesOptions): readonly Lane[] => [
+  committees(o),
   batches(o),
   ...leafKinds.map((kind) => leaves(kind, o)),
   minting(o),

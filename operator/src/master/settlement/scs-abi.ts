@@ -18,6 +18,7 @@ export const nextNumberAbi = view([], ['u64']);
 export const batchAbi = view(['u64'], [bytes, 'u64', 'u64']);
 export const submissionAbi = view(['u64'], ['address', 'u64']);
 export const genesisAbi = view([], [bytes, 'bool']);
+export const committeeAbi = view([], ['u64', listOfBytes]);
 export const isInitializedAbi = view([], ['bool']);
 
 export const doneAbi = view(['u64'], ['bool']);

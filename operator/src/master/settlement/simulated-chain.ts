@@ -4,10 +4,11 @@
  */
 import { leafFault } from '@scs/protocol/certificate.ts';
 import type { CertifiedLeaf, Committee } from '@scs/protocol/certificate.ts';
-import { fromHex } from '@scs/protocol/encoding/bytes.ts';
+import { fromHex, hex } from '@scs/protocol/encoding/bytes.ts';
 import { digest } from '@scs/protocol/encoding/hash.ts';
 import { batchFault } from '@scs/protocol/settlement.ts';
 import { batchKey, decodeBatch, FIRST_BATCH } from '@scs/protocol/settlement-layout.ts';
+import { appointedBy, committeeLeaf, type ReplacementLink } from '@scs/protocol/succession.ts';
 import { ChainError } from './chain.ts';
 import { simulatedEconomy, type EconomyOutside } from './simulated-economy.ts';
 import type { Chain, ChainFault, ChainReading, EscrowReading, SettledBatch } from './chain.ts';
@@ -40,7 +41,9 @@ export const simulatedChain = (setup: { genesis: string; committee: Committee; s
     readonly economy: ReturnType<typeof economy.snapshot>;
   }
   const history = new Map<bigint, Version>();
-  const economy = simulatedEconomy(setup, () => commit());
+  /** Whose certificates count: the committee of today (P5). */
+  const group = { genesis: setup.genesis, committee: setup.committee };
+  const economy = simulatedEconomy(group, () => commit());
   const commit = (): void => {
     ledgerVersion += 1n;
     history.set(ledgerVersion, { madeMs: timestampMs, nextBatch, escrows: new Map(escrows), economy: economy.snapshot() });
@@ -71,7 +74,7 @@ export const simulatedChain = (setup: { genesis: string; committee: Committee; s
       throw new ChainError({ code: 'SettledOtherwise', number: batch.number, tasksRoot: before.tasksRoot });
     }
     if (batch.number > nextBatch) throw new ChainError({ code: 'BatchOutOfOrder', next: nextBatch, got: batch.number });
-    const fault = leafFault({ ...leaf, key: batchKey(batch.number) }, setup.genesis, setup.committee) ?? batchFault(batch);
+    const fault = leafFault({ ...leaf, key: batchKey(batch.number) }, group.genesis, group.committee) ?? batchFault(batch);
     if (fault !== undefined) throw refuse(fault.code);
     for (const { account, amount } of batch.debits) charge(account, amount);
     nextBatch += 1n;
@@ -80,6 +83,17 @@ export const simulatedChain = (setup: { genesis: string; committee: Committee; s
     const landed = { txHash: `0x${digest('simulated transaction', fromHex(leaf.value))}`, version: ledgerVersion };
     settled.set(batch.number, { tasksRoot: batch.tasksRoot, ...landed });
     return landed;
+  };
+
+  const appoint = (link: ReplacementLink): void => {
+    const generation = appointedBy(link);
+    if (group.committee.generation >= generation) return;
+    const { key, value } = committeeLeaf(link);
+    const leaf = { key, value: hex(value), siblings: link.committeePath, certificate: link.certificate };
+    const fault = leafFault(leaf, group.genesis, group.committee);
+    if (fault !== undefined) throw refuse(fault.code);
+    group.committee = { generation, keys: link.handover.keys };
+    commit();
   };
 
   return {
@@ -102,6 +116,7 @@ export const simulatedChain = (setup: { genesis: string; committee: Committee; s
         return then.economy(question);
       }),
     land: (kind, number, leaf) => answer(() => economy.land(kind, number, leaf)),
+    appoint: (link) => answer(() => appoint(link)),
     mintDue: () => answer(economy.mintDue),
     report: (proof) => answer(() => economy.report(proof)),
     economyOutside: economy.outside,

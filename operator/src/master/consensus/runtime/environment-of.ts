@@ -1,5 +1,6 @@
 /** The state machine's surroundings in a real master: signatures by the durable key, certificates by the committee (G4), admissions (N8). */
 import { certificateFault, decideMessage, generationAfter, signerOf, verifySignature, type Committee } from '@scs/protocol';
+import { isOver } from '@scs/protocol/rules/replacement.ts';
 import type { Rules } from '../../log/rules-port.ts';
 import type { Environment, Limits } from '../environment.ts';
 import { uiHolds } from '../usig.ts';
@@ -23,6 +24,7 @@ export const environmentOf = (o: EnvironmentOptions): Environment => {
     index,
     genesis: genesisDigest,
     generation: committee.generation,
+    ended: (records) => isOver(records, committee.generation),
     generationAfter: (head) => generationAfter(committee, head),
     formation: formation ?? genesisDigest,
     limits,

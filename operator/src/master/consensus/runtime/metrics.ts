@@ -26,6 +26,8 @@ export const conditions = [
   'JournalFull',
   'VoteExists',
   'ProtocolVersionUnknown',
+  'GenerationOver',
+  'MasterReplaced',
 ] as const;
 
 export const agreementMetrics = (registry: Registry, { log, links }: AgreementMeasured): void => {

@@ -17,6 +17,7 @@ import { type HeldVote, leaderOf, ownStream } from '../state.ts';
 import { certifiedTip, rememberedAtStart } from './chain-at-start.ts';
 import { CommandDesk } from './command-desk.ts';
 import { keepAdmitted } from './counter-admission.ts';
+import { endOf } from './end-of-generation.ts';
 import { environmentOf } from './environment-of.ts';
 import { FormationExchange } from './formation-exchange.ts';
 import { Inbox } from './inbox.ts';
@@ -94,7 +95,9 @@ export class MinbftLog extends ReplicaLog implements Log {
     });
     this.replica.onDecided(({ block }) => {
       this.#desk.decided(block.commands, block.height);
+      this.#haltAtEnd();
     });
+    this.#haltAtEnd();
     this.#lastTurnAt = clock.now();
     this.#heard = new PeersHeard(() => clock.now());
   }
@@ -219,6 +222,11 @@ export class MinbftLog extends ReplicaLog implements Log {
     this.#halted = { code, message };
     this.#o.logger.error({ code }, message);
   }
+  /** P5: the last block of this generation is certified. This master goes on reading and answering, and decides nothing more. */
+  #haltAtEnd(): void {
+    const end = endOf(this.state(), this.#committee.generation, this.#o.index);
+    if (end && !this.#halted) this.#halt(end.code, end.message);
+  }
   #evidence(first: HeldVote, second: HeldVote): void {
     const { master } = first.vote;
     this.#o.logger.error({ master, height: Number(first.head.height) }, 'a master voted for two blocks at one height (G4)');
@@ -228,6 +236,7 @@ export class MinbftLog extends ReplicaLog implements Log {
   // --- commands ----------------------------------------------------------------------------------------------------------------
 
   propose(command: Command): Promise<Decision> {
+    if (this.#halted) return Promise.resolve({ ok: false, code: 'Unavailable', message: this.#halted.message });
     return this.#desk.propose(command);
   }
   wake(): void {

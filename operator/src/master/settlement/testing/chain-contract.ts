@@ -6,7 +6,9 @@ import { hex } from '@scs/protocol/encoding/bytes.ts';
 import { digest } from '@scs/protocol/encoding/hash.ts';
 import { publicKeyOf, sign } from '@scs/protocol/keys.ts';
 import { MerkleMap } from '@scs/protocol/merkle.ts';
-import { batchKey, encodeBatch } from '@scs/protocol/settlement-layout.ts';
+import { signSeat } from '@scs/protocol/seat.ts';
+import type { ReplacementLink } from '@scs/protocol/succession.ts';
+import { batchKey, committeeKey, encodeBatch, encodeCommittee } from '@scs/protocol/settlement-layout.ts';
 import type { Batch, SettlementLeaf } from '@scs/protocol/settlement-layout.ts';
 import { buildBatch } from '@scs/protocol/settlement.ts';
 import type { SettledTask } from '@scs/protocol/settlement.ts';
@@ -59,20 +61,36 @@ export const leavesOf = (number: bigint, charges: readonly (readonly [string, bi
   tasksOf(number, charges).map(({ leaf }) => leaf);
 
 /** The batch as a leaf that `masters` certified. */
-export const certifiedBatch = (batch: Batch, masters: readonly number[] = [0, 2]): CertifiedLeaf =>
-  certified(batchKey(batch.number), encodeBatch(batch), batch.number + 5n, masters);
+export const certifiedBatch = (batch: Batch, masters: readonly number[] = [0, 2], generation = 0n): CertifiedLeaf =>
+  certified(batchKey(batch.number), encodeBatch(batch), batch.number + 5n, masters, generation);
 /** Any bytes as a leaf of a small state that `masters` certified. */
-export const certified = (key: string, value: Uint8Array, height = 9n, masters: readonly number[] = [0, 2]): CertifiedLeaf => {
+export const certified = (
+  key: string,
+  value: Uint8Array,
+  height = 9n,
+  masters: readonly number[] = [0, 2],
+  generation = 0n,
+): CertifiedLeaf => {
   const state = MerkleMap.empty.set('meta', new Uint8Array(3)).set(key, value).set('task/1', new Uint8Array(1));
   const head: Head = {
     genesis: contractGenesis,
-    generation: 0n,
+    generation,
     height,
     stateRoot: hex(state.root()),
     block: contractGenesis,
   };
   const votes = masters.map((master) => ({ master, signature: decideVote(master, head) }));
   return { key, value: hex(value), siblings: (state.prove(key)?.siblings ?? []).map(hex), certificate: { head, votes } };
+};
+
+/** Master 1 gets another key after block 9, certified by the others; no state holds the record, which no contract reads. */
+const nextCommittee = (): ReplacementLink => {
+  const seed = digest('seed', new TextEncoder().encode('chain contract 1, the second'));
+  const keys = contractCommittee.keys.with(1, publicKeyOf(seed));
+  const terms = { generation: 1n, master: 1, publicKey: publicKeyOf(seed), tlsAuthority: '', rewardAddress: `0x${'7'.repeat(64)}` };
+  const handover = { seat: signSeat(seed, contractGenesis, terms), keys, last: 9n };
+  const { siblings, certificate } = certified(committeeKey(1n), encodeCommittee({ generation: 1n, keys }));
+  return { handover, certificate: { head: certificate.head, votes: [...certificate.votes] }, path: [], committeePath: [...siblings] };
 };
 
 const faultOf = async (call: Promise<unknown>): Promise<string> => {
@@ -181,6 +199,19 @@ export const describeChain = (name: string, open: () => Promise<ChainUnderTest>)
         });
         await deposit(0, 80n);
         expect((await chain.observe(submitters)).escrows[submitters[0]]).toEqual({ balance: 30n, withdrawing: 0n, debt: 0n });
+      }));
+
+    test('P5: the next committee is taken once, from the one before; then that one’s certificates count no more', () =>
+      withChain(async ({ chain, another, submitters, deposit }) => {
+        await deposit(0, 500n);
+        const batch = batchOf(1n, [[submitters[0], 300n]]);
+        const link = nextCommittee();
+        expect(await faultOf(chain.settle({ leaf: certifiedBatch(batch, [0, 2], 1n) }))).toBe('WrongGeneration');
+        expect(await faultOf(chain.appoint({ ...link, committeePath: [] }))).toBe('PathMismatch');
+        await chain.appoint(link);
+        await Promise.all([chain.appoint(link), another().appoint(link)]);
+        expect(await faultOf(chain.settle({ leaf: certifiedBatch(batch) }))).toBe('WrongGeneration');
+        await chain.settle({ leaf: certifiedBatch(batch, [0, 2], 1n) });
       }));
 
     test('what is refused, and why', () =>

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file scs/v1/masters.proto.
  */
 export const file_scs_v1_masters: GenFile = /*@__PURE__*/
-  fileDesc("ChRzY3MvdjEvbWFzdGVycy5wcm90bxIGc2NzLnYxIiAKDVN1Ym1pdFJlcXVlc3QSDwoHY29tbWFuZBgBIAEoDCI8CgtTdWJtaXRSZXBseRIOCgZoZWlnaHQYASABKAQSDAoEY29kZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJIh0KDkdldExlYWZSZXF1ZXN0EgsKA2tleRgBIAEoCSJnCg1DZXJ0aWZpZWRMZWFmEgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDBIQCghzaWJsaW5ncxgDIAMoDBIoCgtjZXJ0aWZpY2F0ZRgEIAEoCzITLnNjcy52MS5DZXJ0aWZpY2F0ZSJGCgtDZXJ0aWZpY2F0ZRIaCgRoZWFkGAEgASgLMgwuc2NzLnYxLkhlYWQSGwoFdm90ZXMYAiADKAsyDC5zY3MudjEuVm90ZSJeCgRIZWFkEg8KB2dlbmVzaXMYASABKAwSEgoKZ2VuZXJhdGlvbhgCIAEoBBIOCgZoZWlnaHQYAyABKAQSEgoKc3RhdGVfcm9vdBgEIAEoDBINCgVibG9jaxgFIAEoDCIpCgRWb3RlEg4KBm1hc3RlchgBIAEoDRIRCglzaWduYXR1cmUYAiABKAwiIAoRV2F0Y2hUYXNrc1JlcXVlc3QSCwoDdWlkGAEgASgJIjoKDlB1dEJsb2JSZXF1ZXN0EgwKBHRhc2sYASABKAkSDAoEbmFtZRgCIAEoCRIMCgRibG9iGAMgASgMIh4KDFB1dEJsb2JSZXBseRIOCgZkaWdlc3QYASABKAkiLAoOR2V0QmxvYlJlcXVlc3QSDAoEdGFzaxgBIAEoCRIMCgRuYW1lGAIgASgJIhwKDEdldEJsb2JSZXBseRIMCgRibG9iGAEgASgMIg8KDVN0YXR1c1JlcXVlc3QiYgoLU3RhdHVzUmVwbHkSDgoGbWFzdGVyGAEgASgNEg4KBmhlaWdodBgCIAEoBBISCgpzdGF0ZV9yb290GAMgASgJEg4KBmxlYWRlchgEIAEoCBIPCgdnZW5lc2lzGAUgASgJMuMCCgdNYXN0ZXJzEjQKBlN1Ym1pdBIVLnNjcy52MS5TdWJtaXRSZXF1ZXN0GhMuc2NzLnYxLlN1Ym1pdFJlcGx5EjgKB0dldExlYWYSFi5zY3MudjEuR2V0TGVhZlJlcXVlc3QaFS5zY3MudjEuQ2VydGlmaWVkTGVhZhJACgpXYXRjaFRhc2tzEhkuc2NzLnYxLldhdGNoVGFza3NSZXF1ZXN0GhUuc2NzLnYxLkNlcnRpZmllZExlYWYwARI3CgdQdXRCbG9iEhYuc2NzLnYxLlB1dEJsb2JSZXF1ZXN0GhQuc2NzLnYxLlB1dEJsb2JSZXBseRI3CgdHZXRCbG9iEhYuc2NzLnYxLkdldEJsb2JSZXF1ZXN0GhQuc2NzLnYxLkdldEJsb2JSZXBseRI0CgZTdGF0dXMSFS5zY3MudjEuU3RhdHVzUmVxdWVzdBoTLnNjcy52MS5TdGF0dXNSZXBseWIGcHJvdG8z");
+  fileDesc("ChRzY3MvdjEvbWFzdGVycy5wcm90bxIGc2NzLnYxIiAKDVN1Ym1pdFJlcXVlc3QSDwoHY29tbWFuZBgBIAEoDCI8CgtTdWJtaXRSZXBseRIOCgZoZWlnaHQYASABKAQSDAoEY29kZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJIh0KDkdldExlYWZSZXF1ZXN0EgsKA2tleRgBIAEoCSJnCg1DZXJ0aWZpZWRMZWFmEgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDBIQCghzaWJsaW5ncxgDIAMoDBIoCgtjZXJ0aWZpY2F0ZRgEIAEoCzITLnNjcy52MS5DZXJ0aWZpY2F0ZSJGCgtDZXJ0aWZpY2F0ZRIaCgRoZWFkGAEgASgLMgwuc2NzLnYxLkhlYWQSGwoFdm90ZXMYAiADKAsyDC5zY3MudjEuVm90ZSJeCgRIZWFkEg8KB2dlbmVzaXMYASABKAwSEgoKZ2VuZXJhdGlvbhgCIAEoBBIOCgZoZWlnaHQYAyABKAQSEgoKc3RhdGVfcm9vdBgEIAEoDBINCgVibG9jaxgFIAEoDCIpCgRWb3RlEg4KBm1hc3RlchgBIAEoDRIRCglzaWduYXR1cmUYAiABKAwiIAoRV2F0Y2hUYXNrc1JlcXVlc3QSCwoDdWlkGAEgASgJIjoKDlB1dEJsb2JSZXF1ZXN0EgwKBHRhc2sYASABKAkSDAoEbmFtZRgCIAEoCRIMCgRibG9iGAMgASgMIh4KDFB1dEJsb2JSZXBseRIOCgZkaWdlc3QYASABKAkiLAoOR2V0QmxvYlJlcXVlc3QSDAoEdGFzaxgBIAEoCRIMCgRuYW1lGAIgASgJIhwKDEdldEJsb2JSZXBseRIMCgRibG9iGAEgASgMIhMKEVN1Y2Nlc3Npb25SZXF1ZXN0IiAKD1N1Y2Nlc3Npb25SZXBseRINCgVsaW5rcxgBIAEoDCIPCg1TdGF0dXNSZXF1ZXN0ImIKC1N0YXR1c1JlcGx5Eg4KBm1hc3RlchgBIAEoDRIOCgZoZWlnaHQYAiABKAQSEgoKc3RhdGVfcm9vdBgDIAEoCRIOCgZsZWFkZXIYBCABKAgSDwoHZ2VuZXNpcxgFIAEoCTKlAwoHTWFzdGVycxI0CgZTdWJtaXQSFS5zY3MudjEuU3VibWl0UmVxdWVzdBoTLnNjcy52MS5TdWJtaXRSZXBseRI4CgdHZXRMZWFmEhYuc2NzLnYxLkdldExlYWZSZXF1ZXN0GhUuc2NzLnYxLkNlcnRpZmllZExlYWYSQAoKV2F0Y2hUYXNrcxIZLnNjcy52MS5XYXRjaFRhc2tzUmVxdWVzdBoVLnNjcy52MS5DZXJ0aWZpZWRMZWFmMAESNwoHUHV0QmxvYhIWLnNjcy52MS5QdXRCbG9iUmVxdWVzdBoULnNjcy52MS5QdXRCbG9iUmVwbHkSNwoHR2V0QmxvYhIWLnNjcy52MS5HZXRCbG9iUmVxdWVzdBoULnNjcy52MS5HZXRCbG9iUmVwbHkSNAoGU3RhdHVzEhUuc2NzLnYxLlN0YXR1c1JlcXVlc3QaEy5zY3MudjEuU3RhdHVzUmVwbHkSQAoKU3VjY2Vzc2lvbhIZLnNjcy52MS5TdWNjZXNzaW9uUmVxdWVzdBoXLnNjcy52MS5TdWNjZXNzaW9uUmVwbHliBnByb3RvMw");
 
 /**
  * @generated from message scs.v1.SubmitRequest
@@ -293,6 +293,36 @@ export const GetBlobReplySchema: GenMessage<GetBlobReply> = /*@__PURE__*/
   messageDesc(file_scs_v1_masters, 11);
 
 /**
+ * @generated from message scs.v1.SuccessionRequest
+ */
+export type SuccessionRequest = Message<"scs.v1.SuccessionRequest"> & {
+};
+
+/**
+ * Describes the message scs.v1.SuccessionRequest.
+ * Use `create(SuccessionRequestSchema)` to create a new message.
+ */
+export const SuccessionRequestSchema: GenMessage<SuccessionRequest> = /*@__PURE__*/
+  messageDesc(file_scs_v1_masters, 12);
+
+/**
+ * @generated from message scs.v1.SuccessionReply
+ */
+export type SuccessionReply = Message<"scs.v1.SuccessionReply"> & {
+  /**
+   * @generated from field: bytes links = 1;
+   */
+  links: Uint8Array;
+};
+
+/**
+ * Describes the message scs.v1.SuccessionReply.
+ * Use `create(SuccessionReplySchema)` to create a new message.
+ */
+export const SuccessionReplySchema: GenMessage<SuccessionReply> = /*@__PURE__*/
+  messageDesc(file_scs_v1_masters, 13);
+
+/**
  * @generated from message scs.v1.StatusRequest
  */
 export type StatusRequest = Message<"scs.v1.StatusRequest"> & {
@@ -303,7 +333,7 @@ export type StatusRequest = Message<"scs.v1.StatusRequest"> & {
  * Use `create(StatusRequestSchema)` to create a new message.
  */
 export const StatusRequestSchema: GenMessage<StatusRequest> = /*@__PURE__*/
-  messageDesc(file_scs_v1_masters, 12);
+  messageDesc(file_scs_v1_masters, 14);
 
 /**
  * @generated from message scs.v1.StatusReply
@@ -340,7 +370,7 @@ export type StatusReply = Message<"scs.v1.StatusReply"> & {
  * Use `create(StatusReplySchema)` to create a new message.
  */
 export const StatusReplySchema: GenMessage<StatusReply> = /*@__PURE__*/
-  messageDesc(file_scs_v1_masters, 13);
+  messageDesc(file_scs_v1_masters, 15);
 
 /**
  * What enterprises' agents, Vaults and enclave sidecars ask of any master. Mutual TLS says which enterprise calls; what a
@@ -406,6 +436,16 @@ export const Masters: GenService<{
     methodKind: "unary";
     input: typeof StatusRequestSchema;
     output: typeof StatusReplySchema;
+  },
+  /**
+   * Who the masters were and are since genesis: links that prove themselves (protocol/src/succession.ts).
+   *
+   * @generated from rpc scs.v1.Masters.Succession
+   */
+  succession: {
+    methodKind: "unary";
+    input: typeof SuccessionRequestSchema;
+    output: typeof SuccessionReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_scs_v1_masters, 0);

@@ -1,11 +1,22 @@
 /** Three masters in this process: real disks, real signatures, real time; channels and counters that a test can take away. */
-import { committeeOf, genesisDigest, sign, signSeat, succeeded, type Command, type Genesis, type SuccessionLink } from '@scs/protocol';
+import {
+  committeeOf,
+  genesisDigest,
+  sign,
+  signSeat,
+  succeeded,
+  type Command,
+  type Genesis,
+  type Succession,
+  type SuccessionLink,
+} from '@scs/protocol';
 import { recoveryMessage } from '@scs/protocol/recovery.ts';
 import { aGenesis } from '@scs/protocol/testing/genesis.ts';
 import { masterKey, testKey } from '@scs/protocol/testing/keys.ts';
-import { realClock } from '../../../../kube/clock.ts';
+import { realClock, type Clock } from '../../../../kube/clock.ts';
 import type { Logger } from '../../../../kube/logger.ts';
 import { silentLogger } from '../../../log/testing/silent-logger.ts';
+import type { Rules } from '../../../log/rules-port.ts';
 import type { Testimony } from '../../../log/log.ts';
 import { openMasterFile } from '../../../log/sqlite-disk.ts';
 import { agreementStore } from '../agreement-store.ts';
@@ -38,6 +49,11 @@ export class TestGroup {
   readonly keys = [0, 1, 2];
   readonly #files: readonly string[];
   readonly #links: SuccessionLink[] = [];
+  /** Of masters that start from now on. */
+  rules: (genesis: Genesis, genesisDigest: string) => Rules = testRules;
+  /** Milliseconds that all clocks are ahead of the real one. */
+  ahead = 0;
+  readonly #clock: Clock = { ...realClock, now: () => realClock.now() + this.ahead };
   readonly #origin: Genesis;
   readonly #logger: (index: number) => Logger;
 
@@ -80,7 +96,7 @@ export class TestGroup {
       genesisDigest: this.genesisDigest,
       index,
       seed: masterKey(this.keys[index]!).seed,
-      rules: testRules(this.genesis, this.genesisDigest),
+      rules: this.rules(this.genesis, this.genesisDigest),
       disk,
       store: agreementStore(file, disk),
       counter: this.counters[index]!,
@@ -89,7 +105,7 @@ export class TestGroup {
       ),
       witness: { check: async (block) => this.testimony(index, block.commands) },
       candidates: { take: () => [], refused: () => {} },
-      clock: realClock,
+      clock: this.#clock,
       random: Math.random,
       logger: this.#logger(index),
       limits: this.limits,
@@ -122,6 +138,12 @@ export class TestGroup {
       });
     });
     this.#links.push({ claim, signatures, seats });
+    this.genesis = succeeded(this.#origin, this.#links);
+  }
+  /** G5, P5: the file with these links is given to masters that start from then on; `replaced` has the key of this number. */
+  handOver(links: Succession, replaced: number, key: number): void {
+    this.keys[replaced] = key;
+    this.#links.push(...links.slice(this.#links.length));
     this.genesis = succeeded(this.#origin, this.#links);
   }
   startAll(): void {
