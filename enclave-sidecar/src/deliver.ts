@@ -4,7 +4,7 @@ import {
   encodeSlicePayload,
   sliceBlobName,
   sliceOutputAad,
-  type EnclaveReady,
+  type EnclaveRecord,
   type SlicePayload,
   type TaskRecord,
 } from '@scs/protocol';
@@ -14,10 +14,11 @@ import { errorKind } from './fault.ts';
 import type { Session } from './session.ts';
 
 /** The masters have checked it; an enclave trusts its own check. */
-const isGenuine = (session: Session, record: TaskRecord, { role, subject, signKey, sealKey, attestation }: EnclaveReady): boolean => {
+const isGenuine = (session: Session, record: TaskRecord, { role, subject, signKey, sealKey, attestation }: EnclaveRecord): boolean => {
   const expected = record.aggregators?.[record.aggregator ?? 0];
   const identity = { genesis: session.genesisDigest, task: session.task, role, subject, signKey, sealKey };
-  return role === 'aggregator' && subject === expected && !attestationFault(attestation, identity, session.genesis, session.genesis.policy);
+  const isAttested = attestation !== undefined && !attestationFault(attestation, identity, session.genesis, session.genesis.policy);
+  return role === 'aggregator' && subject === expected && isAttested;
 };
 
 const putSealed = async (

@@ -6,6 +6,7 @@ import type { Handover } from './succession.ts';
 import type { Seat } from './seat.ts';
 import type { CanonicalAttribute, Catalogue, Domain, QueryAttribute } from './catalogue.ts';
 import type { Actor } from './genesis.ts';
+import type { Attestation } from './attestation.ts';
 import type { VaultOffer, EnclaveReady } from './commands.ts';
 import { decodeCanonical, encodeCanonical } from './encoding/canonical.ts';
 import { fromHex } from './encoding/bytes.ts';
@@ -39,6 +40,14 @@ export interface JournalRecord {
   readonly sequence: bigint;
   readonly head: string;
 }
+/**
+ * A decided enclave. While its task is dispatched its attestation is here, for the Vault and the other enclaves to check; afterwards its digest
+ * alone: the attestation is in the evidence that the task's leaf names, and in the block that decided it (A3, X1).
+ */
+export interface EnclaveRecord extends Omit<EnclaveReady, 'attestation'> {
+  readonly attestation?: Attestation;
+  readonly attested?: string;
+}
 /** One Vault's part in a task. What the Vault registered when it was asked holds to the end. */
 export interface VaultPart {
   readonly vault: string;
@@ -52,7 +61,7 @@ export interface VaultPart {
   readonly consentCommitment?: string;
   readonly refusal?: { readonly code: string; readonly message: string };
   /** Current enclave; a restarted pod replaces it until the part has been used. */
-  readonly enclave?: EnclaveReady;
+  readonly enclave?: EnclaveRecord;
   /** Seal keys of enclaves that were replaced: none of them comes back. */
   readonly formerEnclaves?: readonly string[];
   /** The decided receipt (B3): `receiptOf` in rules/release.ts rebuilds what `signature`, by the Vault's key, covers. */
@@ -101,7 +110,7 @@ export interface TaskRecord {
   readonly aggregators?: readonly string[];
   /** Index into `aggregators` of the current one. */
   readonly aggregator?: number;
-  readonly aggregatorEnclave?: EnclaveReady;
+  readonly aggregatorEnclave?: EnclaveRecord;
   /** Seal keys of replaced ones, the latest. */
   readonly formerAggregatorEnclaves?: readonly string[];
   /** How often the current aggregator has started anew. */

@@ -19,9 +19,11 @@ export const enclaveRefusal = (
   if (enclave.sealKey !== sealKey) return refusal('EnclaveReplaced', 'another enclave of this slice is certified');
   if (enclave.role !== 'slice' || enclave.task !== record.uid || enclave.subject !== vault)
     return refusal('AttestationInvalid', 'the certified enclave is of another slice');
-  const bad = attestationFault(enclave.attestation, identityOf(enclave, genesisDigest), genesis, genesis.policy);
+  const { attestation } = enclave;
+  if (!attestation) return refusal('AttestationInvalid', 'the certified enclave has no attestation');
+  const bad = attestationFault(attestation, identityOf(enclave, genesisDigest), genesis, genesis.policy);
   if (bad) return refusal(bad.code, bad.problem);
-  const measurement = parseSnpReport(fromHex(enclave.attestation.report))?.measurement;
+  const measurement = parseSnpReport(fromHex(attestation.report))?.measurement;
   return manifest.measurements.length === 0 || (measurement !== undefined && manifest.measurements.includes(measurement))
     ? undefined
     : refusal(

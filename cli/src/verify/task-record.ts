@@ -28,6 +28,12 @@ const signature = z.string().regex(/^[0-9a-f]{128}$/);
 const address = z.string().regex(/^0x[0-9a-f]{64}$/);
 const keys = z.array(digest).max(1000);
 
+const EnclaveFile = z.strictObject({
+  ...EnclaveReady.shape,
+  attestation: EnclaveReady.shape.attestation.exactOptional(),
+  attested: digest.exactOptional(),
+});
+
 const part = {
   vault: name,
   enterprise: address,
@@ -38,7 +44,7 @@ const part = {
   snapshotCommitment: digest.exactOptional(),
   consentCommitment: digest.exactOptional(),
   refusal: z.strictObject({ code: z.string().max(64), message: z.string().max(1024) }).exactOptional(),
-  enclave: EnclaveReady.exactOptional(),
+  enclave: EnclaveFile.exactOptional(),
   formerEnclaves: keys.exactOptional(),
   release: z
     .strictObject({
@@ -89,7 +95,7 @@ const record = {
   envelope: digest.exactOptional(),
   aggregators: z.array(address).max(1000).exactOptional(),
   aggregator: z.int().min(0).max(999).exactOptional(),
-  aggregatorEnclave: EnclaveReady.exactOptional(),
+  aggregatorEnclave: EnclaveFile.exactOptional(),
   formerAggregatorEnclaves: keys.exactOptional(),
   aggregatorRestarts: z.int().min(0).exactOptional(),
   survivors: z.array(name).max(1000).exactOptional(),

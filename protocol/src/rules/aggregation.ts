@@ -17,6 +17,7 @@ import { retire } from './enclave-ready.ts';
 import { isReleased } from './ending.ts';
 import { moved, saveTask } from './lifecycle.ts';
 import { queryPrice } from './pricing.ts';
+import { isAttestedBy } from './enclave-record.ts';
 import { enqueue } from './queue.ts';
 
 type Aggregate = Extract<Command, { type: 'aggregate.evidence' }>;
@@ -70,8 +71,8 @@ export const aggregateFault = (task: TaskRecord, { evidence, signature }: Signed
   const enterprise = task.aggregators![task.aggregator!]!;
   if (evidence.enterprise !== enterprise) return fault('NotTheAggregator', `the aggregator of task ${task.uid} is ${enterprise}`);
   if (!enclave) return fault('EnclaveMissing', `no aggregator enclave of task ${task.uid} is decided`);
-  const { signKey, sealKey, attestation } = enclave;
-  if (evidence.signKey !== signKey || evidence.sealKey !== sealKey || !same(evidence.attestation, attestation))
+  const { signKey, sealKey } = enclave;
+  if (evidence.signKey !== signKey || evidence.sealKey !== sealKey || !isAttestedBy(enclave, evidence.attestation))
     return fault('EnclaveReplaced', `the evidence is not of the decided aggregator enclave`);
   if (evidence.envelope !== task.envelope) return invalid('the aggregate is for another envelope');
   const inputs = survivingParts(task).map(({ vault, release }) => ({ vault, outputCommitment: release!.outputCommitment }));

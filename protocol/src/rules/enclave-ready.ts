@@ -8,7 +8,7 @@ import type { Command, EnclaveReady } from '../commands.ts';
 import { equalBytes } from '../encoding/bytes.ts';
 import { encodeCanonical } from '../encoding/canonical.ts';
 import { statementFits } from '../evidence.ts';
-import type { TaskRecord, VaultPart } from '../state.ts';
+import type { EnclaveRecord, TaskRecord, VaultPart } from '../state.ts';
 import { fault, policyOf, type Fault, type RuleContext } from './context.ts';
 import type { Draft } from './draft.ts';
 import { saveTask } from './lifecycle.ts';
@@ -24,10 +24,10 @@ export const identityOf = (ready: Omit<EnclaveReady, 'attestation'>, genesis: st
   return { genesis, task, role, subject, signKey, sealKey };
 };
 
-const sameStatement = (a: EnclaveReady, b: EnclaveReady): boolean => equalBytes(encodeCanonical(a), encodeCanonical(b));
+const sameStatement = (a: EnclaveRecord, b: EnclaveReady): boolean => equalBytes(encodeCanonical(a), encodeCanonical(b));
 
 const replacementFault = (
-  current: EnclaveReady | undefined,
+  current: EnclaveRecord | undefined,
   former: readonly string[],
   restarts: number,
   next: EnclaveReady,
@@ -45,7 +45,7 @@ const proofFault = (task: TaskRecord, { statement, signature }: Ready, ctx: Rule
   return bad && fault('AttestationInvalid', `the attestation of ${bad.subject} does not hold: ${bad.problem}`);
 };
 
-export const retire = (former: readonly string[], current: EnclaveReady | undefined): readonly string[] =>
+export const retire = (former: readonly string[], current: EnclaveRecord | undefined): readonly string[] =>
   current ? [...former, current.sealKey].slice(-MOST_FORMER) : former;
 
 /** Slices: the Vault gives data only to the enclave named here; after its release a new one may only reseal. */

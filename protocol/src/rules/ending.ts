@@ -35,7 +35,7 @@ export const endTask = (draft: Draft, task: TaskRecord, to: 'rejected' | 'timed_
   const charge = task.plan ? failedPrice(policy, task.parts.filter(isReleased), task.plan.epsilon) : 0n;
   const parts = task.parts.map((part) => withoutReservation(draft, task, part, part.state === 'asked' ? 'absent' : 'late'));
   changeLock(draft, task.spec.submitter, charge - task.locked);
-  const ended: TaskRecord = { ...moved(task, to, ctx, rejection.code), rejection, parts, charge, locked: charge };
+  const ended: TaskRecord = { ...moved({ ...task, parts }, to, ctx, rejection.code), rejection, charge, locked: charge };
   if (charge === 0n) saveTask(draft, ended);
   else readyToSettle(draft, { ...ended, verifiedEpoch: draft.must('meta').epoch }, ctx);
 };

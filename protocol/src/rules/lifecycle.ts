@@ -12,6 +12,7 @@ import type { TaskRecord } from '../state.ts';
 import { policyOf, type RuleContext } from './context.ts';
 import type { Draft } from './draft.ts';
 import { addDue, slotTime } from './due-index.ts';
+import { withoutAttestations } from './enclave-record.ts';
 
 export const transitions = {
   accepted: ['resolving', 'rejected'],
@@ -54,7 +55,8 @@ export const moved = (task: TaskRecord, to: TaskState, ctx: RuleContext, reason?
   if (!mayMove(task.state, to)) throw new Error(`illegal move of task ${task.uid}: ${task.state} -> ${to}`);
   const entry = { state: to, height: ctx.height, time: ctx.time, ...(reason === undefined ? {} : { reason }) };
   const policy = policyOf(ctx.genesis, task.policyVersion);
-  return { ...task, state: to, history: [...task.history, entry], deadline: deadlineOf(to, task.finalDeadline, policy, ctx.time) };
+  const kept = task.state === 'dispatched' ? withoutAttestations(task) : task;
+  return { ...kept, state: to, history: [...task.history, entry], deadline: deadlineOf(to, task.finalDeadline, policy, ctx.time) };
 };
 
 /** Writes the record; a live task's new deadline goes into the index of what falls due, so that none is forgotten. */

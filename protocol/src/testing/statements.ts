@@ -3,9 +3,10 @@ import { attest } from '../simulated-enclave.ts';
 import { blobDigest, outputCommitment, signStatement, sliceEvidenceDigest, type SignedSliceEvidence } from '../evidence.ts';
 import { utf8 } from '../encoding/bytes.ts';
 import type { Command, EnclaveReady, VaultOffer } from '../commands.ts';
-import type { TaskRecord } from '../state.ts';
+import type { Attestation } from '../attestation.ts';
+import type { EnclaveRecord, TaskRecord } from '../state.ts';
 import { identityOf } from '../rules/enclave-ready.ts';
-import { chipOf, MEASUREMENT } from './genesis.ts';
+import { chipOf, enterprises, MEASUREMENT } from './genesis.ts';
 import { actorKey, digestOf, testKey, vaultKey } from './keys.ts';
 
 type CommandOf<T extends Command['type']> = Extract<Command, { type: T }>;
@@ -135,13 +136,19 @@ export const releaseCommand = (group: Group, task: TaskRecord, vault: string, se
   return { type: 'slice.release', receipt, signature: signStatement(vaultKey(vault).seed, 'slice.release', group.genesisDigest, receipt) };
 };
 
+/** A task that is not dispatched any more holds its digest alone. */
+const attestedAgain = (group: Group, enclave: EnclaveRecord): Attestation => {
+  const name = enterprises.find((e) => actorKey(e).address === enclave.subject)!;
+  return attest(chipOf(name), identityOf(enclave, group.genesisDigest), MEASUREMENT);
+};
+
 export const aggregateCommand = (
   group: Group,
   task: TaskRecord,
   enterprise: string,
   sealedResult: Uint8Array = utf8(`sealed result of ${task.uid}`),
 ): CommandOf<'aggregate.evidence'> => {
-  const { signKey, sealKey, attestation } = task.aggregatorEnclave!;
+  const { signKey, sealKey, attestation = attestedAgain(group, task.aggregatorEnclave!) } = task.aggregatorEnclave!;
   const survivors = task.parts.filter(({ vault }) => task.survivors!.includes(vault));
   const evidence = {
     envelope: task.envelope!,

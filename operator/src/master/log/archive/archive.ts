@@ -1,5 +1,5 @@
 /**
- * The archive of one master (rule X1; docs/adr/0024-archive.md): old blocks leave the live file for files that are named by their content.
+ * The archive of one master (rule X1; docs/adr/0025-archive.md): old blocks leave the live file for files that are named by their content.
  * A file is whole and synced before the index names it, and the index names it in the transaction that drops the live rows: a crash leaves
  * a file too many at most, which the next start drops. What is damaged or was never here comes from a peer, by its certificates.
  */
