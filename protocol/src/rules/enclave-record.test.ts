@@ -41,10 +41,9 @@ test('A3: evidence is checked against the record of a settled task as it was bef
   const { aggregate, slices } = aggregateCommand(world, world.task(uid), world.aggregator(uid).address);
   world.aggregate(uid);
   const task = world.task(uid);
-  const context = { ...world, time: world.time, height: world.height };
-  expect(aggregateFault(task, aggregate, context)).toBeUndefined();
-  for (const [i, part] of task.parts.entries()) expect(sliceFault(task, part, slices[i], context)).toBeUndefined();
+  expect(aggregateFault(task, aggregate, world)).toBeUndefined();
+  for (const [i, part] of task.parts.entries()) expect(sliceFault(task, part, slices[i], world)).toBeUndefined();
   const { attestation } = slices[0]!.evidence;
   const swapped = { ...aggregate, evidence: { ...aggregate.evidence, attestation } };
-  expect(aggregateFault(task, swapped, context)?.code).toBe('EnclaveReplaced');
+  expect(aggregateFault(task, swapped, world)?.code).toBe('EnclaveReplaced');
 });
