@@ -5,6 +5,7 @@ import {
   committeeOf,
   decodeCanonical,
   decodeSuccession,
+  encodeHead,
   encodeSuccession,
   fromHex,
   genesisDigest,
@@ -41,8 +42,8 @@ export const readLink = (text: string, from: string): RecoveryLink => {
 };
 export const writeLink = (link: RecoveryLink): string => `${new TextDecoder().decode(encodeSuccession([link])).slice(1, -1)}\n`;
 
-/** What the last block of a master's log says. Throws CliError unless two masters of this genesis certified it. */
-export const headOfLine = (line: string, genesis: Genesis): Head => {
+/** The certificate of the last block of a master's log. Throws CliError unless two masters of this genesis gave it. */
+export const certificateOfLine = (line: string, genesis: Genesis): LoggedBlock['certificate'] => {
   let certificate: LoggedBlock['certificate'];
   try {
     ({ certificate } = decodeCanonical(new TextEncoder().encode(line)) as LoggedBlock);
@@ -52,7 +53,51 @@ export const headOfLine = (line: string, genesis: Genesis): Head => {
     if (cause instanceof CliError) throw cause;
     return invalid('The last line is no block of a log. Give what main.mjs log printed.');
   }
-  return certificate.head;
+  return certificate;
+};
+
+/** The call that ends the recovery under way. Throws CliError when there is none, or the block is no higher than it starts from (N9). */
+export const cancelCall = ({ head, votes }: LoggedBlock['certificate'], { pending, generation }: RecoveryStatus): Call => {
+  if (!pending) return invalid('No recovery is under way: there is nothing to end.');
+  if (head.generation !== generation)
+    return invalid(`The block is of generation ${head.generation}, and the chain is in ${generation}: it proves nothing there.`);
+  if (head.height <= pending.height)
+    return invalid(`The recovery starts above height ${pending.height}; a block at ${head.height} does not speak against it.`);
+  return {
+    name: 'recovery::cancel',
+    args: [
+      MoveVector.U8(encodeHead(head)),
+      MoveVector.U8(votes.map((v) => v.master)),
+      new MoveVector(votes.map((v) => MoveVector.U8(fromHex(v.signature)))),
+    ],
+  };
+};
+
+/** What a recovery key is about to sign, in words: nobody signs what they can't read. */
+export const claimLines = (genesis: Genesis, { claim, signatures, seats }: RecoveryLink): string[] => {
+  const short = (hex: string): string => `${hex.slice(0, 16)}...`;
+  const seatOf = (master: number) => seats.find(({ terms }) => terms.master === master && terms.publicKey === claim.keys[master]);
+  return [
+    `genesis      ${claim.genesis}${claim.genesis === genesisDigest(genesis) ? ', the one given' : ', NOT the one given'}`,
+    `claim        number ${claim.round}, to generation ${claim.generation}`,
+    `goes on      above height ${claim.height}, state ${short(claim.stateRoot)}; what was decided above is lost`,
+    ...claim.keys.map((key, i) => {
+      if (genesis.masters[i]?.publicKey === key) return `master ${i}     ${key}, as before`;
+      const reward = seatOf(i)?.terms.rewardAddress;
+      return `master ${i}     ${key}, NEW; ${reward ? `its rewards go to ${reward}` : 'without a seat of its own'}`;
+    }),
+    `signed by    ${signatures.length === 0 ? 'nobody yet' : `recovery keys ${signatures.map(({ key }) => key).join(' and ')}`}`,
+  ];
+};
+/** Throws CliError unless both nodes tell the same of the recovery: one alone may lie, or lag. */
+export const sameStatus = (one: RecoveryStatus, other: RecoveryStatus): RecoveryStatus => {
+  const told = ({ round, generation, keys }: RecoveryStatus): string => [round, generation, ...keys].join();
+  if (told(one) !== told(other))
+    throw new CliError(
+      'NodesDisagree',
+      `One node is in generation ${one.generation} (claim ${one.round}), the other in ${other.generation} (claim ${other.round}), or they name other masters. Wait until both are up to date, or ask a third.`,
+    );
+  return one;
 };
 
 export interface RecoveryStatus {

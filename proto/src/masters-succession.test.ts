@@ -29,6 +29,8 @@ import { authoritiesOf, masterIdentity, serverCredentials } from './tls.ts';
 
 const notBefore = new Date(Date.now() - 3_600_000);
 const cleanups: (() => void)[] = [];
+/** Of the last group, in order of index. */
+let shut: (() => void)[] = [];
 afterEach(() => {
   for (const cleanup of cleanups.splice(0)) cleanup();
 });
@@ -71,6 +73,7 @@ const story = async (): Promise<{ before: Genesis; links: Succession; leaf: Cert
 
 /** Masters of today, who serve that leaf and these links; the client has the genesis of before. */
 const group = async (before: Genesis, today: Genesis, leaf: CertifiedLeaf, links: Uint8Array, up = [0, 1, 2]): Promise<Masters> => {
+  shut = [];
   const keys = today.masters.map(({ publicKey }) => [0, 1, 2, 7].find((n) => masterKey(n).publicKey === publicKey)!);
   const addresses = await Promise.all(
     keys.map(async (key, i) => {
@@ -88,6 +91,7 @@ const group = async (before: Genesis, today: Genesis, leaf: CertifiedLeaf, links
       const port = await new Promise<number>((resolve, reject) =>
         server.bindAsync('127.0.0.1:0', serverCredentials(tls, authoritiesOf(today)), (error, p) => (error ? reject(error) : resolve(p))),
       );
+      shut[i] = () => server.forceShutdown();
       cleanups.push(() => server.forceShutdown());
       return `127.0.0.1:${port}`;
     }),
@@ -104,6 +108,9 @@ test('a leaf by the next committee is believed, with the links of whoever serves
   const today = succeeded(before, links);
   const masters = await group(before, today, leaf, encodeSuccession(links));
   expect(await masters.getLeaf(leaf.key)).toEqual(leaf);
+  shut[0]?.();
+  shut[2]?.();
+  expect(await masters.getLeaf(leaf.key)).toEqual(leaf); // by the new master, whose authority it has learnt
   const alone = await group(before, today, leaf, encodeSuccession(links), [1]);
   // it knows master 1 by its old authority, and nobody else is there to tell it better
   await expect(alone.getLeaf(leaf.key, { timeoutMs: 200 })).rejects.toMatchObject({ code: 'MastersUnavailable' });

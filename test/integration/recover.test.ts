@@ -75,17 +75,30 @@ test('two recovery keys appoint the next generation, after the delay and no earl
   expect(await done('claim', '--log', at('log'), '--out', file, '--replace', `1=${at('master-1')}`, ...chain())).toContain(
     'above height 41',
   );
-  await done('sign', '-f', file, '--keys', at('recovery-2'));
+  expect(await refused('sign', '-f', file, '--keys', at('recovery-2'))).toContain('Nothing is signed');
+  expect(await done('sign', '-f', file, '--keys', at('recovery-2'), '--yes')).toMatch(
+    /above height 41.*master 0 .*as before.*master 1 .*NEW.*nobody yet/s,
+  );
   expect(await refused('open', '-f', file, ...chain())).toContain('Two of the three recovery keys');
-  expect(await done('sign', '-f', file, '--keys', at('recovery-0'))).toContain('keys 0 and 2');
+  expect(await done('sign', '-f', file, '--keys', at('recovery-0'), '--yes')).toContain('keys 0 and 2');
   expect(await done('open', '-f', file, '--dry-run', ...chain())).toContain('a dry run changes nothing');
   await done('open', '-f', file, ...chain());
   expect(await done('status', ...chain())).toContain('to generation 1 above height 41');
   expect(await refused('complete', ...chain())).toContain('E_RECOVERY_NOT_RIPE');
-  expect(await refused('finish', '-f', file, '--out', at('genesis-1.bin'), ...chain())).toContain('not yet in this recovery');
+  expect(await refused('finish', '-f', file, '--out', at('genesis-1.bin'), '--one-node', ...chain())).toContain('not yet in this recovery');
+  expect((await run('finish', '-f', file, '--out', at('genesis-1.bin'), ...chain())).code).toBe(2);
   await advanceTime(devnet.url, 3 * Number(genesis.chain.escrowDelaySeconds));
   await done('complete', ...chain());
-  await done('finish', '-f', file, '--out', at('genesis-1.bin'), ...chain());
+  await done(
+    'finish',
+    '-f',
+    file,
+    '--out',
+    at('genesis-1.bin'),
+    '--second-url',
+    `${devnet.url.replace('127.0.0.1', 'localhost')}/v1`,
+    ...chain(),
+  );
 
   const next = decodeGenesisFile(readFileSync(at('genesis-1.bin')));
   const own = JSON.parse(readFileSync(at('master-1/public.json'), 'utf8')) as {
@@ -101,6 +114,25 @@ test('two recovery keys appoint the next generation, after the delay and no earl
   expect(await done('claim', '--log', at('log'), '--out', at('again'), ...chain())).toContain('generation 2');
 });
 
+test('a block above the height that was claimed ends a recovery, by whoever has it; one that is no higher does not', async () => {
+  const file = at('low.json');
+  const cancel = (log: string, ...more: string[]): Promise<Ran> => run('cancel', '--log', at(log), ...more, ...chain());
+  const certified = (generation: bigint, height: bigint): string => {
+    const head = { genesis: group, generation, height, stateRoot: 'ab'.repeat(32), block: 'ef'.repeat(32) };
+    const votes = [0, 2].map((i) => ({ master: i, signature: sign(masterKey(i).seed, decideMessage(head)) }));
+    const block: Block = { height, generation, parent: 'cd'.repeat(32), time: 1, proposer: 0, commands: [] };
+    return `${new TextDecoder().decode(encodeLogged({ block, certificate: { head, votes } }))}\n`;
+  };
+  for (const height of [50n, 60n]) writeFileSync(at(`log-${height}`), certified(1n, height));
+  expect(await cancel('log-60')).toMatchObject({ code: 1, err: expect.stringContaining('nothing to end') });
+  await done('claim', '--log', at('log-50'), '--out', file, ...chain());
+  for (const key of ['recovery-0', 'recovery-1']) await done('sign', '-f', file, '--keys', at(key), '--yes');
+  await done('open', '-f', file, ...chain());
+  expect(await cancel('log-50')).toMatchObject({ code: 1, err: expect.stringContaining('does not speak against it') });
+  expect(await cancel('log-60')).toMatchObject({ code: 0 });
+  expect(await done('status', ...chain())).toContain('none under way');
+});
+
 test('a log that two masters did not certify, another key, another file: each is refused before anything is sent', async () => {
   writeFileSync(at('one-vote'), logOf(50n, [1]));
   expect(await refused('claim', '--log', at('one-vote'), '--out', at('x'), ...chain())).toContain('is not certified');
@@ -114,5 +146,5 @@ test('a log that two masters did not certify, another key, another file: each is
     public: { kind: 'recovery', name: 'x', publicKey: testKey('x').publicKey, address: testKey('x').address },
     secrets: { 'recovery.key': testKey('x').seed },
   });
-  expect(await refused('sign', '-f', at('recovery.json'), '--keys', at('stranger'))).toContain('none of the recovery keys');
+  expect(await refused('sign', '-f', at('recovery.json'), '--keys', at('stranger'), '--yes')).toContain('none of the recovery keys');
 });
