@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { z } from 'zod';
-import { decodeBlock, decodeCanonical, decodeCanonicalAs, digest, encodeCanonical, type Certificate } from '@scs/protocol';
+import { decodeCanonical, decodeCanonicalAs, digest, encodeCanonical, type Certificate } from '@scs/protocol';
 import type { StoredBlock } from '../disk.ts';
 
 /** A file ends with the block that reaches one of these: at this many bytes of blocks, or at a multiple of so many heights. */
@@ -64,12 +64,16 @@ const unframed = function* (bytes: Buffer): Iterable<Uint8Array> {
   }
 };
 
+/** The place of a block that was decided: its commands were judged then, and reading them again would hold up the event loop. */
+const place = z.object({ height: z.bigint(), parent: z.string() });
+const placeOf = (bytes: Uint8Array) => place.parse(decodeCanonical(bytes));
+
 /** Throws ArchiveError unless these blocks follow each other: each is what its certificate says, on top of the one before. Gives the ends' digests. */
 export const chainOf = (blocks: readonly StoredBlock[]): { readonly parent: string; readonly head: string } => {
   let before: { readonly height: bigint; readonly digest: string } | undefined;
   let parent = '';
   for (const { height, bytes, certificate } of blocks) {
-    const block = decodeBlock(bytes);
+    const block = placeOf(bytes);
     const own = digest('block', bytes);
     const follows = before === undefined || (block.parent === before.digest && height === before.height + 1n);
     if (!follows || block.height !== height || certificate.head.height !== height || certificate.head.block !== own)
@@ -93,8 +97,9 @@ export const packFile = async (
   genesis: string,
   blocks: readonly StoredBlock[],
 ): Promise<{ readonly range: ArchivedRange; readonly content: Uint8Array }> => {
-  const first = blocks[0]?.height ?? 0n;
-  const last = blocks.at(-1)?.height ?? 0n;
+  const first = blocks[0]?.height;
+  const last = blocks.at(-1)?.height;
+  if (first === undefined || last === undefined) throw new RangeError('a file holds a block at least');
   const { parent, head } = damaged('the log', () => chainOf(blocks));
   const plain = framed([
     encodeCanonical({ format: 1, genesis, first, last, parent }),

@@ -84,10 +84,9 @@ export class Archive {
     const { genesis, store } = this.#o;
     const { range, content } = await packFile(genesis, blocks);
     await store.put(range.name, content);
-    const { name } = range;
-    const back = await store.get(name); // what is dropped from the live file must be readable here
-    if (!back) throw new ArchiveError('ArchiveMissing', `${name} is gone right after it was written`);
-    await unpackFile(genesis, name, back);
+    const back = await store.get(range.name); // what is dropped from the live file must be readable here
+    if (!back || Buffer.compare(back, content) !== 0)
+      throw new ArchiveError('ArchiveDamaged', `${range.name} is another right after it was written`);
     this.#index.enter(range);
   }
 
@@ -203,7 +202,8 @@ export class Archive {
       bytes += block.bytes.length;
       if (endsFile(height, bytes) || height === hole.last) break;
     }
-    const end = taken.at(-1)?.height ?? 0n;
+    const end = taken.at(-1)?.height;
+    if (end === undefined) return 'nothing came';
     if (end !== hole.last && !endsFile(end, bytes)) return `it ended after ${taken.length} blocks`; // no file for every block, whoever sends
     const fault = this.#fault(taken);
     if (fault) return fault;
