@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createAuthority, issue, type TlsIdentity } from '@scs/proto/authority.ts';
 import { counterIdentity, masterIdentity } from '@scs/proto/tls.ts';
-import { encodeGenesis, type Genesis } from '@scs/protocol';
+import { encodeGenesisFile, successionOf, type Genesis } from '@scs/protocol';
 import { chipOf } from '@scs/protocol/testing/genesis.ts';
 import { masterKey } from '@scs/protocol/testing/keys.ts';
 
@@ -14,9 +14,9 @@ const program = resolve(import.meta.dirname, '..', '..', '..', 'enclave-sidecar'
 /** The simulated measurement of the program that is started here. */
 export const counterMeasurement = (): string => hash('sha384', readFileSync(program), 'hex');
 
-const certify = async (index: number): Promise<TlsIdentity> => {
+const certify = async (index: number, key: number): Promise<TlsIdentity> => {
   const from = new Date(Date.now() - 60_000);
-  const { seed } = masterKey(index);
+  const { seed } = masterKey(key);
   return issue(await createAuthority(seed, masterIdentity(index), from, 1), seed, counterIdentity(index), from, 1);
 };
 
@@ -29,13 +29,15 @@ export class CounterProcess {
     this.#environment = environment;
     this.address = address;
   }
-  static async make(folder: string, genesis: Genesis, index: number, port: number): Promise<CounterProcess> {
-    const own = join(folder, `counter-${index}`);
+  /** `key`: number of its master's durable key. */
+  static async make(folder: string, genesis: Genesis, index: number, port: number, key = index): Promise<CounterProcess> {
+    const own = join(folder, `counter-${index}-${key}`);
     mkdirSync(own, { recursive: true });
-    const tls = await certify(index);
+    const tls = await certify(index, key);
     writeFileSync(join(own, 'tls.crt'), tls.certificatePem);
     writeFileSync(join(own, 'tls.key'), tls.keyPem);
-    writeFileSync(join(own, 'genesis.bin'), encodeGenesis(genesis));
+    const { first, links } = successionOf(genesis);
+    writeFileSync(join(own, 'genesis.bin'), encodeGenesisFile(first, links));
     writeFileSync(join(own, 'chip.json'), JSON.stringify(chipOf('alder')));
     const address = `127.0.0.1:${port}`;
     const environment = {

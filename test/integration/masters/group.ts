@@ -1,5 +1,5 @@
 /** Three masters in this process against a real API server: real gRPC with mutual TLS, a simulated chain, fast windows. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
@@ -7,7 +7,7 @@ import { createAuthority, issue, type TlsIdentity } from '@scs/proto/authority.t
 import { grpcClient, Masters, Peers } from '@scs/proto';
 import { authoritiesOf, clientCredentials, counterAuthorities, enterpriseIdentity, masterIdentity } from '@scs/proto/tls.ts';
 import { createMasters } from '@scs/proto/masters-client.ts';
-import { committeeOf, encodeGenesis, genesisDigest, parseSym, type Genesis } from '@scs/protocol';
+import { committeeOf, encodeGenesis, genesisDigest, parseSym, succeeded, successionOf, type Genesis, type Succession } from '@scs/protocol';
 import { customResourceDefinition } from '@scs/protocol/resources/crd.ts';
 import { definitions } from '@scs/protocol/resources/definitions.ts';
 import { aGenesis, aPolicy, enterprises } from '@scs/protocol/testing/genesis.ts';
@@ -31,7 +31,6 @@ import { stampPolicies } from './policies.ts';
 
 const YEARS = 1;
 const CLOCK_BOUND_MS = 500;
-type Tls = ReadonlyMap<string, TlsIdentity>;
 
 /** Windows are at least twenty times the clock bound (T5). A block that comes late costs a view: room for a busy machine. */
 const fastPolicy = (clockBoundMs: number, epochMs: number): Genesis['policy'] => {
@@ -47,7 +46,11 @@ const fastPolicy = (clockBoundMs: number, epochMs: number): Genesis['policy'] =>
 };
 
 /** A genesis with real TLS authorities, and a certificate for everybody in it. */
-const makeGenesis = async (now: number, clockBoundMs: number, epochMs: number): Promise<{ genesis: Genesis; tls: Tls }> => {
+const makeGenesis = async (
+  now: number,
+  clockBoundMs: number,
+  epochMs: number,
+): Promise<{ genesis: Genesis; tls: Map<string, TlsIdentity> }> => {
   const notBefore = new Date(now - 60_000);
   const base = aGenesis({ time: now - 1_000, policy: fastPolicy(clockBoundMs, epochMs) });
   const authorities = new Map<string, string>();
@@ -71,19 +74,22 @@ const makeGenesis = async (now: number, clockBoundMs: number, epochMs: number): 
 
 export class Group {
   readonly plane: ControlPlane;
-  readonly genesis: Genesis;
+  /** As of today: masters that start from then on have it. */
+  genesis: Genesis;
   readonly genesisDigest: string;
   readonly chain: SimulatedChain;
   /** As an administrator. */
   readonly admin: Cluster;
   readonly masters: (Master | undefined)[] = [undefined, undefined, undefined];
   counters: readonly CounterProcess[] = [];
-  readonly #tls: Tls;
+  /** Number of each master's durable key. */
+  readonly #keys = [0, 1, 2];
+  readonly #tls: Map<string, TlsIdentity>;
   readonly #folder = mkdtempSync(join(tmpdir(), 'scs-masters-'));
   readonly #peerPorts: readonly number[];
   readonly #publicPorts: readonly number[];
 
-  private constructor(plane: ControlPlane, genesis: Genesis, tls: Tls, ports: readonly number[]) {
+  private constructor(plane: ControlPlane, genesis: Genesis, tls: Map<string, TlsIdentity>, ports: readonly number[]) {
     this.plane = plane;
     this.genesis = genesis;
     this.genesisDigest = genesisDigest(genesis);
@@ -136,7 +142,7 @@ export class Group {
       genesis: this.genesis,
       genesisDigest: this.genesisDigest,
       index,
-      seed: masterKey(index).seed,
+      seed: masterKey(this.#keys[index]!).seed,
       tls,
       disk,
       agreement: {
@@ -165,6 +171,25 @@ export class Group {
     });
     this.masters[index] = master;
     return master;
+  }
+  /** PEM of the authority of that key, for the seat of master `index`. */
+  async authorityOf(key: number, index: number): Promise<string> {
+    return (await createAuthority(masterKey(key).seed, masterIdentity(index), new Date(this.genesis.time), YEARS)).certificatePem;
+  }
+  /** A machine with another durable key, an empty disk and a counter of its own takes the seat, by a file with these links; the old one is gone. */
+  async handOver(links: Succession, index: number, key: number): Promise<void> {
+    this.genesis = succeeded(successionOf(this.genesis).first, links);
+    this.#keys[index] = key;
+    const { seed } = masterKey(key);
+    const identity = masterIdentity(index);
+    const from = new Date(this.genesis.time);
+    this.#tls.set(identity, await issue(await createAuthority(seed, identity, from, YEARS), seed, identity, from, YEARS));
+    for (const file of readdirSync(this.#folder)) if (file.startsWith(`${index}.db`)) rmSync(join(this.#folder, file), { recursive: true });
+    await this.counters[index]?.kill();
+    const [port] = await freePorts(1);
+    const counter = await CounterProcess.make(this.#folder, this.genesis, index, port!, key);
+    this.counters = this.counters.with(index, counter);
+    counter.start();
   }
   /** For a master as a process of its own: what the chart would set and mount. There is no chain. */
   environmentOf(index: number): Readonly<Record<string, string>> {

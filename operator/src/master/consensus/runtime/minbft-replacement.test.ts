@@ -102,6 +102,28 @@ test('one that was away at the end comes along: one copy of the last blocks is e
   expect([0, 1, 2].map((i) => g.log(i).certificate()?.head.generation)).toEqual([1n, 1n, 1n]);
 }, 60_000);
 
+test('the file may come to one after the other: nobody is confused by peers of the other generation', async () => {
+  const { g, wipe } = group();
+  g.startAll();
+  await decided(g.log(0), replace(g, 1, 7));
+  endEpoch(g);
+  await Promise.all([0, 1, 2].map((i) => says(g.log(i), i === 1 ? 'MasterReplaced' : 'GenerationOver')));
+  const [last, links] = [g.log(0).height(), linksOf(g.genesis, g.log(0))];
+  g.handOver(links, 1, 7);
+  for (const i of [2, 1, 0]) {
+    await g.stop(i);
+    if (i === 1) {
+      wipe(1);
+      g.counters[1]!.kill();
+    }
+    g.start(i);
+    for (let n = 0; n < 50; n += 1) await turn(); // both kinds talk to each other for a while
+  }
+  await decided(g.log(2), replace(g, 0, 8));
+  await agree(g);
+  expect(g.log(1).height()).toBeGreaterThan(last);
+}, 60_000);
+
 test('with the old file a master stays where its generation ended, and offers nothing', async () => {
   const { g } = group();
   g.startAll();
