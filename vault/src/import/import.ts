@@ -76,7 +76,7 @@ const importOnce = async (
   store: VaultStore,
   { kind, domain, file, name, rules }: What,
   progress: Progress,
-  load: (sql: Sql, seen: SeenFile) => Promise<Loaded>,
+  load: (sql: Sql, seen: SeenFile, subjects: number) => Promise<Loaded>,
 ): Promise<Imported> => {
   progress('reading the file');
   const { digest, ensureSame } = await contentOf(file.path);
@@ -89,7 +89,7 @@ const importOnce = async (
     const staged = await stage(sql, file, rules);
     if (again) await reading(file, () => keepReturned(sql, seen));
     progress(`storing ${await stagedRows(sql, staged.rows)} rows`);
-    const { journaled, duplicates, erased } = await reading(file, () => load(sql, seen));
+    const { journaled, duplicates, erased } = await reading(file, () => load(sql, seen, staged.subjects));
     await ensureSame();
     let sequence = 0n;
     for await (const part of withMore(journaled)) ({ sequence } = await appendJournal(sql, kind, { domain, digest, ...part }));
@@ -175,12 +175,12 @@ export const importRecords = (
 ): Promise<Imported> => {
   const rules = rulesOf(store, domain, mapping);
   const names = store.columnsOf(domain).map((column) => named(column.name));
-  return importOnce(store, { kind: 'records', domain, file, name, rules }, progress, async (sql, seen) => {
+  return importOnce(store, { kind: 'records', domain, file, name, rules }, progress, async (sql, seen, subjects) => {
     const { subjectKey } = store.keys;
     const erased = erasedCount(mapping?.subject ?? 'subject', await leaveOutErased(sql, seen, subjectKey));
     const keyed = mapping?.key !== undefined;
     const duplicates = keyed ? await dropDuplicates(sql, domain, subjectKey) : 0n;
-    const accounts = await enrol(sql, 'staged', subjectKey);
+    const accounts = await enrol(sql, 'staged', subjectKey, subjects);
     await sql.run(
       `INSERT INTO producers SELECT (SELECT coalesce(max(id), 0) FROM producers) + row_number() OVER (ORDER BY address), address
          FROM (SELECT DISTINCT producer AS address FROM staged) s ANTI JOIN producers USING (address)`,
@@ -200,13 +200,13 @@ export const importRecords = (
 export const importConsents = (store: VaultStore, file: ImportFile, now: number, progress: Progress): Promise<Imported> => {
   const expected = [subjectColumn(), choiceColumn('usage', usages), choiceColumn('state', ['granted', 'revoked']), timeColumn('time', now)];
   const rules: StagingRules = { expected, others: 'refuse', unmatched: 'refuse' };
-  return importOnce(store, { kind: 'consents', domain: '', file, name: '', rules }, progress, async (sql) => {
+  return importOnce(store, { kind: 'consents', domain: '', file, name: '', rules }, progress, async (sql, _, subjects) => {
     const { subjectKey } = store.keys;
     const erased = erasedCount('time', await leaveOutOldConsents(sql, subjectKey));
     await sql.run(
       "CREATE OR REPLACE TEMP TABLE entries AS SELECT subject, usage, state = 'granted' AS granted, epoch_ms(time) AS time FROM staged",
     );
-    const accounts = await addConsents(sql, 'entries', subjectKey);
+    const accounts = await addConsents(sql, 'entries', subjectKey, subjects);
     return { journaled: addedConsents(sql, 'entries', accounts), duplicates: 0n, erased };
   });
 };

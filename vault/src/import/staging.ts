@@ -36,6 +36,8 @@ export interface UnmatchedCount {
 }
 export interface Staged {
   readonly rows: bigint;
+  /** How many, about. */
+  readonly subjects: number;
   readonly unmatched: readonly UnmatchedCount[];
   readonly local: readonly LocalCount[];
 }
@@ -155,7 +157,9 @@ export const stage = (sql: Sql, file: ImportFile, given: StagingRules): Promise<
       `CREATE OR REPLACE TEMP ${file.format === 'csv' ? 'TABLE' : 'VIEW'} checked AS
          SELECT ${columns}, CASE ${wrong.join(' ')} END AS wrong, ${ROW_NUMBER[file.format]} AS number FROM ${source}`,
     );
-    const counts = await sql.rows('SELECT wrong, count(*) AS rows, min(number) AS first FROM checked GROUP BY wrong ORDER BY first');
+    const counts = await sql.rows(
+      'SELECT wrong, count(*) AS rows, min(number) AS first, approx_count_distinct(subject) AS subjects FROM checked GROUP BY wrong ORDER BY first',
+    );
     const bad = counts.filter((row) => row['wrong'] !== null);
     const [first] = bad;
     if (first && rules.unmatched === 'refuse') {
@@ -167,5 +171,11 @@ export const stage = (sql: Sql, file: ImportFile, given: StagingRules): Promise<
       const { expected, reason } = faults[Number(row['wrong'])]!;
       return { column: expected.from ?? expected.name, reason, rows: String(row['rows']), firstRow: String(row['first']) };
     });
-    return { rows: (counts.find((row) => row['wrong'] === null)?.['rows'] as bigint | undefined) ?? 0n, unmatched, local };
+    const right = counts.find((row) => row['wrong'] === null);
+    return {
+      rows: (right?.['rows'] as bigint | undefined) ?? 0n,
+      subjects: Math.max(1, Number(right?.['subjects'] ?? 1)),
+      unmatched,
+      local,
+    };
   });

@@ -14,7 +14,7 @@ import { journalRow, nextHead, type JournalEntry, type JournalHead } from '../st
 import { dropCharged, releaseCharge } from '../store/ledger.ts';
 import { keepAudience, markActivated } from '../store/audiences.ts';
 import { applyReplenishment } from '../store/replenish.ts';
-import { useRow } from '../store/quotas.ts';
+import { useRow } from '../store/quota-uses.ts';
 import { outputRow, reservationOfTask, reservationRow, settleReservation, type Reservation } from '../store/reservations.ts';
 import { JournalError } from './copy.ts';
 import { unpackNumbers } from './numbers.ts';

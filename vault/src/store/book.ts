@@ -1,15 +1,19 @@
 /**
- * What the one writer remembers of the database, so that a task's step needs no statement to look around: reservations, what is left to
- * each subject, versions, the journal's head. The database is the authority: a book is read from it, follows within the transaction
- * what the step writes, and is thrown away when a transaction fails. Amounts are micro-rho.
+ * What the one writer remembers of the database, so that a task's step needs no statement to look around: reservations that have not
+ * ended, what is left to each subject, versions, the journal's head. The database is the authority: a book is read from it, follows
+ * within the transaction what the step writes, and is thrown away when a transaction fails. Amounts are micro-rho.
+ *
+ * It does not grow with the tasks there ever were: of what ended it knows that there may have been such a one, and then looks it up.
  */
 import { isLost } from '../journal/replay.ts';
 import type { Sql } from './database.ts';
 import { journalHead, type JournalHead } from './journal.ts';
 import { chargedNumbers, entitled } from './ledger.ts';
+import { MaybeSet } from './maybe-set.ts';
 import type { Use } from './quotas.ts';
+import { QuotaUses } from './quota-uses.ts';
 import { domainsOf, readingOf, versionsRead } from './reading.ts';
-import { reservationOf, type Reservation } from './reservations.ts';
+import { reservationOf, reservationOfTask, type Reservation } from './reservations.ts';
 import { snapshotById, type CurrentSnapshot, type Snapshot } from './snapshots.ts';
 import { consentVersion, versions } from './subjects.ts';
 
@@ -17,6 +21,17 @@ import { consentVersion, versions } from './subjects.ts';
 const MOST_KEPT = 16_000_000;
 /** Numbers taken from the database's sequence at a time. */
 const NUMBERS = 64;
+/** Snapshots that are kept in mind. */
+const MOST_SNAPSHOTS = 256;
+/** Rows in one reading of what ended. */
+const PAGE = 10_000;
+
+/** The transaction, once all that was added in it can be seen by statements. */
+export type Look = () => Promise<Sql>;
+type Ended = Pick<Reservation, 'task' | 'submitter' | 'nonce'>;
+const nonceOf = ({ submitter, nonce }: Pick<Ended, 'submitter' | 'nonce'>): string => `${submitter} ${nonce}`;
+const taskKey = (task: string): string => `task ${task}`;
+const nonceKey = (nonce: string): string => `nonce ${nonce}`;
 
 interface AtVersions<T> {
   readonly records: bigint;
@@ -28,12 +43,13 @@ export class Book {
   #head: JournalHead;
   #versions: ReadonlyMap<string, bigint>;
   readonly lost: boolean;
+  readonly #uses: QuotaUses;
+  /** Not ended. */
   readonly #reservations = new Map<string, Reservation>();
-  /** Task by submitter and nonce (N5). */
-  readonly #nonces = new Map<string, string>();
-  /** Of reservations that were asked for with a time: by task, and tasks by submitter. */
-  readonly #times = new Map<string, number>();
-  readonly #tasksOf = new Map<string, string[]>();
+  /** Theirs, by submitter (N5). */
+  readonly #nonces = new Set<string>();
+  /** Tasks and nonces of what ended. */
+  readonly #past = new MaybeSet();
   readonly #odometers = new Map<string, bigint>();
   readonly #outputs = new Set<string>();
   /** By usage: what each subject has reserved or spent, by number. */
@@ -46,26 +62,36 @@ export class Book {
   #kept = 0;
   #numbers: bigint[] = [];
 
-  private constructor(head: JournalHead, versions: ReadonlyMap<string, bigint>, lost: boolean) {
+  private constructor(head: JournalHead, versions: ReadonlyMap<string, bigint>, lost: boolean, uses: QuotaUses) {
     this.#head = head;
     this.#versions = versions;
     this.lost = lost;
+    this.#uses = uses;
   }
 
   static async read(sql: Sql): Promise<Book> {
-    const book = new Book(await journalHead(sql), await versions(sql), await isLost(sql));
-    // What ended is known for its nonce and its charge: its receipt stays in the database.
-    const rows = await sql.rows(
-      `SELECT r.* REPLACE (CASE WHEN r.ended THEN ''::BLOB ELSE r.receipt END AS receipt), q.time AS asked_at, f.id IS NOT NULL AS former, o.task IS NOT NULL AS stored
-         FROM reservations r LEFT JOIN quota_uses q ON q.task = r.task LEFT JOIN (SELECT DISTINCT id FROM former_reservations) f ON f.id = r.id
-           LEFT JOIN (SELECT task FROM outputs) o ON o.task = r.task ORDER BY r.id`,
+    const book = new Book(await journalHead(sql), await versions(sql), await isLost(sql), await QuotaUses.read(sql));
+    const sums = await sql.rows(
+      `SELECT usage, domain, sum(CASE state WHEN 'reserved' THEN ask ELSE used END)::BIGINT AS sum FROM reservations r
+         WHERE state <> 'released' AND NOT EXISTS (SELECT 1 FROM former_reservations f WHERE f.id = r.id) GROUP BY usage, domain`,
     );
-    for (const row of rows) {
-      const time = row['asked_at'] as bigint | null;
-      book.#add(reservationOf(row), time === null ? undefined : Number(time), row['former'] === true);
-      if (row['stored'] === true) book.#outputs.add(String(row['task']));
-    }
+    for (const row of sums) book.#turn({ usage: String(row['usage']), domain: String(row['domain']) }, row['sum'] as bigint);
+    for (const row of await sql.rows('SELECT * FROM reservations WHERE NOT ended ORDER BY id')) book.#add(reservationOf(row));
+    for (const row of await sql.rows('SELECT task FROM outputs')) book.#outputs.add(String(row['task']));
+    await book.#readPast(sql);
     return book;
+  }
+  async #readPast(sql: Sql): Promise<void> {
+    for (let after = -1n; ;) {
+      const rows = await sql.rows(
+        `SELECT id, task, submitter, nonce FROM reservations WHERE ended AND id > $after::BIGINT ORDER BY id LIMIT ${PAGE}`,
+        { after },
+      );
+      for (const row of rows)
+        this.#notePast({ task: String(row['task']), submitter: String(row['submitter']), nonce: String(row['nonce']) });
+      if (rows.length < PAGE) return;
+      after = rows.at(-1)!['id'] as bigint;
+    }
   }
 
   /** After steps that changed neither reservations nor charges: consents, records, keys. */
@@ -80,15 +106,26 @@ export class Book {
   set head(head: JournalHead) {
     this.#head = head;
   }
+  /** Of a task that has not ended. */
   reservation(task: string): Reservation | undefined {
     return this.#reservations.get(task);
   }
-  /** N5: does another task of the submitter have the nonce? */
-  isTaken(submitter: string, nonce: string): boolean {
-    return this.#nonces.has(`${submitter} ${nonce}`);
+  /** Of any task. */
+  async reservationEver(look: Look, task: string): Promise<Reservation | undefined> {
+    const known = this.#reservations.get(task);
+    return known || !this.#past.maybe(taskKey(task)) ? known : reservationOfTask(await look(), task);
   }
-  uses(submitter: string): readonly Use[] {
-    return (this.#tasksOf.get(submitter) ?? []).map((task) => ({ ...this.#reservations.get(task)!, time: this.#times.get(task)! }));
+  /** N5: does another task of the submitter have the nonce? */
+  async isTaken(look: Look, submitter: string, nonce: string): Promise<boolean> {
+    const of = nonceOf({ submitter, nonce });
+    if (this.#nonces.has(of)) return true;
+    if (!this.#past.maybe(nonceKey(of))) return false;
+    const sql = await look();
+    return (await sql.rows('SELECT 1 FROM reservations WHERE submitter = $submitter AND nonce = $nonce', { submitter, nonce })).length > 0;
+  }
+  /** C5: of the submitter, for who asks at `time`. */
+  uses(look: Look, submitter: string, time: number): Promise<readonly Use[]> {
+    return this.#uses.before(look, submitter, time);
   }
   /**
    * B4: the public odometer of this Vault for a usage and domain: what its tasks reserved or used since the last replenishment, whoever was
@@ -132,7 +169,13 @@ export class Book {
   async snapshot(domain: string, usage: string, cut: () => Promise<CurrentSnapshot>): Promise<CurrentSnapshot> {
     const current = await this.#atVersions(this.#current, domain, usage, cut);
     this.#snapshots.set(current.snapshot.id, current.snapshot);
+    if (this.#snapshots.size > MOST_SNAPSHOTS) this.#snapshots.delete(this.#snapshots.keys().next().value!);
     return current;
+  }
+  /** They are there no more. */
+  forgetSnapshots(ids: readonly bigint[]): void {
+    for (const id of ids) this.#snapshots.delete(id);
+    for (const [reading, { value }] of this.#current) if (ids.includes(value.snapshot.id)) this.#current.delete(reading);
   }
   async snapshotById(sql: Sql, id: bigint): Promise<Snapshot> {
     return this.#snapshots.get(id) ?? snapshotById(sql, id);
@@ -140,7 +183,9 @@ export class Book {
 
   /** A new one, which charges `set`. */
   async reserve(sql: Sql, reservation: Reservation, set: Uint32Array, time: number): Promise<void> {
-    this.#add(reservation, time, false);
+    this.#add(reservation);
+    this.#uses.add({ ...reservation, time });
+    this.#turn(reservation, reservation.ask);
     await this.#charge(sql, reservation.usage, set, reservation.ask);
     this.#keep(reservation.id, set);
   }
@@ -161,15 +206,21 @@ export class Book {
   async settle(sql: Sql, known: Reservation, state: 'committed' | 'released', used: bigint): Promise<void> {
     await this.#charge(sql, known.usage, await this.setOf(sql, known.id), used - known.ask);
     this.#turn(known, used - known.ask);
+    this.#uses.settle(known.submitter, known.task, state);
     this.replace({ ...known, state, used });
     this.#forgetSet(known.id);
   }
   end(task: string): void {
     const known = this.#reservations.get(task);
     if (!known || known.state === 'reserved') return;
-    this.replace({ ...known, ended: true, receipt: new Uint8Array() });
+    this.#reservations.delete(task);
+    this.#nonces.delete(nonceOf(known));
+    this.#notePast(known);
     this.#outputs.delete(task);
-    this.#snapshots.delete(known.snapshot);
+  }
+  /** For tests: how much of tasks is in mind. */
+  get size(): number {
+    return this.#reservations.size + this.#nonces.size + this.#outputs.size + this.#sets.size + this.#snapshots.size + this.#uses.size;
   }
   /** For tests: what subjects lost to a usage, by number. */
   async charges(sql: Sql, usage: string): Promise<ReadonlyMap<number, bigint>> {
@@ -177,20 +228,15 @@ export class Book {
     return new Map([...charges.entries()].filter(([, charge]) => charge !== 0n));
   }
 
-  #add(reservation: Reservation, time: number | undefined, former: boolean): void {
-    const { task, submitter, nonce, state, ask, used } = reservation;
-    this.#reservations.set(task, reservation);
-    this.#nonces.set(`${submitter} ${nonce}`, task);
-    if (time !== undefined) {
-      this.#times.set(task, time);
-      const tasks = this.#tasksOf.get(submitter) ?? [];
-      tasks.push(task);
-      this.#tasksOf.set(submitter, tasks);
-    }
-    if (former || state === 'released') return;
-    this.#turn(reservation, state === 'reserved' ? ask : used);
+  #add(reservation: Reservation): void {
+    this.#reservations.set(reservation.task, reservation);
+    this.#nonces.add(nonceOf(reservation));
   }
-  #turn({ usage, domain }: Reservation, by: bigint): void {
+  #notePast(ended: Ended): void {
+    this.#past.add(taskKey(ended.task));
+    this.#past.add(nonceKey(nonceOf(ended)));
+  }
+  #turn({ usage, domain }: Pick<Reservation, 'domain'> & { readonly usage: string }, by: bigint): void {
     for (const name of domainsOf(domain)) this.#odometers.set(`${usage} ${name}`, this.odometer(usage, name) + by);
   }
   async #charge(sql: Sql, usage: string, set: Uint32Array, by: bigint): Promise<void> {

@@ -33,9 +33,9 @@ interface AddedConsents {
 }
 const anyErased = async (sql: Sql, source: string): Promise<boolean> =>
   (await sql.rows(`SELECT 1 FROM ${source} JOIN subjects USING (subject) JOIN erasures USING (id) LIMIT 1`)).length > 0;
-/** Adds the entries of `source` (columns subject, usage, granted, time). Returns the new accounts; `addedConsents` says the rest. */
-export const addConsents = async (sql: Sql, source: string, subjectKey: string): Promise<AccountRange> => {
-  const accounts = await enrol(sql, source, subjectKey);
+/** Adds the entries of `source` (columns subject, usage, granted, time), of about so many subjects. Returns the new accounts; `addedConsents` says the rest. */
+export const addConsents = async (sql: Sql, source: string, subjectKey: string, subjects: number): Promise<AccountRange> => {
+  const accounts = await enrol(sql, source, subjectKey, subjects);
   await sql.run(`INSERT INTO consents SELECT s.id, c.usage, c.granted, c.time FROM ${source} c JOIN subjects s USING (subject)`);
   for (const usage of usages) {
     const touched = await sql.rows(`SELECT 1 FROM ${source} WHERE usage = $usage LIMIT 1`, { usage });

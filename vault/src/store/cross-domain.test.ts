@@ -122,3 +122,12 @@ test('C2: the Vault started anew knows what the task reads, for a fresh snapshot
   expect(refreshed).toMatchObject({ domain: READING, attempt: 2n });
   expect(await rowsOf(refreshed!.snapshot)).toEqual([]);
 });
+
+test('A2: a task after another has ended has a snapshot that is there', async () => {
+  await fill(store, [bought('ann')], [granted('ann')]);
+  await accounts([['ann', 'A']]);
+  await reserve('t1');
+  await store.commit('t1', 10n, 1n);
+  await store.end('t1');
+  expect(await rowsOf((await reserve('t2')).snapshot)).toEqual([['ann', 'A', 'coffee']]);
+});

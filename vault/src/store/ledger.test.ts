@@ -79,7 +79,7 @@ const run = async (operations: readonly Operation[]): Promise<void> => {
   await store.close();
   store = await openStore(folder);
   expect(await store.charges('marketing')).toEqual(inMind);
-  await store.database.write(async (sql) => {
+  await store.write('wiped', async (sql) => {
     for (const table of ['folded', 'reservations', 'reservation_subjects']) await sql.run(`DELETE FROM ${table}`);
   });
   await store.tidy();
@@ -130,7 +130,7 @@ test('C4: consent in SQL is the rule', async () => {
       const found = await store.database.write(async (sql) => {
         await sql.run('DELETE FROM consents');
         await sql.run(`CREATE OR REPLACE TEMP TABLE entries AS SELECT * FROM (VALUES ${rows}) t(subject, usage, granted, time)`);
-        await addConsents(sql, 'entries', store.keys.subjectKey);
+        await addConsents(sql, 'entries', store.keys.subjectKey, 3);
         const answers: boolean[] = [];
         for (const subject of ['ann', 'bob']) for (const usage of usages) answers.push(await consentsNow(sql, subject, usage));
         return answers;

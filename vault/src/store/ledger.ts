@@ -39,8 +39,8 @@ export const dropCharged = async (sql: Sql, id: bigint, numbers: Uint32Array): P
 /** Numbers in one statement: statements stay small. */
 const ROWS = 10_000;
 
-/** Folds the sums of what is committed into one row a subject, so that a start need not add them all up again. The ledger stays as it is. */
-export const foldLedger = async (sql: Sql): Promise<void> => {
+/** Folds the sums of what is committed into one row a subject, so that a start need not add them all up again. The ledger stays as it is: false. */
+export const foldLedger = async (sql: Sql): Promise<false> => {
   const ripe = `SELECT id, usage, used FROM reservations r WHERE state = 'committed'
     AND NOT EXISTS (SELECT 1 FROM former_reservations f WHERE f.id = r.id) AND NOT EXISTS (SELECT 1 FROM folded_reservations f WHERE f.id = r.id)`;
   await sql.run(`CREATE OR REPLACE TEMP TABLE ripe AS ${ripe}`);
@@ -56,4 +56,5 @@ export const foldLedger = async (sql: Sql): Promise<void> => {
     await sql.run('DROP TABLE sums');
   }
   await sql.run('DROP TABLE ripe');
+  return false;
 };

@@ -68,3 +68,18 @@ test('B4: nobody eligible, or everybody: the quota says the same', async () => {
   for (const subject of ['ann', 'bob']) await store.consent({ subject, usage: 'marketing', state: 'revoked', time: Date.now() });
   expect([await reserve(quotas), await reserve(quotas), await reserve(quotas)]).toEqual(['reserved', 'reserved', 'QuotaExceeded']);
 });
+
+test('C5: what is long ago is not kept in mind, and who asks by an older time is answered as before', async () => {
+  const quotas: Quota[] = [{ tasksPerDay: 2 }];
+  expect([await reserve(quotas), await reserve(quotas)]).toEqual(['reserved', 'reserved']);
+  for (let hour = 200; hour < 260; hour++) {
+    expect(await reserve([{ tasksPerDay: 1 }], { submitter: BAKERY, time: hour * HOUR })).toBe(
+      (hour - 200) % 24 === 0 ? 'reserved' : 'QuotaExceeded',
+    );
+    await reserve([], { submitter: `0x${hour}`, time: hour * HOUR });
+    await store.release(`task-${tasks}`);
+  }
+  expect(await reserve(quotas, { time: 101 * HOUR })).toBe('QuotaExceeded');
+  expect(await reserve(quotas, { time: 125 * HOUR })).toBe('reserved');
+  expect(await reserve([{ openTasks: 3 }], { time: 259 * HOUR })).toBe('QuotaExceeded');
+});

@@ -3,7 +3,6 @@
  * when by the masters' log, which is public (B4): never at who was eligible or how much was left.
  */
 import type { Quota } from '@scs/protocol';
-import type { Cell } from './columns.ts';
 
 export interface Asked {
   readonly task: string;
@@ -62,6 +61,3 @@ export const quotaFault = (quotas: readonly Quota[], asked: Asked, before: reado
   }
   return undefined;
 };
-
-/** Row of the table `quota_uses`. */
-export const useRow = ({ task, submitter, usage, ask, time }: Asked): readonly Cell[] => [task, submitter, usage, ask, BigInt(time)];

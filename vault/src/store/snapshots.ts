@@ -156,24 +156,27 @@ export const openSnapshot = async function* (snapshot: Snapshot, folder: string)
   }
 };
 
-/** Forgets snapshots that no unfinished task needs, but for the newest of each domain and usage; those across domains (S4) are seldom asked again. */
-export const forgetSnapshots = (sql: Sql): Promise<void> =>
-  sql.run(
+/** Forgets snapshots that no unfinished task needs, but for the newest of each domain and usage; those across domains (S4) are seldom asked again. Says which. */
+export const forgetSnapshots = async (sql: Sql): Promise<readonly bigint[]> => {
+  const gone = await sql.rows(
     `DELETE FROM snapshots s WHERE NOT EXISTS (SELECT 1 FROM reservations r WHERE r.snapshot = s.id AND NOT r.ended)
-       AND (contains(domain, '+') OR id <> (SELECT max(id) FROM snapshots n WHERE n.domain = s.domain AND n.usage = s.usage))`,
+       AND (contains(domain, '+') OR id <> (SELECT max(id) FROM snapshots n WHERE n.domain = s.domain AND n.usage = s.usage)) RETURNING id`,
   );
+  return gone.map((row) => row['id'] as bigint);
+};
 /**
  * Removes sealed files that no committed entry names, and entries whose file is gone: whoever needs one gets a fresh one (C2). Runs as
- * the writer, so that no transaction is making one.
+ * the writer, so that no transaction is making one. True when entries are gone.
  */
-export const removeOrphans = async (sql: Sql, folder: string): Promise<void> => {
+export const removeOrphans = async (sql: Sql, folder: string): Promise<boolean> => {
   const known = (await sql.rows('SELECT id FROM snapshots')).map((row) => row['id'] as bigint);
   const wanted = new Set(known.map((id) => `${id}.sealed`));
   const files = new Set(await readdir(folder));
   for (const name of files) if (!wanted.has(name)) await rm(join(folder, name), { force: true });
-  for (const id of known)
-    if (!files.has(`${id}.sealed`)) {
-      await sql.run('DELETE FROM snapshots WHERE id = $id::BIGINT', { id });
-      await sql.run('UPDATE reservations SET snapshot = 0 WHERE snapshot = $id::BIGINT', { id });
-    }
+  const lost = known.filter((id) => !files.has(`${id}.sealed`));
+  for (const id of lost) {
+    await sql.run('DELETE FROM snapshots WHERE id = $id::BIGINT', { id });
+    await sql.run('UPDATE reservations SET snapshot = 0 WHERE snapshot = $id::BIGINT', { id });
+  }
+  return lost.length > 0;
 };

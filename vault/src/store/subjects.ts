@@ -35,26 +35,43 @@ const pieceOf = async (sql: Sql, range: AccountRange): Promise<NewAccounts> => {
   return NO_ACCOUNTS;
 };
 
+/** Subjects that are looked at together, so that memory is bounded; whoever estimates may be off by some. */
+const MOST_TOGETHER = 2_000_000;
 /**
  * Gives every subject in `source` (a table with column `subject`) an account and a row. One who was erased gets back the
- * account of old, with what was spent (C4). The journal is to say which accounts are new.
+ * account of old, with what was spent (C4). The journal is to say which accounts are new. `estimate`: of how many there are.
  */
-export const enrol = async (sql: Sql, source: string, subjectKey: string): Promise<AccountRange> => {
-  const last = await lastAccount(sql);
+export const enrol = async (sql: Sql, source: string, subjectKey: string, estimate = 1): Promise<AccountRange> => {
+  const first = (await lastAccount(sql)) + 1n;
+  const parts = Math.ceil(estimate / MOST_TOGETHER);
+  for (let part = 0; part < parts; part++)
+    await enrolPart(sql, source, parts === 1 ? '' : `WHERE hash(subject) % ${parts} = ${part}`, subjectKey);
+  return { first, last: await lastAccount(sql) };
+};
+const enrolPart = async (sql: Sql, source: string, which: string, subjectKey: string): Promise<void> => {
+  // One after the other: DuckDB 1.5 takes the memory of all rows, not of all subjects, for a DISTINCT and an ANTI JOIN in one statement.
+  await sql.run(`CREATE OR REPLACE TEMP TABLE mentioned AS SELECT DISTINCT subject FROM ${source} ${which}`);
   await sql.run(
     `CREATE OR REPLACE TEMP TABLE newcomers AS
-       SELECT subject, ${hashOf('subject')} AS hash FROM (SELECT DISTINCT subject FROM ${source}) s ANTI JOIN subjects USING (subject)`,
+       SELECT subject, ${hashOf('subject')} AS hash FROM mentioned ANTI JOIN (FROM subjects ${which}) USING (subject)`,
     { subjectKey },
   );
-  await sql.run('INSERT INTO subjects SELECT a.id, n.subject FROM newcomers n JOIN accounts a USING (hash)');
+  // Where each account has its subject, none waits for one of these.
+  const back = await hasNameless(sql);
+  if (back) await sql.run('INSERT INTO subjects SELECT a.id, n.subject FROM newcomers n JOIN accounts a USING (hash)');
+  // In the order of hashes: numbers say nothing of the file.
   await sql.run(
-    `CREATE OR REPLACE TEMP TABLE numbered AS SELECT ${last} + row_number() OVER (ORDER BY hash) AS id, subject, hash
-       FROM newcomers ANTI JOIN accounts USING (hash)`,
+    `CREATE OR REPLACE TEMP TABLE numbered AS SELECT ${await lastAccount(sql)} + row_number() OVER (ORDER BY hash) AS id, subject, hash
+       FROM newcomers ${back ? 'ANTI JOIN accounts USING (hash)' : ''}`,
   );
   await sql.run('INSERT INTO accounts SELECT id, hash FROM numbered');
   await sql.run('INSERT INTO subjects SELECT id, subject FROM numbered');
-  for (const table of ['newcomers', 'numbered']) await sql.run(`DROP TABLE ${table}`);
-  return { first: last + 1n, last: await lastAccount(sql) };
+  for (const table of ['mentioned', 'newcomers', 'numbered']) await sql.run(`DROP TABLE ${table}`);
+};
+/** Accounts of who was erased, or whom the journal alone knows. */
+const hasNameless = async (sql: Sql): Promise<boolean> => {
+  const [row] = await sql.rows('SELECT (SELECT count(*) FROM accounts) > (SELECT count(*) FROM subjects) AS some');
+  return row!['some'] === true;
 };
 const lastAccount = async (sql: Sql): Promise<bigint> => {
   const [row] = await sql.rows('SELECT coalesce(max(id), 0)::BIGINT AS last FROM accounts');

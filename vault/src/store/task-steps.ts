@@ -6,8 +6,10 @@ import { consentCommitment, equalBytes, hex, type Quota, type Usage } from '@scs
 import { packNumbers } from '../journal/numbers.ts';
 import { accessRow, type AccessKind } from './access-log.ts';
 import { keepAudience, selectedNumbers, type AudienceToKeep } from './audiences.ts';
+import type { Look } from './book.ts';
 import { dropCharged, releaseCharge, revokedNumbers } from './ledger.ts';
-import { quotaFault, useRow } from './quotas.ts';
+import { useRow } from './quota-uses.ts';
+import { quotaFault } from './quotas.ts';
 import { readingOf } from './reading.ts';
 import {
   consentReceipt,
@@ -79,13 +81,23 @@ export interface Step extends Hand {
 const note = ({ out, now }: Step, what: AccessKind, { task, submitter }: Reservation): void =>
   out.add('access', accessRow({ time: now(), what, task, by: submitter }));
 
+const looking =
+  ({ sql, out }: Step): Look =>
+  async () => {
+    await out.flush();
+    return sql;
+  };
+
 /** B4: what stands in the way of a reservation, of what is public alone. */
-const refusalOf = ({ book }: Step, request: ReserveRequest): Exclude<Reserved, { ok: true }> | undefined => {
-  if (book.isTaken(request.submitter, request.nonce)) return { ok: false, code: 'NonceReused' };
+const refusalOf = async (step: Step, request: ReserveRequest): Promise<Exclude<Reserved, { ok: true }> | undefined> => {
+  const { book } = step;
+  const look = looking(step);
+  if (await book.isTaken(look, request.submitter, request.nonce)) return { ok: false, code: 'NonceReused' };
   if (book.lost) return { ok: false, code: 'BudgetExhausted', left: 0n };
   const quotas = request.quotas ?? [];
-  const uses = quotas.length === 0 ? [] : book.uses(request.submitter);
-  const message = quotaFault(quotas, { ...request, time: request.time ?? 0 }, uses);
+  const time = request.time ?? 0;
+  const uses = quotas.length === 0 ? [] : await book.uses(look, request.submitter, time);
+  const message = quotaFault(quotas, { ...request, time }, uses);
   if (message !== undefined) return { ok: false, code: 'QuotaExceeded', message };
   const left = request.limit - book.odometer(request.usage, request.domain);
   return request.ask > left ? { ok: false, code: 'BudgetExhausted', left: left > 0n ? left : 0n } : undefined;
@@ -97,9 +109,9 @@ const refusalOf = ({ book }: Step, request: ReserveRequest): Exclude<Reserved, {
  */
 export const reserveTask = async (step: Step, request: ReserveRequest): Promise<Reserved> => {
   const { sql, book, out, journal } = step;
-  const known = book.reservation(request.task);
+  const known = await book.reservationEver(looking(step), request.task);
   if (known) return { ok: true, reservation: isReplayed(known) && !book.hasOutput(known.task) ? await refreshed(step, known) : known };
-  const refused = refusalOf(step, request);
+  const refused = await refusalOf(step, request);
   if (refused) return refused;
   const { task, domain, usage, submitter, nonce, ask } = request;
   const time = request.time ?? 0;
@@ -227,7 +239,7 @@ export const endTask = async ({ sql, book, out }: Step, task: string): Promise<v
   await sql.run('DELETE FROM outputs o WHERE task = $task AND EXISTS (SELECT 1 FROM reservations r WHERE r.task = o.task AND r.ended)', {
     task,
   });
-  await forgetSnapshots(sql);
+  book.forgetSnapshots(await forgetSnapshots(sql));
 };
 
 /** Open, and without a snapshot: the journal's replay left none, or its file is gone. */

@@ -12,6 +12,7 @@ import type { JournalCopy } from '../journal/copy.ts';
 import { adopt, refuseAlone } from '../journal/keep-up.ts';
 import { forgetAccesses, noteAccess, type AccessKind } from './access-log.ts';
 import { forgetAudiences } from './audiences.ts';
+import type { Book } from './book.ts';
 import { eraseSubject, recordConsent } from './consents.ts';
 import { Database, storeFolder, quoted, type Sql } from './database.ts';
 import { journalHead, type JournalHead } from './journal.ts';
@@ -199,17 +200,19 @@ export class VaultStore {
   /** The task is terminal: its snapshot and output are needed no more. The charge stands. */
   async end(task: string): Promise<void> {
     await this.#writer.together('end', (hand) => endTask(this.#step(hand), task));
-    if (++this.#ended % FOLDED_AFTER === 0) await this.write('fold', foldLedger);
+    if (++this.#ended % FOLDED_AFTER === 0) await this.#writer.keeping('fold', foldLedger);
   }
 
-  /** Removes what a crash or ended tasks left behind on the volume. */
+  /** Removes what a crash or ended tasks left behind on the volume; in the writer's turns, so that its book stays right and is kept. */
   async tidy(): Promise<void> {
-    await this.database.write(foldLedger);
-    await this.database.write(forgetSnapshots);
-    await this.database.write((sql) => forgetAudiences(sql, (this.#options.now ?? Date.now)()));
-    await this.database.write((sql) => forgetAccesses(sql, this.#now()));
-    await this.database.write((sql) => removeOrphans(sql, this.folders.sealed));
-    await this.#writer.forget();
+    await this.#writer.keeping('tidy', async (sql) => {
+      await foldLedger(sql);
+      await forgetAudiences(sql, this.#now());
+      await forgetAccesses(sql, this.#now());
+      return (await forgetSnapshots(sql)).length > 0;
+    });
+    // What is forgotten is on disk before its file goes.
+    await this.#writer.keeping('orphans', (sql) => removeOrphans(sql, this.folders.sealed));
   }
 
   consent(entry: ConsentEntry): Promise<void> {
@@ -286,6 +289,10 @@ export class VaultStore {
   /** For tests: what subjects lost to a usage, by number, as the writer has it in mind. */
   charges(usage: Usage): Promise<ReadonlyMap<number, bigint>> {
     return this.#writer.look((book, sql) => book.charges(sql, usage));
+  }
+  /** For tests: the writer's book between two steps. */
+  look<T>(work: (book: Book) => T): Promise<T> {
+    return this.#writer.look((book) => Promise.resolve(work(book)));
   }
 
   /** Whether the volume has room for new work. */

@@ -35,7 +35,7 @@ interface Waiting {
 }
 
 /** Steps that leave reservations and charges as they are. */
-const KEEPING: ReadonlySet<string> = new Set(['look', 'fold', 'consent', 'erase', 'key', 'activate', 'import records', 'import consents']);
+const KEEPING: ReadonlySet<string> = new Set(['look', 'consent', 'erase', 'key', 'activate', 'import records', 'import consents']);
 const MOST_TOGETHER = 256;
 const MOST_WAITING = 10_000;
 
@@ -97,9 +97,14 @@ export class Writer {
     return this.together('look', ({ book, sql }) => work(book, sql));
   }
 
-  /** After something else wrote what the book knows. */
-  forget(): Promise<void> {
-    return this.#turns.run(() => Promise.resolve(void (this.#book = undefined)));
+  /** A transaction of its own that the journal says nothing of. `work` says whether it changed what the book knows. Throws StoreError. */
+  keeping(step: string, work: (sql: Sql) => Promise<boolean>): Promise<void> {
+    this.#open = undefined;
+    return this.#timed(step, () =>
+      this.#turn(async (sql) => {
+        if (await work(sql)) this.#book = undefined;
+      }),
+    );
   }
 
   #enter(waiting: Waiting): void {
