@@ -47,6 +47,7 @@ test.each<[string, Chart, ChartOptions, string]>([
   ],
   ['a way to agree, of which there is one', 'scs', { set: [...scs, 'consensus=lease'] }, "additional properties 'consensus' not allowed"],
   ['a value misspelt', 'scs', { set: [...scs, 'masters.lease=5'] }, "additional properties 'lease' not allowed"],
+  ['X1: too few blocks that stay live', 'scs', { set: [...scs, 'masters.liveBlocks=100'] }, '/masters/liveBlocks'],
   ['a log level there is none of', 'scs', { set: [...scs, 'masters.logLevel=loud'] }, '/masters/logLevel'],
   ['no genesis', 'scs-enterprise', { genesis: null }, 'genesis is required: --set-file genesis=genesis.bin'],
   ['JSON that is none', 'scs-enterprise', { genesis: '{}' }, 'genesis is not a genesis file'],
