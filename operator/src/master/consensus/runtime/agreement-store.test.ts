@@ -209,6 +209,14 @@ test('a log’s file that is new beside a journal that is not is DiskForeign', (
   rmSync(file);
   expect(() => open(file)).toThrow(expect.objectContaining({ code: 'DiskForeign' }));
 });
+test('blocks that no agreement wrote are another kind of master’s, and nothing is begun on them: DiskForeign', () => {
+  const file = path();
+  const { disk } = openMasterFile({ file, genesis: digestOf('genesis'), master: 1 });
+  disk.append({ height: 1n, bytes: Uint8Array.of(1), certificate: { head: { ...head('a'), height: 1n }, votes: [] } }, []);
+  disk.close();
+  for (let tries = 0; tries < 2; tries += 1) expect(() => open(file)).toThrow(expect.objectContaining({ code: 'DiskForeign' }));
+  expect(readdirSync(join(file, '..')).filter((name) => name.includes('agreement'))).toEqual([]);
+});
 test('what fails is told to whoever waits, and nothing more is taken: a full disk is DiskFull, a broken one DiskFailed', async () => {
   for (const [errno, code] of [
     ['ENOSPC', 'DiskFull'],

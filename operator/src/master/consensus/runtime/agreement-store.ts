@@ -112,10 +112,17 @@ const reading = <T>(what: string, work: () => T): T => {
 const text = (value: unknown): string => String(value);
 const tagOf = (opened: Opened | undefined): string => (opened ? createHash('sha256').update(encodeCanonical(opened)).digest('hex') : '');
 
-const journalBeside = (file: SqliteFile, values: Values, io?: JournalIo): { journal: Journal; records: readonly Uint8Array[] } => {
+const journalBeside = (
+  disk: Disk,
+  file: SqliteFile,
+  values: Values,
+  io?: JournalIo,
+): { journal: Journal; records: readonly Uint8Array[] } => {
   if (file.path === ':memory:') return { journal: memoryJournal(), records: [] };
   const folder = join(dirname(file.path), `${basename(file.path)}.agreement`);
   const expected = values.get('journal', text);
+  if (expected === undefined && disk.last())
+    throw new DiskError('DiskForeign', `${file.path} holds blocks, and this kind of log never wrote there: another kind of master left it`);
   const { journal, id, records } = openJournal(folder, expected, io);
   if (expected === undefined) values.put('journal', id);
   return { journal, records };
@@ -135,7 +142,7 @@ class Store implements AgreementStore {
     this.#disk = disk;
     this.#bounds = bounds;
     this.#values = new Values(file);
-    const { journal, records } = journalBeside(file, this.#values, io);
+    const { journal, records } = journalBeside(disk, file, this.#values, io);
     this.#journal = journal;
     const { mirror, votes, blocks } = reading(`${file.path}.agreement`, () => restore(records.map(decodeRecord)));
     this.#mirror = mirror;
