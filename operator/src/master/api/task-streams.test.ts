@@ -1,6 +1,6 @@
 /** Who is told of which tasks (N10), within bounds. */
-import { EventEmitter } from 'node:events';
-import type { ServerWritableStream } from '@grpc/grpc-js';
+import { EventEmitter, once } from 'node:events';
+import { status, type ServerWritableStream } from '@grpc/grpc-js';
 import type { CertifiedLeaf, WatchTasksRequest } from '@scs/proto';
 import { hex } from '@scs/protocol';
 import { enterprises, vaultNames } from '@scs/protocol/testing/genesis.ts';
@@ -10,6 +10,7 @@ import { aTask } from '@scs/protocol/testing/task.ts';
 import { World } from '@scs/protocol/testing/world.ts';
 import { expect, test } from 'vitest';
 import { fakeClock } from '../../kube/clock.ts';
+import type { Decided } from '../log/log.ts';
 import { TaskIndex } from '../task-index.ts';
 import { TaskStreams } from './task-streams.ts';
 
@@ -59,4 +60,26 @@ test('a stream names a task or none; and a caller has so many, no more', () => {
   expect(streams.count()).toBe(0);
   for (let i = 0; i < 4_096; i += 1) open('ab');
   expect(() => open('ab')).toThrow(/too many/);
+});
+
+test('N7: a stream that nobody reads ends with a status, so that its reader asks again instead of waiting for good', async () => {
+  const world = World.ready();
+  const uid = world.submit(aTask().signed(world.genesis));
+  let tell: (decided: Decided) => void = () => {};
+  let now = 0;
+  const log = {
+    state: () => world.state,
+    height: () => world.height,
+    onDecided: (handler: typeof tell) => ((tell = handler), () => {}),
+    leaf: (key: string) => ({ key, value: hex(world.state.map.get(key)!), siblings: [], certificate: { head, votes: [] } }),
+  };
+  const index = new TaskIndex({ state: log.state, onDecided: () => () => {} });
+  const streams = new TaskStreams(log, index, { now: () => now, sleep: async () => {} });
+  const { call } = aCall('');
+  const full = Object.assign(call, { write: () => false });
+  const ended = once(full, 'error').catch((error: unknown) => [error]);
+  streams.open(full, 'x', undefined);
+  now = 30_001;
+  tell({ block: world.blocks.at(-1)!, certificate: { head, votes: [] }, state: world.state, touched: [`task/${uid}`] });
+  expect((await ended)[0]).toMatchObject({ code: status.RESOURCE_EXHAUSTED });
 });

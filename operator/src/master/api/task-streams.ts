@@ -3,7 +3,7 @@
  * changed twice before it could be sent is sent once. A stream holds at most one entry a task; one that takes nothing is cut.
  */
 import { create } from '@bufbuild/protobuf';
-import type { ServerWritableStream } from '@grpc/grpc-js';
+import { status, type ServerWritableStream } from '@grpc/grpc-js';
 import { CertifiedLeafSchema, leafToWire, type CertifiedLeaf, type WatchTasksRequest } from '@scs/proto';
 import { type Clock, monotonic } from '../../kube/clock.ts';
 import type { Log } from '../log/log.ts';
@@ -92,7 +92,9 @@ export class TaskStreams {
     const { call, pending } = stream;
     if (call.destroyed || call.writableEnded) return;
     if (stream.blockedSince !== undefined) {
-      if (monotonic(this.#clock) - stream.blockedSince > SLOW_MS) call.destroy(tooMuch('the stream is not read'));
+      // as an event: of a stream that is destroyed its reader is never told, and would wait for news for good
+      if (monotonic(this.#clock) - stream.blockedSince > SLOW_MS)
+        call.emit('error', Object.assign(tooMuch('the stream is not read'), { code: status.RESOURCE_EXHAUSTED }));
       return;
     }
     for (const uid of pending) {
