@@ -18,15 +18,16 @@ const SAFE_PATH = /^\/[A-Za-z0-9/_.-]{1,400}$/;
 /** Absolute, of plain characters, without `..`: it is written into a setting. */
 export const isSafePath = (path: string): boolean => SAFE_PATH.test(path) && !path.split('/').includes('..');
 
-const settings = (paths: readonly string[], { memoryBytes, threads }: Limits): readonly string[] => [
-  `SET memory_limit = '${Math.trunc(memoryBytes / 1024)}KiB'`,
-  `SET threads = ${Math.trunc(threads)}`,
-  "SET temp_directory = ''",
-  'SET autoinstall_known_extensions = false',
-  'SET autoload_known_extensions = false',
-  'SET allow_community_extensions = false',
-  'SET enable_object_cache = false',
-  'SET preserve_insertion_order = false',
+const configuration = ({ memoryBytes, threads }: Limits): Record<string, string> => ({
+  memory_limit: `${Math.trunc(memoryBytes / 1024)}KiB`,
+  threads: String(Math.trunc(threads)),
+  temp_directory: '',
+  autoinstall_known_extensions: 'false',
+  autoload_known_extensions: 'false',
+  allow_community_extensions: 'false',
+  preserve_insertion_order: 'false',
+});
+const locks = (paths: readonly string[]): readonly string[] => [
   `SET allowed_paths = [${paths.map((path) => `'${path}'`).join(', ')}]`,
   'SET enable_external_access = false',
   'SET lock_configuration = true',
@@ -44,9 +45,9 @@ export class LockedDatabase implements Disposable {
   static async open(paths: readonly string[], limits: Limits): Promise<LockedDatabase> {
     const unsafe = paths.find((path) => !isSafePath(path));
     if (unsafe !== undefined) throw new RangeError('the path of a snapshot file is not a plain absolute path');
-    const instance = await DuckDBInstance.create(':memory:');
+    const instance = await DuckDBInstance.create(':memory:', configuration(limits));
     const connection = await instance.connect();
-    for (const setting of settings(paths, limits)) await connection.run(setting);
+    for (const lock of locks(paths)) await connection.run(lock);
     return new LockedDatabase(instance, connection);
   }
 

@@ -17,7 +17,16 @@ import {
 import { appendJournal } from '../store/journal.ts';
 import { columnsOf, keysTable, recordsTable } from '../store/schema.ts';
 import { dropStaged, stagedRows, unstage } from '../store/staged.ts';
-import { enrol, NO_ACCOUNTS, piecesOf, raiseVersion, recordsVersion, type AccountRange, type NewAccounts } from '../store/subjects.ts';
+import {
+  enrol,
+  NO_ACCOUNTS,
+  partsOf,
+  piecesOf,
+  raiseVersion,
+  recordsVersion,
+  type AccountRange,
+  type NewAccounts,
+} from '../store/subjects.ts';
 import type { VaultStore } from '../store/vault-store.ts';
 import {
   attributeColumn,
@@ -185,11 +194,12 @@ export const importRecords = (
       `INSERT INTO producers SELECT (SELECT coalesce(max(id), 0) FROM producers) + row_number() OVER (ORDER BY address), address
          FROM (SELECT DISTINCT producer AS address FROM staged) s ANTI JOIN producers USING (address)`,
     );
-    await sql.run(
-      `INSERT INTO ${recordsTable(domain)} (${['subject', 'producer', ...names].join(', ')})
-         SELECT ${['s.id', 'p.id', ...names.map((n) => `r.${n}`)].join(', ')} FROM staged r
-         JOIN subjects s ON s.subject = r.subject JOIN producers p ON p.address = r.producer`,
-    );
+    for (const which of partsOf(subjects))
+      await sql.run(
+        `INSERT INTO ${recordsTable(domain)} (${['subject', 'producer', ...names].join(', ')})
+           SELECT ${['s.id', 'p.id', ...names.map((n) => `r.${n}`)].join(', ')} FROM (FROM staged ${which}) r
+           JOIN (FROM subjects ${which}) s ON s.subject = r.subject JOIN producers p ON p.address = r.producer`,
+      );
     if (keyed) await keepNames(sql, domain);
     await raiseVersion(sql, recordsVersion(domain));
     return { journaled: newAccounts(sql, accounts), duplicates, erased };

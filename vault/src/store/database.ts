@@ -92,6 +92,15 @@ export const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'
 export const named = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 const MAX_READERS = 8;
+/** One reading at a time; its connection stays for the next. */
+interface Reader {
+  readonly turns: Mutex;
+  connection: DuckDBConnection | undefined;
+}
+const hangUp = (reader: Reader): void => {
+  reader.connection?.closeSync();
+  reader.connection = undefined;
+};
 
 /** Folder of the files that DuckDB may attach while it runs. */
 export const storeFolder = (folder: string): string => join(folder, 'store');
@@ -108,7 +117,7 @@ export class Database {
   #name = 'vault';
   #copies = 0;
   readonly #writing = new Mutex();
-  readonly #reading: readonly Mutex[] = Array.from({ length: MAX_READERS }, () => new Mutex(1000));
+  readonly #readers: readonly Reader[] = Array.from({ length: MAX_READERS }, () => ({ turns: new Mutex(1000), connection: undefined }));
   #nextReader = 0;
 
   private constructor(instance: DuckDBInstance, writer: DuckDBConnection) {
@@ -157,15 +166,25 @@ export class Database {
   /** One consistent reading. */
   read<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     this.#nextReader = (this.#nextReader + 1) % MAX_READERS;
-    return this.#reading[this.#nextReader]!.run(async () => {
-      const connection = await this.#instance.connect();
+    const reader = this.#readers[this.#nextReader]!;
+    return reader.turns.run(async () => {
       try {
-        await connection.run(`USE ${this.#name}`);
-        return await transaction(connection, this.#name, 'BEGIN TRANSACTION READ ONLY', work);
-      } finally {
-        connection.closeSync();
+        reader.connection ??= await this.#connect();
+        return await transaction(reader.connection, this.#name, 'BEGIN TRANSACTION READ ONLY', work);
+      } catch (error) {
+        hangUp(reader);
+        throw error;
       }
     });
+  }
+  async #connect(): Promise<DuckDBConnection> {
+    const connection = await this.#instance.connect();
+    await connection.run(`USE ${this.#name}`);
+    return connection;
+  }
+  /** Waits for whoever reads. */
+  async #hangUpAll(): Promise<void> {
+    for (const reader of this.#readers) await reader.turns.run(() => Promise.resolve(hangUp(reader)));
   }
 
   /**
@@ -218,7 +237,7 @@ export class Database {
       await this.#writer.run(`USE ${next}`);
       this.#name = next;
       // Whoever reads now began in the file before.
-      for (const reading of this.#reading) await reading.run(() => Promise.resolve());
+      await this.#hangUpAll();
       await this.#writer.run(`DETACH ${before}`);
     });
   }
@@ -227,6 +246,7 @@ export class Database {
   async close(): Promise<void> {
     await this.#writing.run(async () => {
       await this.#writer.run(`CHECKPOINT ${this.#name}`);
+      await this.#hangUpAll();
       this.#writer.closeSync();
       this.#instance.closeSync();
     });

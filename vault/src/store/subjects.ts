@@ -37,15 +37,18 @@ const pieceOf = async (sql: Sql, range: AccountRange): Promise<NewAccounts> => {
 
 /** Subjects that are looked at together, so that memory is bounded; whoever estimates may be off by some. */
 const MOST_TOGETHER = 2_000_000;
+/** SQL that takes the rows of some of about `estimate` subjects, part by part. */
+export const partsOf = (estimate: number): readonly string[] => {
+  const parts = Math.ceil(estimate / MOST_TOGETHER);
+  return parts === 1 ? [''] : Array.from({ length: parts }, (_, part) => `WHERE hash(subject) % ${parts} = ${part}`);
+};
 /**
  * Gives every subject in `source` (a table with column `subject`) an account and a row. One who was erased gets back the
  * account of old, with what was spent (C4). The journal is to say which accounts are new. `estimate`: of how many there are.
  */
 export const enrol = async (sql: Sql, source: string, subjectKey: string, estimate = 1): Promise<AccountRange> => {
   const first = (await lastAccount(sql)) + 1n;
-  const parts = Math.ceil(estimate / MOST_TOGETHER);
-  for (let part = 0; part < parts; part++)
-    await enrolPart(sql, source, parts === 1 ? '' : `WHERE hash(subject) % ${parts} = ${part}`, subjectKey);
+  for (const which of partsOf(estimate)) await enrolPart(sql, source, which, subjectKey);
   return { first, last: await lastAccount(sql) };
 };
 const enrolPart = async (sql: Sql, source: string, which: string, subjectKey: string): Promise<void> => {
