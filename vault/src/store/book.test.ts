@@ -1,6 +1,7 @@
 /** What the writer has in mind stays small and right, however many tasks there were (B2, B5, N5). */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { aFolder, bought, DOMAIN, fill, granted, openStore } from '../testing/a-store.ts';
+import { journalHead } from './journal.ts';
 import type { VaultStore } from './vault-store.ts';
 
 const HOUR = 3_600_000;
@@ -63,4 +64,22 @@ test('B5: tidying up between two steps leaves what is in mind as it is', async (
   const rows = await store.database.read((sql) => sql.rows('SELECT reserved + spent AS charge FROM ledger'));
   expect(rows.map(({ charge }) => BigInt(String(charge)))).toEqual([59n, 59n]);
   expect(new Set((await store.charges('marketing')).values())).toEqual(new Set([59n]));
+});
+
+test('B8: the head that is told is the one on disk, after every kind of step', async () => {
+  const onDisk = () => store.database.read(journalHead);
+  const steps = [
+    () => store.reserve(ask(1)),
+    () => store.consent({ subject: 'bob', usage: 'marketing', state: 'revoked', time: 1 }),
+    () => store.refresh('t1'),
+    () => store.tidy(),
+    () => store.commit('t1', 1n, 1n),
+    () => store.erase('bob'),
+    () => store.commit('t2', 1n, 1n),
+    () => Promise.allSettled([store.reserve(ask(2)), store.commit('t2', 11n, 1n)]),
+  ];
+  for (const step of steps) {
+    await step();
+    expect(await store.journal()).toEqual(await onDisk());
+  }
 });

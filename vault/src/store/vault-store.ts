@@ -148,8 +148,8 @@ export class VaultStore {
     return this.database.close();
   }
 
-  journal(): Promise<JournalHead> {
-    return this.database.read(journalHead);
+  async journal(): Promise<JournalHead> {
+    return this.#writer.head ?? this.database.read(journalHead);
   }
   reservation(task: string): Promise<Reservation | undefined> {
     return this.database.read((sql) => reservationOfTask(sql, task));

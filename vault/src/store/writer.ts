@@ -45,11 +45,17 @@ export class Writer {
   readonly #turns = new Mutex();
   #book: Book | undefined;
   #bookIsBehind = false;
+  #head: JournalHead | undefined;
   /** Waits for its turn, and may still grow. */
   #open: Waiting[] | undefined;
   #waiting = 0;
   constructor(options: WriterOptions) {
     this.#o = options;
+  }
+
+  /** The journal's head as it was last committed; undefined when it is to be looked up. */
+  get head(): JournalHead | undefined {
+    return this.#head;
   }
 
   /** A transaction of its own. Throws StoreError, JournalError, Busy, and what `work` throws. */
@@ -166,9 +172,11 @@ export class Writer {
   #turn<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     return this.#turns.run(async () => {
       try {
-        return await this.#o.database.write(work);
+        const result = await this.#o.database.write(work);
+        this.#head = this.#bookIsBehind ? undefined : this.#book?.head;
+        return result;
       } catch (error) {
-        this.#book = undefined;
+        this.#book = this.#head = undefined;
         throw error;
       }
     });
