@@ -26,7 +26,8 @@ export const approve: Command = {
   help: `kubectl symphony approve -f statement.yaml --keys FOLDER > approval.json
 
 Signs the statement with the master's durable key and prints the file with all approvals so far; the next master runs it on that.
-Statements are budget.replenish, catalogue.change, version.activate and master.replace (kubectl symphony replace propose writes it):
+Statements are budget.replenish, catalogue.change, version.activate, and master.replace, which
+kubectl symphony replace propose writes:
 
   type: budget.replenish
   statement: { usage: marketing, epoch: 12 }      the epoch that is open; it takes effect at its end

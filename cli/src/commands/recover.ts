@@ -78,8 +78,8 @@ const recoverSign: Command = {
   summary: 'sign a recovery with one of the three offline keys',
   help: `kubectl symphony recover sign -f recovery.json --keys FOLDER [--yes]
 
-Says what would be signed; with --yes it signs. Compare each line with what you were told by another way, above all the masters.
-Offline: needs the genesis file and the key folder of keygen recovery, no chain and no cluster. Adds its signature to the file.
+Says what would be signed; with --yes it signs. Compare each line with what you were told by another way, above
+all the masters. Offline: needs the genesis file and the key folder of keygen recovery, no chain and no cluster. Adds its signature to the file.
 
 ${FILE_HELP}
   --keys FOLDER         key folder of a recovery key
@@ -120,8 +120,8 @@ const recoverCancel: Command = {
   summary: 'end a recovery by a block that was certified above the height it starts from',
   help: `kubectl symphony recover cancel --log LOG --keys FOLDER
 
-For a recovery that was opened from too low a height, or by stolen keys: while it is not completed, anyone with a certificate of a higher
-block ends it. The account only pays gas.
+For a recovery that was opened from too low a height, or by stolen keys: while it is not completed, anyone with
+a certificate of a higher block ends it. The account only pays gas.
 
   --log FILE            log of a master: kubectl exec ... main.mjs log > FILE; the last block is what counts
 ${TRANSACTION_HELP}`,

@@ -17,8 +17,8 @@ const replacePropose: Command = {
   summary: "write the statement that gives a master's seat to another durable key",
   help: `kubectl symphony replace propose --master 1 --keys new/master-1 > replace.json
 
-The new master says with its own key which seat it takes. Two of the three masters then approve it (kubectl symphony approve), and
-anyone brings it to them (decide); it takes effect at the end of the epoch.
+The new master says with its own key which seat it takes. Two of the three masters then approve it
+(kubectl symphony approve), and anyone brings it to them (decide); it takes effect at the end of the epoch.
 
   --master INDEX        the seat, 0 to 2
   --keys FOLDER         key folder of the new master (keygen master)
@@ -45,8 +45,8 @@ const replaceFinish: Command = {
   summary: 'write the genesis file with which all programs go on after a replacement',
   help: `kubectl symphony replace finish --keys FOLDER --masters A:7444,B:7444,C:7444 --genesis genesis.bin --out genesis-1.bin
 
-Once the epoch has ended and masters say GenerationOver. Any one of them is enough: what it gives proves itself. The group keeps its
-digest; give the new file to both charts (--set-file genesis=...).
+Once the epoch has ended and masters say GenerationOver. Any one of them is enough: what it gives proves itself.
+The group keeps its digest; give the new file to both charts (--set-file genesis=...).
 
 ${MASTERS_HELP}
   --out FILE            where to write
