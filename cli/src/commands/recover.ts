@@ -79,7 +79,8 @@ const recoverSign: Command = {
   help: `kubectl symphony recover sign -f recovery.json --keys FOLDER [--yes]
 
 Says what would be signed; with --yes it signs. Compare each line with what you were told by another way, above
-all the masters. Offline: needs the genesis file and the key folder of keygen recovery, no chain and no cluster. Adds its signature to the file.
+all the masters. Offline: needs the genesis file and the key folder of keygen recovery, no chain and no cluster.
+Adds its signature to the file.
 
 ${FILE_HELP}
   --keys FOLDER         key folder of a recovery key
