@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { estimate, estimateLines, type Odometer } from './estimate.ts';
+import { estimate, estimateLines, leastOf, type Odometer } from './estimate.ts';
 
 const odometer = (vault: string, spent: string, changes: Partial<Odometer> = {}): Odometer => ({
   vault,
@@ -34,3 +34,18 @@ test("B4: the submitter's share of the epoch counts where it is known", () => {
 });
 test('an odometer beyond its limit leaves nothing, not less', () =>
   expect(estimate([odometer('a', '600')], plan, 1).vaults[0]).toEqual({ vault: 'a', left: 0n, tasks: 0n }));
+
+test('S4, B1: across domains, the least of each Vault, within what the larger overlap bound leaves; who lacks a domain is not asked', () => {
+  const home = [odometer('a', '0'), odometer('b', '100'), odometer('c', '0')];
+  const other = [odometer('a', '200'), odometer('b', '0'), odometer('c', '0', { usage: 'training' })];
+  const bound = { limit: 300n, share: 300n };
+  expect(estimate(leastOf([home, other], 'marketing', bound), plan, 1).vaults).toEqual([
+    { vault: 'a', left: 100n, tasks: 0n },
+    { vault: 'b', left: 200n, tasks: 1n },
+  ]);
+  expect(leastOf([home], 'marketing', { limit: 10_000n, share: 10_000n })).toEqual(home);
+});
+test('C5: a Vault that follows fewer replenishments says so', () =>
+  expect(estimateLines(estimate([odometer('a', '0', { replenishEvery: 2 })], plan, 1))[1]).toBe(
+    '                  a: 500 micro-rho left, 4 such tasks; comes back with every 2 replenishments',
+  ));

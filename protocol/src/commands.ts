@@ -63,6 +63,18 @@ export const VaultOffer = z.strictObject({
   journal: z.strictObject({ sequence: z.bigint().min(0n), head: key }),
   /** S3: what gathered in the Vault and is not canonical: never values. */
   localAttributes: z.array(LocalAttribute).max(64).exactOptional(),
+  /** C5: where it is narrower than the policy. */
+  limits: z
+    .array(
+      z.strictObject({
+        usage: z.enum(usages),
+        microRho: z.bigint().min(0n).exactOptional(),
+        replenishEvery: z.int().min(1).max(100_000).exactOptional(),
+      }),
+    )
+    .min(1)
+    .max(usages.length)
+    .exactOptional(),
   /** S3: query attributes of this Vault's own. */
   attributes: z.array(OwnAttribute).min(1).max(32).exactOptional(),
 });

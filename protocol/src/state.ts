@@ -144,7 +144,7 @@ export interface OdometerRecord {
   readonly spent: bigint;
   readonly byActor: Readonly<Record<string, bigint>>;
   readonly epoch: number;
-  /** Replenishments of the usage when `spent` was counted; none if absent. */
+  /** Replenishments of the usage that the Vault followed when `spent` was counted (C5); none if absent. */
   readonly replenished?: number;
 }
 /** Of a usage (B2): how often it was replenished, since which epoch, and the epoch at whose end it will be by approval. */

@@ -9,7 +9,7 @@ import { decodeRecord, type CertifiedLeaf, type TaskRecord } from '@scs/protocol
 import type { MastersPort } from '@scs/proto';
 import { certifiedTask } from './certified.ts';
 import { dutyOf, isFinished, partOf } from './duty.ts';
-import { limitOf, ownReplenishments, taskRefusal } from './judge.ts';
+import { limitOf, replenishedHere, taskRefusal } from './judge.ts';
 import { errorCode, type Logger } from './logger.ts';
 import { decideRelease, type ReleaseContext } from './release.ts';
 import { readingName } from './store/reading.ts';
@@ -93,7 +93,7 @@ export class Follower {
     const refused = taskRefusal(record, this.#options);
     if (refused) return { kind: 'refused', ...refused };
     const plan = record.plan!;
-    const replenished = ownReplenishments(plan.usage, record.replenished ?? 0, this.#options.manifest);
+    const replenished = replenishedHere(plan.usage, record.replenished ?? 0, this.#options.manifest);
     if (replenished > 0) await store.write('replenish', (sql) => replenish(sql, plan.usage, replenished));
     const limit = limitOf(plan, this.#options);
     const reserved = await this.#reserve({

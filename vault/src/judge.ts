@@ -20,7 +20,8 @@ import {
   type TaskRecord,
   type VaultSpec,
 } from '@scs/protocol';
-import { subjectLimit } from '@scs/protocol/rules/ledger.ts';
+import { subjectLimit, wholeMicroRho } from '@scs/protocol/rules/ledger.ts';
+import { ownReplenishments } from '@scs/protocol/rules/replenishment.ts';
 import { useRefusal } from '@scs/protocol/rules/consent.ts';
 import type { Catalogues } from './catalogues.ts';
 import { refusal, type Refusal } from './refusal.ts';
@@ -116,7 +117,5 @@ export const limitOf = (plan: Pick<Plan, 'usage' | 'overlapBound'>, { genesis, m
   return subjectLimit(genesis.policy, plan.usage, plan.overlapBound, own === undefined ? undefined : wholeMicroRho(own));
 };
 /** B2, C5: how often budgets of the usage came back here, of the `count` times that the masters certified. */
-export const ownReplenishments = (usage: string, count: number, { limits }: Pick<VaultSpec, 'limits'>): number =>
-  Math.floor(count / (limits.find((own) => own.usage === usage)?.replenishEvery ?? 1));
-/** B5: a limit rounds down. */
-const wholeMicroRho = (decimal: string): bigint => BigInt(decimal.split('.')[0]!);
+export const replenishedHere = (usage: string, count: number, { limits }: Pick<VaultSpec, 'limits'>): number =>
+  ownReplenishments(count, limits.find((own) => own.usage === usage)?.replenishEvery);

@@ -1,10 +1,20 @@
 /** `resolve`: what a task would ask and cost; a dry run that charges nothing. */
 import { z } from 'zod';
-import { OwnAttribute, ownOfManifest, type Catalogue, type OwnAttributesOf, type Plan, type TaskSpec } from '@scs/protocol';
+import {
+  domainsRead,
+  OwnAttribute,
+  ownOfManifest,
+  type Catalogue,
+  type OwnAttributesOf,
+  type Plan,
+  type Policy,
+  type TaskSpec,
+} from '@scs/protocol';
+import { vaultLimit } from '@scs/protocol/rules/odometer.ts';
 import { readCatalogue } from '../catalogue-file.ts';
 import type { Command, Invocation } from '../command.ts';
 import { CliError, UsageError } from '../errors.ts';
-import { estimate, estimateJson, estimateLines, type Estimate } from '../estimate.ts';
+import { estimate, estimateJson, estimateLines, leastOf, type Estimate, type Odometer } from '../estimate.ts';
 import { findGenesis, GENESIS_HELP, genesisOptions } from '../genesis-file.ts';
 import { readText } from '../keys/key-folder.ts';
 import { connect, KUBE_HELP, kubeOptions, type KubeAccess } from '../kube.ts';
@@ -31,11 +41,17 @@ const sizeBandsOf = (invocation: Invocation): readonly number[] | undefined => {
 
 /** Kubernetes names have no underscores; the masters name a Domain so. */
 const objectName = (domain: string): string => domain.replaceAll('_', '-');
-const budgetOf = async (kube: KubeAccess, plan: Plan, { submitter, coordination }: TaskSpec): Promise<Estimate> => {
-  const odometers = await kube.odometers(objectName(plan.domain));
-  if (!odometers)
-    throw new CliError('OdometersMissing', `The masters show no odometers of domain ${plan.domain}. See kubectl get domains.`);
-  return estimate(odometers, plan, coordination.quorum, submitter === NOBODY.submitter ? undefined : submitter);
+const budgetOf = async (kube: KubeAccess, plan: Plan, { submitter: named, coordination }: TaskSpec, policy: Policy): Promise<Estimate> => {
+  const shown: (readonly Odometer[])[] = [];
+  for (const domain of domainsRead(plan)) {
+    const odometers = await kube.odometers(objectName(domain));
+    if (!odometers) throw new CliError('OdometersMissing', `The masters show no odometers of domain ${domain}. See kubectl get domains.`);
+    shown.push(odometers.filter(({ vault }) => plan.vault === undefined || vault === plan.vault));
+  }
+  const submitter = named === NOBODY.submitter ? undefined : named;
+  const limit = vaultLimit(policy, plan.usage, plan.overlapBound);
+  const share = (limit * BigInt(policy.privacy.actorShareBasisPoints)) / 10_000n;
+  return estimate(leastOf(shown, plan.usage, { limit, share }, submitter), plan, coordination.quorum, submitter);
 };
 
 const catalogueFile = async (invocation: Invocation): Promise<Catalogue | undefined> => {
@@ -89,7 +105,7 @@ ${KUBE_HELP}`,
     const spec = completeSpec(readManifest(yaml, file).spec, NOBODY, file);
     const catalogue = await catalogueFile(invocation);
     const resolved = resolveTask(spec, catalogue ? { ...genesis, catalogue } : genesis, sizeBands, await ownAttributes(invocation));
-    const budget = invocation.flag('budget') ? await budgetOf(connect(invocation), resolved.plan, spec) : undefined;
+    const budget = invocation.flag('budget') ? await budgetOf(connect(invocation), resolved.plan, spec, genesis.policy) : undefined;
     if (format === 'json') invocation.out(resolvedJson(resolved, budget && estimateJson(budget)));
     else for (const line of [...resolvedLines(resolved), ...(budget ? estimateLines(budget) : [])]) invocation.out(line);
   },

@@ -126,3 +126,11 @@ test('S3: what the manifest promotes goes into the offer', () => {
   expect(decide({ vault: { ...vault, spec: { ...vault.spec, attributes } } }).register).toMatchObject({ attributes });
   expect(decide({}).register).not.toHaveProperty('attributes');
 });
+
+test('C5: what the manifest narrows goes into the offer, in whole micro-rho', () => {
+  const limits: Vault['spec']['limits'] = [{ usage: 'marketing', microRho: '124999.9', replenishEvery: 2 }, { usage: 'analytics' }];
+  expect(decide({ vault: { ...vault, spec: { ...vault.spec, limits } } }).register?.limits).toEqual([
+    { usage: 'marketing', microRho: 124_999n, replenishEvery: 2 },
+    { usage: 'analytics' },
+  ]);
+});

@@ -9,6 +9,7 @@ import {
   type VaultRecord,
   type VaultStatus,
 } from '@scs/protocol';
+import { wholeMicroRho } from '@scs/protocol/rules/ledger.ts';
 import type { Pod } from '../kube/objects.ts';
 import { setCondition, type Condition, type NewCondition } from '../kube/conditions.ts';
 import { podTrouble } from './pod-trouble.ts';
@@ -139,10 +140,17 @@ const offerOf = ({ vault, enterprise, certified }: VaultInput, health: VaultHeal
       (certified?.revision ?? 0) + (certified && isAnother(certified, vault, health) ? 1 : 0),
     ),
     journal: health.journal,
+    ...(spec.limits.length > 0 && { limits: spec.limits.map(publicLimit) }),
     ...(spec.attributes.length > 0 && { attributes: spec.attributes }),
     ...(health.localAttributes?.length && { localAttributes: [...health.localAttributes] }),
   };
 };
+/** C5: so that the public odometers say what the Vault will (B4). */
+const publicLimit = ({ usage, microRho, replenishEvery }: VaultSpec['limits'][number]): NonNullable<VaultOffer['limits']>[number] => ({
+  usage,
+  ...(microRho !== undefined && { microRho: wholeMicroRho(microRho) }),
+  ...(replenishEvery !== undefined && { replenishEvery }),
+});
 /** What no generation counts: a Vault made anew under its name, and local attributes that imports brought or changed (S3). */
 const isAnother = (certified: VaultRecord, vault: Vault, health: VaultHealth): boolean =>
   certified.uid !== vault.metadata.uid || !sameLocal(health.localAttributes, certified.localAttributes);

@@ -167,6 +167,12 @@ export const DomainStatus = z.object({
         reserved: microRho.describe('Held by running tasks.'),
         spent: microRho.describe('Used since the last replenishment.'),
         actorShare: microRho.describe('Most that one actor may take of it an epoch (B4).'),
+        replenishEvery: z
+          .int()
+          .min(2)
+          .max(100_000)
+          .optional()
+          .describe('The Vault follows only every so many replenishments (C5); absent = each.'),
         actors: z
           .array(z.object({ actor: Address.describe('Account address.'), taken: microRho.describe('Taken in this epoch.') }))
           .max(100)

@@ -41,6 +41,9 @@ export const subjectLimit = (policy: PrivacyLimits, usage: Usage, overlapBound: 
   return own !== undefined && own < share ? own : share;
 };
 
+/** B5: a manifest's limit, in whole micro-rho: rounded down. */
+export const wholeMicroRho = (decimal: string): bigint => BigInt(decimal.split('.')[0]!);
+
 /** Has a subject with this account room for `ask`? */
 export const hasRoom = ({ reserved, spent }: Account, ask: bigint, limit: bigint): boolean => reserved + spent + ask <= limit;
 

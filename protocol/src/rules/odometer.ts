@@ -1,12 +1,12 @@
 /**
- * The public odometer of a Vault, usage and domain (rules B1, B2, B4), micro-rho: an upper bound of what any subject there
+ * The public odometer of a Vault, usage and domain (rules B1, B2, B4, C5), micro-rho: an upper bound of what any subject there
  * may have lost. Refusals and estimates read only this, never a subject's own ledger.
  */
 import { domainsRead, type Plan } from '../plan.ts';
 import type { Policy, Usage } from '../policy.ts';
 import type { OdometerRecord } from '../state.ts';
 import type { Draft, Readable } from './draft.ts';
-import { replenishments } from './replenishment.ts';
+import { ownReplenishments, replenishments } from './replenishment.ts';
 
 export interface OdometerKey {
   readonly vault: string;
@@ -26,12 +26,17 @@ export interface Room {
   readonly limit: bigint;
   readonly left: bigint;
 }
+/** C5: what the Vault's enterprise narrows. */
+const ownLimit = (state: Readable, { vault, usage }: OdometerKey) => state.get('vault', vault)?.limits?.find((own) => own.usage === usage);
+
 /** As it counts now: a replenishment since takes away what was spent, a new epoch the actors' shares (B2, B4). */
 const currentOf = (state: Readable, { usage, ...rest }: OdometerKey): OdometerRecord => {
   const record = state.get('odometer', nameOf({ usage, ...rest })) ?? EMPTY;
-  const count = replenishments(state, usage);
+  const own = ownReplenishments(replenishments(state, usage), ownLimit(state, { usage, ...rest })?.replenishEvery);
+  const counted = record.replenished ?? 0;
   const { epoch } = state.must('meta');
-  const spent = (record.replenished ?? 0) === count ? record.spent : 0n;
+  // A Vault that comes to follow fewer of them has lost none of what it followed before.
+  const [spent, count] = own > counted ? [0n, own] : [record.spent, counted];
   return {
     reserved: record.reserved,
     spent,
@@ -48,17 +53,21 @@ export interface Usable {
   /** Micro-rho that each actor has taken in this epoch, and the most that one may. */
   readonly byActor: Readonly<Record<string, bigint>>;
   readonly share: bigint;
+  /** C5: it follows every so many replenishments of the masters. */
+  readonly replenishEvery: number;
 }
 /** The odometer for people: public state only (B4). */
-export const odometerOf = (state: Readable, key: OdometerKey, limit: bigint, policy: Policy): Usable => {
+export const odometerOf = (state: Readable, key: OdometerKey, most: bigint, policy: Policy): Usable => {
   const { reserved, spent, byActor } = currentOf(state, key);
-  return { limit, reserved, spent, byActor, share: shareOf(limit, policy) };
+  const { microRho, replenishEvery = 1 } = ownLimit(state, key) ?? {};
+  const limit = microRho !== undefined && microRho < most ? microRho : most;
+  return { limit, reserved, spent, byActor, share: shareOf(limit, policy), replenishEvery };
 };
 const shareOf = (limit: bigint, policy: Policy): bigint => (limit * BigInt(policy.privacy.actorShareBasisPoints)) / 10_000n;
 
 /** The smaller of what the odometer and the actor's share of this epoch (B4) leave. */
-export const roomFor = (state: Readable, key: OdometerKey, actor: string, limit: bigint, policy: Policy): Room => {
-  const { reserved, spent, byActor, share } = odometerOf(state, key, limit, policy);
+export const roomFor = (state: Readable, key: OdometerKey, actor: string, most: bigint, policy: Policy): Room => {
+  const { limit, reserved, spent, byActor, share } = odometerOf(state, key, most, policy);
   const all: Room = { limit, left: limit - reserved - spent };
   const own: Room = { limit: share, left: share - (byActor[actor] ?? 0n) };
   return own.left < all.left ? own : all;

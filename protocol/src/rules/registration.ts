@@ -54,6 +54,8 @@ const domainFault = (draft: Draft, vault: string, name: string): Fault | undefin
 const offerFault = (draft: Draft, offer: VaultOffer, ctx: RuleContext): Fault | undefined => {
   const names = domainNames(offer);
   if (new Set(names).size !== names.length) return fault('OfferInvalid', `${offer.vault} names a domain twice`);
+  const limited = (offer.limits ?? []).map(({ usage }) => usage);
+  if (new Set(limited).size !== limited.length) return fault('OfferInvalid', `${offer.vault} limits a usage twice`);
   const { perSizeBand } = policyOf(ctx.genesis, draft.must('meta').policyVersion).fees.query;
   if (offer.sizeBand >= perSizeBand.length) return fault('OfferInvalid', `size band ${offer.sizeBand} has no price`);
   for (const name of names) {

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import type { VaultOffer } from '../commands.ts';
 import { signStatement } from '../evidence.ts';
 import type { Usage } from '../policy.ts';
 import { aGenesis, aPolicy, vaultNames } from '../testing/genesis.ts';
 import { masterKey } from '../testing/keys.ts';
+import { anOffer, registerCommand } from '../testing/statements.ts';
 import { aTask } from '../testing/task.ts';
 import { World } from '../testing/world.ts';
 import { odometerOf, roomFor } from './odometer.ts';
@@ -133,4 +135,50 @@ test("B4: what is left is the smaller of the odometer's and the actor's share of
   expect(left()).toEqual({ limit: 250_000n, left: 125_000n });
   world.submit(aTask());
   expect(rejection(world)).toMatchObject({ code: 'BudgetExhausted', limit: 250_000n, asked: 125_000n, left: 0n });
+});
+
+describe('C5, B4: what a Vault narrows, the public odometer goes by', () => {
+  const offering = (world: World, revision: number, limits?: VaultOffer['limits']): void => {
+    for (const vault of vaultNames) {
+      const journal = world.state.must('journal', vault);
+      world.block(registerCommand(world, anOffer(vault, { revision, journal, ...(limits && { limits }) })));
+    }
+  };
+  test('a Vault that follows every second replenishment is full until the second', () => {
+    const world = worldWith(1);
+    offering(world, 1, [{ usage: 'marketing', replenishEvery: 2 }]);
+    exhaust(world);
+    passEpoch(world);
+    expect(replenishments(world.state, 'marketing')).toBe(1);
+    expect(odometer(world)).toMatchObject({ spent: LIMIT, replenishEvery: 2 });
+    expect(rejection(world)).toMatchObject({ code: 'BudgetExhausted', left: 0n });
+    passEpoch(world);
+    expect(odometer(world).spent).toBe(0n);
+    expect(rejection(world)).toBeUndefined();
+  });
+  test('following fewer from now on gives nothing back, following more gives what is due', () => {
+    const world = worldWith(1);
+    passEpoch(world);
+    passEpoch(world);
+    exhaust(world);
+    offering(world, 1, [{ usage: 'marketing', replenishEvery: 5 }]);
+    expect(odometer(world).spent).toBe(LIMIT);
+    passEpoch(world);
+    expect(odometer(world).spent).toBe(LIMIT);
+    offering(world, 2);
+    expect(odometer(world).spent).toBe(0n);
+  });
+  test('its own lower limit is refused by the masters, with its figures', () => {
+    const world = worldWith();
+    offering(world, 1, [{ usage: 'marketing', microRho: 125_000n }]);
+    expect(rejection(world)).toBeUndefined();
+    expect(rejection(world)).toMatchObject({ code: 'BudgetExhausted', limit: 125_000n, left: 0n });
+  });
+  test('governance can only narrow: a higher limit changes nothing; a usage twice is refused', () => {
+    const world = worldWith();
+    offering(world, 1, [{ usage: 'marketing', microRho: 10n ** 12n }]);
+    expect(odometer(world).limit).toBe(LIMIT);
+    const twice = [{ usage: 'marketing' as const }, { usage: 'marketing' as const, microRho: 1n }];
+    expect(world.faultOf(registerCommand(world, anOffer(vaultNames[0]!, { revision: 2, limits: twice })))).toBe('OfferInvalid');
+  });
 });

@@ -17,6 +17,9 @@ const recordOf = (state: Readable, usage: Usage): ReplenishmentRecord => state.g
 /** How often the usage was replenished. */
 export const replenishments = (state: Readable, usage: Usage): number => recordOf(state, usage).count;
 
+/** C5: how often budgets came back in a Vault that follows only every so many of them. */
+export const ownReplenishments = (count: number, every = 1): number => Math.floor(count / every);
+
 /** budget.replenish: noted for the end of the epoch that it names, which must be the present one. */
 export const approveReplenishment = (draft: Draft, command: Replenish, ctx: RuleContext): Fault | undefined => {
   const found = approvalFault('budget.replenish', command, ctx);

@@ -14,6 +14,7 @@ export interface OdometerRow {
   readonly reserved: string;
   readonly spent: string;
   readonly actorShare: string;
+  readonly replenishEvery?: number;
   readonly actors: readonly { readonly actor: string; readonly taken: string }[];
 }
 
@@ -21,14 +22,23 @@ const usagesOf = ({ domains }: VaultRecord, domain: string): readonly Usage[] =>
   [...new Set(domains.flatMap(({ name, usages }) => (name === domain ? usages : [])))].toSorted();
 
 const rowOf = (state: State, { name, overlapBound }: Domain, policy: Policy, vault: string, usage: Usage): OdometerRow => {
-  const limit = vaultLimit(policy, usage, overlapBound);
-  const { reserved, spent, byActor, share } = odometerOf(state, { vault, usage, domain: name }, limit, policy);
+  const most = vaultLimit(policy, usage, overlapBound);
+  const { limit, reserved, spent, byActor, share, replenishEvery } = odometerOf(state, { vault, usage, domain: name }, most, policy);
   const actors = Object.entries(byActor)
     .filter(([, taken]) => taken > 0n)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .slice(0, MAX_ACTORS)
     .map(([actor, taken]) => ({ actor, taken: String(taken) }));
-  return { vault, usage, limit: String(limit), reserved: String(reserved), spent: String(spent), actorShare: String(share), actors };
+  return {
+    vault,
+    usage,
+    limit: String(limit),
+    reserved: String(reserved),
+    spent: String(spent),
+    actorShare: String(share),
+    ...(replenishEvery > 1 && { replenishEvery }),
+    actors,
+  };
 };
 
 export const odometersOf = (state: State, domain: Domain, policy: Policy): readonly OdometerRow[] =>
