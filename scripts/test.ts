@@ -58,7 +58,7 @@ interface VitestReport {
   readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly unknown[] }[];
 }
 /** In `make test`, about four minutes of one core; `make unit` takes the few that the tests default to. */
-const SIMULATION_SEEDS = '1500';
+const SIMULATION_SEEDS = '3000';
 const runVitest: Stage = async (project) => {
   const folder = mkdtempSync(join(tmpdir(), 'scs-test-'));
   const file = join(folder, 'report.json');

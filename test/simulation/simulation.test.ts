@@ -4,7 +4,7 @@ import { simulate } from './run.ts';
 import { COVERING, runsOf, SEEDS, TIMEOUT_MS, unseen } from './seeds.ts';
 
 test('N1, N7, N8, N9, G4: no fork, no false blame, and progress after it', { timeout: TIMEOUT_MS }, () => {
-  const count = Math.ceil((SEEDS * 2) / 3);
+  const count = Math.ceil(SEEDS / 3);
   const runs = runsOf(1, count, false);
   expect(runs.failures).toEqual([]);
   if (count >= COVERING) expect(unseen(runs)).toEqual([]);
